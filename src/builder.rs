@@ -1,0 +1,186 @@
+//! [`Stack`]: rooms in order, around any service.
+
+use tower_layer::{Identity, Layer, Stack as Nest};
+
+use crate::{
+    classify::{Chosen, Judge, Unjudged},
+    event::{Events, Observer},
+    gate::{GateLayer, Seq},
+    lift::{Lift, LiftLayer},
+};
+
+/// Layers, the outermost first, to be put around a service.
+///
+/// Neighbouring gates fuse into one service. Whatever is layered from one stack, or from clones of it, shares its
+/// state: two routes behind the same stack meet the same limit.
+///
+/// There are two ways to put it around a service. [`service`](Self::service) gives callers
+/// [`Error`](crate::Error), whatever the inner service's error is. [`wrap`](Self::wrap) keeps the inner service's
+/// error type, which must be able to hold a [`Rejection`](crate::Rejection). As a [`Layer`], a stack is `wrap`;
+/// [`wrapping`](Self::wrapping) is the `Layer` form of `service`.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Stack<L = Identity, G = (), C = Unjudged> {
+    /// What is finished, further out.
+    outer: L,
+    /// The gates that the next one fuses with.
+    group: G,
+    judge: C,
+    events: Events,
+}
+
+impl Stack {
+    /// No layers yet.
+    pub fn new() -> Self {
+        Self { outer: Identity::new(), group: (), judge: Unjudged, events: Events::default() }
+    }
+}
+
+impl Default for Stack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<L, G, C> Stack<L, G, C> {
+    /// Adds a gate of your own, or `Some` or `None` of one. However often the stack is cloned or layered, all meet
+    /// this one.
+    pub fn gate<H>(self, gate: H) -> Stack<L, Seq<G, std::sync::Arc<H>>, C::Judge>
+    where
+        C: Judge,
+    {
+        self.judged().push(std::sync::Arc::new(gate))
+    }
+
+    /// Adds any other tower layer. It may change requests, answers and errors.
+    pub fn layer<M>(self, layer: M) -> Stack<Nest<M, <G as Close<C>>::Outer<L>>, (), C>
+    where
+        G: Close<C>,
+        C: Clone,
+    {
+        let closed = self.close();
+        Stack { outer: Nest::new(layer, closed.outer), group: (), judge: closed.judge, events: closed.events }
+    }
+
+    /// Lets `judge` say what a result means, to the rooms that come after this. A closure qualifies, but has to name
+    /// its argument's type. The rooms before keep the judge they had: by default
+    /// [`Standard`](crate::classify::Standard).
+    pub fn classify<D>(self, judge: D) -> Stack<<G as Close<C>>::Outer<L>, (), Chosen<D>>
+    where
+        G: Close<C>,
+        C: Clone,
+    {
+        let closed = self.close();
+        Stack { outer: closed.outer, group: (), judge: Chosen(judge), events: closed.events }
+    }
+
+    /// Lets `observer` hear what happens in every room of this stack, before and after this call. A stack has one
+    /// observer; a second is not heard.
+    pub fn observe(self, observer: impl Observer + 'static) -> Self {
+        self.events.observe(observer);
+        self
+    }
+
+    /// Puts the stack around a service. Callers get [`Error`](crate::Error), whatever the service's own error is.
+    pub fn service<S>(&self, inner: S) -> <Wrapping<Self> as Layer<S>>::Service
+    where
+        Wrapping<Self>: Layer<S>,
+        Self: Clone,
+    {
+        Wrapping(self.clone()).layer(inner)
+    }
+
+    /// Puts the stack around a service and keeps its error type, which has to be `From<Rejection>`, and for rooms
+    /// that judge results a [`Refusal`](crate::Refusal).
+    pub fn wrap<S>(&self, inner: S) -> <Self as Layer<S>>::Service
+    where
+        Self: Layer<S>,
+    {
+        Layer::layer(self, inner)
+    }
+
+    /// This stack as a [`Layer`] that does what [`service`](Self::service) does.
+    pub fn wrapping(self) -> Wrapping<Self> {
+        Wrapping(self)
+    }
+
+    /// Where this stack announces what happens: for a gate of your own that has something to tell.
+    pub fn events(&self) -> Events {
+        self.events.clone()
+    }
+
+    fn push<H>(self, gate: H) -> Stack<L, Seq<G, H>, C> {
+        Stack { outer: self.outer, group: Seq(self.group, gate), judge: self.judge, events: self.events }
+    }
+
+    /// From here on results are looked at.
+    fn judged(self) -> Stack<L, G, C::Judge>
+    where
+        C: Judge,
+    {
+        Stack { outer: self.outer, group: self.group, judge: self.judge.judge(), events: self.events }
+    }
+
+    fn close(self) -> Stack<G::Outer<L>, (), C>
+    where
+        G: Close<C>,
+        C: Clone,
+    {
+        let outer = self.group.close(self.outer, self.judge.clone(), self.events.clone());
+        Stack { outer, group: (), judge: self.judge, events: self.events }
+    }
+}
+
+/// A group of gates that is complete: it becomes one layer, and no gates become none.
+pub trait Close<C> {
+    /// `L`, and the group's layer inside it.
+    type Outer<L>;
+
+    #[doc(hidden)]
+    fn close<L>(self, outer: L, judge: C, events: Events) -> Self::Outer<L>;
+}
+
+impl<C> Close<C> for () {
+    type Outer<L> = L;
+
+    fn close<L>(self, outer: L, _: C, _: Events) -> L {
+        outer
+    }
+}
+
+impl<A, B, C> Close<C> for Seq<A, B> {
+    type Outer<L> = Nest<GateLayer<Self, C>, L>;
+
+    fn close<L>(self, outer: L, judge: C, events: Events) -> Self::Outer<L> {
+        Nest::new(GateLayer::in_stack(self, judge, events), outer)
+    }
+}
+
+impl<L, G, C, S> Layer<S> for Stack<L, G, C>
+where
+    Self: Clone,
+    G: Close<C>,
+    C: Clone,
+    G::Outer<L>: Layer<S>,
+{
+    type Service = <G::Outer<L> as Layer<S>>::Service;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.clone().close().outer.layer(inner)
+    }
+}
+
+/// A stack as a layer whose services answer with [`Error`](crate::Error). Made by [`Stack::wrapping`].
+#[derive(Clone, Debug)]
+pub struct Wrapping<T>(T);
+
+impl<T, S> Layer<S> for Wrapping<T>
+where
+    T: Layer<Lift<S>>,
+{
+    type Service = T::Service;
+
+    fn layer(&self, inner: S) -> T::Service {
+        self.0.layer(LiftLayer.layer(inner))
+    }
+}

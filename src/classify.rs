@@ -1,0 +1,185 @@
+//! What a result says about the callee.
+
+use std::time::Duration;
+
+use crate::{
+    error::Refusal,
+    rejection::{Reason, Rejection},
+};
+
+/// What a result says about the callee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a third verdict beside good and bad is the whole vocabulary")]
+pub enum Outcome {
+    /// The callee did its work. A client's own mistake (a 404, say) is a success of the callee.
+    Success,
+    /// The callee failed.
+    Failure(Failure),
+    /// The result says nothing about the callee.
+    Ignored,
+}
+
+/// How a callee failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The callee had no room for the request.
+    Overload,
+    /// The callee asked to be called less often, and said for how long, or not.
+    Throttled(Option<Duration>),
+    /// The callee took too long.
+    Timeout,
+    /// Any other failure, which may be gone when the request is sent again.
+    Transient,
+}
+
+impl Failure {
+    /// How long the callee asked to be left alone.
+    pub const fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Throttled(after) => after,
+            _ => None,
+        }
+    }
+}
+
+/// Judges results: one judge for a whole stack, or one of a room's own.
+///
+/// A closure qualifies; it has to name its argument's type:
+///
+/// ```
+/// use plimsoll::{Classify, Outcome, classify::Failure};
+///
+/// let judge = |result: Result<&u16, &std::io::Error>| match result {
+///     Ok(500..) => Outcome::Failure(Failure::Transient),
+///     Ok(_) => Outcome::Success,
+///     Err(_) => Outcome::Failure(Failure::Transient),
+/// };
+/// assert_eq!(judge.classify(Ok(&404)), Outcome::Success);
+/// ```
+pub trait Classify<Res, E> {
+    /// What this result says about the callee. It should be quick: it runs in the call path.
+    fn classify(&self, result: Result<&Res, &E>) -> Outcome;
+}
+
+impl<F, Res, E> Classify<Res, E> for F
+where
+    F: Fn(Result<&Res, &E>) -> Outcome,
+{
+    fn classify(&self, result: Result<&Res, &E>) -> Outcome {
+        self(result)
+    }
+}
+
+/// The default judge: an answer is a success, an error a failure, and a refusal from further in is judged by
+/// [`Outcome::of_rejection`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standard;
+
+impl<Res, E: Refusal> Classify<Res, E> for Standard {
+    #[inline]
+    fn classify(&self, result: Result<&Res, &E>) -> Outcome {
+        match result {
+            Ok(_) => Outcome::Success,
+            Err(error) => match error.rejection() {
+                Some(rejection) => Outcome::of_rejection(rejection),
+                None => Outcome::Failure(Failure::Transient),
+            },
+        }
+    }
+}
+
+impl Outcome {
+    /// What a refusal from further in says about the callee.
+    ///
+    /// Nothing, if the request was never dispatched, or if the caller's own deadline ran out. A timeout of ours
+    /// after dispatch is a failure: so a circuit breaker above a per-attempt timeout trips on a callee that hangs.
+    pub const fn of_rejection(rejection: &Rejection) -> Self {
+        if !rejection.was_dispatched() {
+            return Self::Ignored;
+        }
+        match rejection.reason() {
+            Reason::DeadlineExceeded => Self::Ignored,
+            Reason::Timeout => Self::Failure(Failure::Timeout),
+            _ => Self::Failure(Failure::Transient),
+        }
+    }
+}
+
+/// The judge of a stack in which nobody looks at outcomes; it asks nothing of the error type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unjudged;
+
+impl<Res, E> Classify<Res, E> for Unjudged {
+    #[inline]
+    fn classify(&self, result: Result<&Res, &E>) -> Outcome {
+        match result {
+            Ok(_) => Outcome::Success,
+            Err(_) => Outcome::Failure(Failure::Transient),
+        }
+    }
+}
+
+/// The judge that the user of a [`Stack`](crate::Stack) chose.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen<C>(pub(crate) C);
+
+impl<C: Classify<Res, E>, Res, E> Classify<Res, E> for Chosen<C> {
+    #[inline]
+    fn classify(&self, result: Result<&Res, &E>) -> Outcome {
+        self.0.classify(result)
+    }
+}
+
+/// Which judge a stack has once a room is added that looks at outcomes: the user's, else [`Standard`].
+pub trait Judge {
+    /// The judge from then on.
+    type Judge: Clone;
+
+    /// The judge from then on.
+    fn judge(self) -> Self::Judge;
+}
+
+impl Judge for Unjudged {
+    type Judge = Standard;
+
+    fn judge(self) -> Standard {
+        Standard
+    }
+}
+
+impl Judge for Standard {
+    type Judge = Self;
+
+    fn judge(self) -> Self {
+        self
+    }
+}
+
+impl<C: Clone> Judge for Chosen<C> {
+    type Judge = Self;
+
+    fn judge(self) -> Self {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn the_standard_judge_knows_refusals_from_failures() {
+        let judge = |result: Result<(), Error<()>>| Standard.classify(result.as_ref());
+        let refused = |reason| Rejection::new(reason, "inner");
+        assert_eq!(judge(Ok(())), Outcome::Success);
+        assert_eq!(judge(Err(Error::Inner(()))), Outcome::Failure(Failure::Transient));
+        for reason in Reason::ALL {
+            assert_eq!(judge(Err(refused(*reason).into())), Outcome::Ignored, "{reason:?} before dispatch");
+        }
+        let late = |reason| judge(Err(refused(reason).dispatched().into()));
+        assert_eq!(late(Reason::Timeout), Outcome::Failure(Failure::Timeout));
+        assert_eq!(late(Reason::DeadlineExceeded), Outcome::Ignored);
+    }
+}

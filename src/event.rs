@@ -1,0 +1,215 @@
+//! What the rooms announce, and who listens.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use crate::{classify::Failure, rejection::Rejection};
+
+/// Something that happened in a room.
+///
+/// Events hold names given when the stack was built and numbers, never anything of a request. Each room's page says
+/// when it announces which.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are named after what they hold; `layer` is always the room's name")]
+pub enum Event {
+    /// A bulkhead's limit was changed.
+    BulkheadResized { layer: &'static str, from: u32, to: u32 },
+    /// The circuit closed: the callee is healthy.
+    CircuitClosed { layer: &'static str },
+    /// The circuit is held as it is by hand, or handed back to its own judgement.
+    CircuitHeld { layer: &'static str, hold: Hold },
+    /// The circuit lets probes through.
+    CircuitHalfOpened { layer: &'static str },
+    /// The circuit opened: calls are refused for `open_for`.
+    CircuitOpened { layer: &'static str, trip: Trip, open_for: Duration },
+    /// The probes went well: the circuit lets a growing share of the calls through.
+    CircuitRamping { layer: &'static str },
+    /// A request was refused, or given up on.
+    Refused(Rejection),
+    /// A request failed; the `attempt`th will be sent after `delay`.
+    Retrying { layer: &'static str, attempt: u32, delay: Duration, failure: Failure },
+    /// A request failed `attempts` times, and was not tried again.
+    RetryStopped { layer: &'static str, attempts: u32, stop: Stop },
+    /// A request would have been refused, were the room not only observing.
+    WouldRefuse(Rejection),
+}
+
+impl Event {
+    /// The layer that announces this.
+    pub const fn layer(&self) -> &'static str {
+        match self {
+            Self::BulkheadResized { layer, .. }
+            | Self::CircuitClosed { layer }
+            | Self::CircuitHeld { layer, .. }
+            | Self::CircuitHalfOpened { layer }
+            | Self::CircuitOpened { layer, .. }
+            | Self::CircuitRamping { layer }
+            | Self::Retrying { layer, .. }
+            | Self::RetryStopped { layer, .. } => layer,
+            Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),
+        }
+    }
+}
+
+/// Why a circuit opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Trip {
+    /// So many calls in a row failed.
+    ConsecutiveFailures,
+    /// Too large a share of the calls in the window failed.
+    FailureRate,
+    /// Too many probes failed to still reach the successes that close the circuit.
+    ProbeFailed,
+    /// A probe was not heard of again within its lease.
+    ProbeLost,
+    /// Too large a share of the calls in the window was slow.
+    SlowCallRate,
+}
+
+/// Whether a circuit judges by itself, or is held by hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Hold {
+    /// The circuit judges by itself.
+    #[default]
+    Automatic,
+    /// Held closed: every call is let through, results are not looked at.
+    Closed,
+    /// The circuit judges by itself and announces what it would have refused, but lets every call through.
+    ObserveOnly,
+    /// Held open: every call is refused.
+    Open,
+}
+
+/// Why a failed request was not tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stop {
+    /// All attempts were made.
+    Attempts,
+    /// The budget for retries was spent.
+    Budget,
+    /// The next attempt would have come after the deadline.
+    Deadline,
+    /// The callee asked to be left alone for longer than this retry is willing to wait.
+    Hint,
+    /// The inner service failed to become ready for another attempt.
+    NotReady,
+    /// The request could not be had a second time.
+    NotReplayable,
+    /// The failure is not one that another attempt helps.
+    NotRetryable,
+    /// A retry layer further out tries again already.
+    Nested,
+}
+
+/// Listens to events. A closure over `&Event` qualifies.
+///
+/// It is called in the call path, never under a lock of ours, and should be quick. A panic in it is caught: it
+/// cannot fail the call that it listens to.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn observe(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync> Observer for F {
+    fn observe(&self, event: &Event) {
+        self(event);
+    }
+}
+
+/// Where a room sends its events. Empty by default, and then nothing is built or sent.
+///
+/// Clones send to the same place.
+#[derive(Clone, Default)]
+pub struct Events(Arc<OnceLock<Listener>>);
+
+enum Listener {
+    Observer(Arc<dyn Observer>),
+    /// A room sends to its stack, which may get its observer later.
+    Stack(Events),
+}
+
+impl Events {
+    /// Sends what `event` makes, if anybody listens.
+    #[inline]
+    pub fn emit(&self, event: impl FnOnce() -> Event) {
+        if let Some(listener) = self.0.get() {
+            listener.hear(event);
+        }
+    }
+
+    /// Sends events to `observer`; the first who asks is heard, and whether that is this one is returned.
+    pub fn observe(&self, observer: impl Observer + 'static) -> bool {
+        self.0.set(Listener::Observer(Arc::new(observer))).is_ok()
+    }
+
+    /// Sends events on to where `stack` sends its own, unless they go somewhere already.
+    pub fn join(&self, stack: &Self) {
+        if !Arc::ptr_eq(&self.0, &stack.0) {
+            let _ = self.0.set(Listener::Stack(stack.clone()));
+        }
+    }
+}
+
+impl Listener {
+    #[cold]
+    fn hear(&self, event: impl FnOnce() -> Event) {
+        match self {
+            // Events are announced from drop guards too: a panic that left here while unwinding would abort.
+            Self::Observer(observer) => drop(catch_unwind(AssertUnwindSafe(|| observer.observe(&event())))),
+            Self::Stack(events) => {
+                if let Some(Self::Observer(observer)) = events.0.get() {
+                    drop(catch_unwind(AssertUnwindSafe(|| observer.observe(&event()))));
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.get().is_some() { "Events(heard)" } else { "Events(unheard)" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::rejection::Reason;
+
+    const REFUSED: Event = Event::Refused(Rejection::new(Reason::Custom, "test"));
+
+    #[test]
+    fn nothing_is_built_when_nobody_listens() {
+        Events::default().emit(|| unreachable!("nobody listens"));
+    }
+
+    #[test]
+    fn a_room_is_heard_through_its_stack_even_if_the_observer_comes_later() {
+        let (room, stack, heard) = (Events::default(), Events::default(), Arc::new(Mutex::new(0)));
+        room.join(&stack);
+        room.emit(|| unreachable!("nobody listens yet"));
+        let counter = heard.clone();
+        assert!(stack.observe(move |_: &Event| *counter.lock().expect("unpoisoned") += 1));
+        room.emit(|| REFUSED);
+        assert_eq!(*heard.lock().expect("unpoisoned"), 1);
+    }
+
+    #[test]
+    fn a_panicking_observer_harms_nobody() {
+        let events = Events::default();
+        events.observe(|_: &Event| panic!("observer"));
+        events.emit(|| REFUSED);
+        events.join(&events.clone());
+        events.emit(|| REFUSED);
+    }
+}

@@ -1,0 +1,106 @@
+//! Gates made of other things: nothing, a pointer to one, perhaps one.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{Admission, Ending, Gate, Never};
+use crate::{
+    clock::{Instant, Moment},
+    rejection::Rejection,
+};
+
+/// No gate: everything passes, and nothing is asked.
+impl<Req> Gate<Req> for () {
+    type Permit = ();
+    type Wait = Never;
+
+    #[inline]
+    fn admit(&self, _: &Req, _: &Moment) -> Admission<(), Never> {
+        Admission::Admitted(())
+    }
+
+    #[inline]
+    fn settle(&self, (): (), _: Ending, _: &Moment) {}
+}
+
+/// A shared gate: however often it is cloned, all meet the same one.
+impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
+    type Permit = G::Permit;
+    type Wait = G::Wait;
+
+    #[inline]
+    fn admit(&self, req: &Req, now: &Moment) -> Admission<G::Permit, G::Wait> {
+        (**self).admit(req, now)
+    }
+
+    fn poll_wait(
+        &self,
+        wait: &mut G::Wait,
+        req: &Req,
+        now: &Moment,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<G::Permit, Rejection>> {
+        (**self).poll_wait(wait, req, now, cx)
+    }
+
+    fn wait_until(&self, wait: &G::Wait) -> Instant {
+        (**self).wait_until(wait)
+    }
+
+    fn abandon(&self, wait: G::Wait) {
+        (**self).abandon(wait);
+    }
+
+    #[inline]
+    fn settle(&self, permit: G::Permit, ending: Ending, now: &Moment) {
+        (**self).settle(permit, ending, now);
+    }
+}
+
+/// A gate that may be left out: `None` lets everything pass.
+impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
+    type Permit = Option<G::Permit>;
+    type Wait = G::Wait;
+
+    #[inline]
+    fn admit(&self, req: &Req, now: &Moment) -> Admission<Option<G::Permit>, G::Wait> {
+        let Some(gate) = self else { return Admission::Admitted(None) };
+        match gate.admit(req, now) {
+            Admission::Admitted(permit) => Admission::Admitted(Some(permit)),
+            Admission::Waiting(wait) => Admission::Waiting(wait),
+            Admission::Refused(rejection) => Admission::Refused(rejection),
+        }
+    }
+
+    fn poll_wait(
+        &self,
+        wait: &mut G::Wait,
+        req: &Req,
+        now: &Moment,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<G::Permit>, Rejection>> {
+        match self {
+            Some(gate) => gate.poll_wait(wait, req, now, cx).map_ok(Some),
+            None => Poll::Ready(Ok(None)),
+        }
+    }
+
+    fn wait_until(&self, wait: &G::Wait) -> Instant {
+        self.as_ref().map_or(Instant::FAR, |gate| gate.wait_until(wait))
+    }
+
+    fn abandon(&self, wait: G::Wait) {
+        if let Some(gate) = self {
+            gate.abandon(wait);
+        }
+    }
+
+    #[inline]
+    fn settle(&self, permit: Option<G::Permit>, ending: Ending, now: &Moment) {
+        if let (Some(gate), Some(permit)) = (self, permit) {
+            gate.settle(permit, ending, now);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+use tower_service::Service;
+
+use super::{
+    Gate,
+    guard::{Held, Queued, watch},
+};
+use crate::{
+    classify::Classify,
+    clock::{self, Instant, Moment},
+    rejection::Rejection,
+};
+
+pin_project! {
+    /// The future of a [`Gated`](super::Gated) service.
+    ///
+    /// **Cancel safety**: dropping it at any point gives back what it holds, and tells the gates.
+    ///
+    /// # Panics
+    /// When it is polled again after it was ready.
+    pub struct ResponseFuture<S, Req, G, C>
+    where
+        S: Service<Req>,
+        G: Gate<Req>,
+    {
+        #[pin]
+        phase: Phase<S, Req, G, C>,
+    }
+}
+
+pin_project! {
+    #[project = PhaseProject]
+    #[project_replace = PhaseReplace]
+    enum Phase<S, Req, G, C>
+    where
+        S: Service<Req>,
+        G: Gate<Req>,
+    {
+        /// At a gate, for its turn.
+        Waiting { queued: Queued<G, C, Req>, inner: S, req: Req, timer: Timer },
+        /// Admitted; the inner service is not ready yet.
+        Readying { held: Held<G, C, Req>, inner: S, req: Req },
+        /// In the inner service.
+        Running { #[pin] future: S::Future, held: Held<G, C, Req> },
+        /// Over before it began.
+        Ended { result: Result<S::Response, S::Error> },
+        /// Answered.
+        Answered,
+    }
+}
+
+impl<S, Req, G, C> ResponseFuture<S, Req, G, C>
+where
+    S: Service<Req>,
+    G: Gate<Req>,
+{
+    pub(super) fn waiting(queued: Queued<G, C, Req>, inner: S, req: Req) -> Self {
+        Self { phase: Phase::Waiting { queued, inner, req, timer: Timer::default() } }
+    }
+
+    pub(super) fn readying(held: Held<G, C, Req>, inner: S, req: Req) -> Self {
+        Self { phase: Phase::Readying { held, inner, req } }
+    }
+
+    #[inline]
+    pub(super) fn running(future: S::Future, held: Held<G, C, Req>) -> Self {
+        Self { phase: Phase::Running { future, held } }
+    }
+
+    pub(super) fn ended(result: Result<S::Response, S::Error>) -> Self {
+        Self { phase: Phase::Ended { result } }
+    }
+}
+
+impl<S, Req, G, C> Future for ResponseFuture<S, Req, G, C>
+where
+    S: Service<Req>,
+    S::Error: From<Rejection>,
+    G: Gate<Req>,
+    C: Classify<S::Response, S::Error>,
+{
+    type Output = Result<S::Response, S::Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut phase = self.project().phase;
+        loop {
+            match phase.as_mut().project() {
+                // ## Running => (Running | Answered)
+                PhaseProject::Running { future, held } => {
+                    let result = ready!(watch(held, |_| future.poll(cx)));
+                    held.finish(result.as_ref());
+                    // Drops the inner future too: what it holds is free now, not when the caller lets go of us.
+                    phase.set(Phase::Answered);
+                    return Poll::Ready(result);
+                }
+                // ## Waiting => (Waiting | Readying | Answered)
+                PhaseProject::Waiting { queued, req, timer, .. } => {
+                    let answer = ready!(poll_wait(queued, req, timer, cx));
+                    let PhaseReplace::Waiting { queued, inner, req, .. } =
+                        phase.as_mut().project_replace(Phase::Answered)
+                    else {
+                        continue;
+                    };
+                    match answer {
+                        Ok(permit) => {
+                            let held = Held::new(Arc::clone(&queued.group), permit);
+                            phase.set(Phase::Readying { held, inner, req });
+                        }
+                        Err(rejection) => return Poll::Ready(Err(queued.group.refuse(rejection))),
+                    }
+                }
+                // ## Readying => (Readying | Running | Answered)
+                PhaseProject::Readying { held, inner, .. } => {
+                    let ready = ready!(watch(held, |_| inner.poll_ready(cx)));
+                    let PhaseReplace::Readying { mut held, mut inner, req } =
+                        phase.as_mut().project_replace(Phase::Answered)
+                    else {
+                        continue;
+                    };
+                    if let Err(error) = ready {
+                        held.finish(Err(&error));
+                        return Poll::Ready(Err(error));
+                    }
+                    held.dispatched();
+                    let future = watch(&mut held, |_| inner.call(req));
+                    phase.set(Phase::Running { future, held });
+                }
+                // ## Ended => Answered
+                PhaseProject::Ended { .. } => {
+                    let PhaseReplace::Ended { result } = phase.as_mut().project_replace(Phase::Answered) else {
+                        continue;
+                    };
+                    return Poll::Ready(result);
+                }
+                PhaseProject::Answered => panic!("polled after it was ready"),
+            }
+        }
+    }
+}
+
+/// Asks the gate whether the wait is over, now and when the wait's own time is up.
+#[cold]
+fn poll_wait<G: Gate<Req>, C, Req>(
+    queued: &mut Queued<G, C, Req>,
+    req: &Req,
+    timer: &mut Timer,
+    cx: &mut Context<'_>,
+) -> Poll<Result<G::Permit, Rejection>> {
+    let Queued { group, wait: spent_or_waiting } = queued;
+    loop {
+        let Some(wait) = spent_or_waiting else { return Poll::Pending };
+        if let Poll::Ready(answer) = group.gate.poll_wait(wait, req, &Moment::new(), cx) {
+            *spent_or_waiting = None;
+            return Poll::Ready(answer);
+        }
+        ready!(timer.poll(group.gate.wait_until(wait), cx));
+    }
+}
+
+/// The alarm of a wait. It is made when a wait first needs one, on the heap, so that who does not wait does not pay.
+#[derive(Default)]
+struct Timer {
+    due: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    /// Ready once for each `due`.
+    fn poll(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if self.due != Some(due) {
+            self.due = Some(due);
+            self.sleep = clock::sleep_until(due).map(Box::pin);
+        }
+        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        ready!(sleep.as_mut().poll(cx));
+        self.sleep = None;
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,84 @@
+//! What settles a permit, or abandons a wait, however the future ends.
+
+use std::{mem, sync::Arc};
+
+use super::{Ending, Gate, service::Group};
+use crate::clock::Moment;
+
+/// The permit of a request, and the gates that it is owed to.
+pub(super) struct Held<G: Gate<Req>, C, Req> {
+    group: Arc<Group<G, C>>,
+    permit: Option<G::Permit>,
+    dispatched: bool,
+}
+
+impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
+    #[inline]
+    pub(super) fn new(group: Arc<Group<G, C>>, permit: G::Permit) -> Self {
+        Self { group, permit: Some(permit), dispatched: false }
+    }
+
+    pub(super) fn group(&self) -> &Group<G, C> {
+        &self.group
+    }
+
+    /// From here on the inner service has the request.
+    #[inline]
+    pub(super) fn dispatched(&mut self) {
+        self.dispatched = true;
+    }
+
+    /// Gives the permit back, unless that is done already.
+    #[inline]
+    pub(super) fn settle(&mut self, ending: Ending) {
+        if let Some(permit) = self.permit.take() {
+            self.group.gate.settle(permit, ending, &Moment::new());
+        }
+    }
+}
+
+impl<G: Gate<Req>, C, Req> Drop for Held<G, C, Req> {
+    #[inline]
+    fn drop(&mut self) {
+        self.settle(if self.dispatched { Ending::Cancelled } else { Ending::Undispatched });
+    }
+}
+
+/// Runs `inner`; if it panics, settles the permit as panicked, at once. `std::thread::panicking()` in a destructor
+/// could not tell: a runtime may catch the panic first, and drop the future after.
+#[inline]
+pub(super) fn watch<G: Gate<Req>, C, Req, T>(held: &mut Held<G, C, Req>, inner: impl FnOnce(&Group<G, C>) -> T) -> T {
+    struct Unwinding<'a, G: Gate<Req>, C, Req>(&'a mut Held<G, C, Req>);
+
+    impl<G: Gate<Req>, C, Req> Drop for Unwinding<'_, G, C, Req> {
+        #[cold]
+        fn drop(&mut self) {
+            self.0.settle(Ending::Panicked);
+        }
+    }
+
+    let unwinding = Unwinding(held);
+    let output = inner(&unwinding.0.group);
+    mem::forget(unwinding);
+    output
+}
+
+/// The wait of a request, and the gates at which it waits.
+pub(super) struct Queued<G: Gate<Req>, C, Req> {
+    pub(super) group: Arc<Group<G, C>>,
+    pub(super) wait: Option<G::Wait>,
+}
+
+impl<G: Gate<Req>, C, Req> Queued<G, C, Req> {
+    pub(super) fn new(group: Arc<Group<G, C>>, wait: G::Wait) -> Self {
+        Self { group, wait: Some(wait) }
+    }
+}
+
+impl<G: Gate<Req>, C, Req> Drop for Queued<G, C, Req> {
+    fn drop(&mut self) {
+        if let Some(wait) = self.wait.take() {
+            self.group.gate.abandon(wait);
+        }
+    }
+}

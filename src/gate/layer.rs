@@ -1,0 +1,57 @@
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::service::{Gated, Group};
+use crate::{
+    classify::Standard,
+    event::{Events, Observer},
+};
+
+/// Puts a gate in front of services. Every service that it layers, and every clone of it, meets the same gate.
+///
+/// This is what a room's own layer is, for use alone in a `tower::ServiceBuilder`. Inside a
+/// [`Stack`](crate::Stack) it is made for you, once for all neighbouring gates.
+#[derive(Debug)]
+pub struct GateLayer<G, C = Standard> {
+    group: Arc<Group<G, C>>,
+}
+
+impl<G> GateLayer<G> {
+    /// A layer around `gate`, judging results by the [`Standard`] judge.
+    pub fn new(gate: impl Into<G>) -> Self {
+        Self::with_judge(gate, Standard)
+    }
+}
+
+impl<G, C> GateLayer<G, C> {
+    /// A layer around `gate`, judging results by `judge`.
+    pub fn with_judge(gate: impl Into<G>, judge: C) -> Self {
+        Self::in_stack(gate.into(), judge, Events::default())
+    }
+
+    /// Lets `observer` hear of refusals. What the room itself has to tell, it tells the observer given to the room.
+    #[must_use]
+    pub fn observe(self, observer: impl Observer + 'static) -> Self {
+        self.group.events.observe(observer);
+        self
+    }
+
+    pub(crate) fn in_stack(gate: G, judge: C, events: Events) -> Self {
+        Self { group: Arc::new(Group { gate, judge, events }) }
+    }
+}
+
+impl<G, C> Clone for GateLayer<G, C> {
+    fn clone(&self) -> Self {
+        Self { group: Arc::clone(&self.group) }
+    }
+}
+
+impl<G, C, S> Layer<S> for GateLayer<G, C> {
+    type Service = Gated<S, G, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Gated::new(inner, Arc::clone(&self.group))
+    }
+}

@@ -1,0 +1,142 @@
+use std::{
+    mem,
+    task::{Context, Poll, ready},
+};
+
+use super::{Admission, Ending, Gate};
+use crate::{
+    clock::{Instant, Moment},
+    rejection::Rejection,
+};
+
+/// Two gates as one: the first is asked before the second, and settled after it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seq<A, B>(pub(crate) A, pub(crate) B);
+
+/// Where a request waits in a [`Seq`].
+#[derive(Debug)]
+pub struct SeqWait<AW, AP, BW>(At<AW, AP, BW>);
+
+#[derive(Debug)]
+enum At<AW, AP, BW> {
+    /// At the first gate.
+    First(AW),
+    /// At the second, holding the first one's permit.
+    Second(AP, BW),
+    /// Nowhere any more.
+    Spent,
+}
+
+/// A permit that must be settled on every way out: refusal, panic of a gate further in, or a plain return.
+struct Owed<'a, A: Gate<Req>, Req> {
+    gate: &'a A,
+    permit: Option<A::Permit>,
+    ending: Ending,
+    now: &'a Moment,
+}
+
+impl<'a, A: Gate<Req>, Req> Owed<'a, A, Req> {
+    fn new(gate: &'a A, permit: A::Permit, ending: Ending, now: &'a Moment) -> Self {
+        Self { gate, permit: Some(permit), ending, now }
+    }
+
+    /// The permit, which somebody else settles now.
+    fn keep(mut self) -> A::Permit {
+        self.permit.take().expect("kept or dropped, not both")
+    }
+}
+
+impl<A: Gate<Req>, Req> Drop for Owed<'_, A, Req> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            self.gate.settle(permit, self.ending, self.now);
+        }
+    }
+}
+
+impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
+    type Permit = (A::Permit, B::Permit);
+    type Wait = SeqWait<A::Wait, A::Permit, B::Wait>;
+
+    #[inline]
+    fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait> {
+        match self.0.admit(req, now) {
+            Admission::Admitted(permit) => self.admit_second(permit, req, now),
+            Admission::Waiting(wait) => Admission::Waiting(SeqWait(At::First(wait))),
+            Admission::Refused(rejection) => Admission::Refused(rejection),
+        }
+    }
+
+    fn poll_wait(
+        &self,
+        wait: &mut Self::Wait,
+        req: &Req,
+        now: &Moment,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Self::Permit, Rejection>> {
+        // ## First => (First | Second | Spent)
+        if let At::First(first) = &mut wait.0 {
+            let answer = ready!(self.0.poll_wait(first, req, now, cx));
+            wait.0 = At::Spent;
+            match self.admit_second(answer?, req, now) {
+                Admission::Admitted(permits) => return Poll::Ready(Ok(permits)),
+                Admission::Waiting(second) => *wait = second,
+                Admission::Refused(rejection) => return Poll::Ready(Err(rejection)),
+            }
+        }
+        // ## Second => (Second | Spent)
+        let At::Second(_, second) = &mut wait.0 else { return Poll::Pending };
+        let answer = ready!(self.1.poll_wait(second, req, now, cx));
+        let At::Second(first, _) = mem::replace(&mut wait.0, At::Spent) else { return Poll::Pending };
+        let first = Owed::new(&self.0, first, Ending::Undispatched, now);
+        Poll::Ready(answer.map(|second| (first.keep(), second)))
+    }
+
+    fn wait_until(&self, wait: &Self::Wait) -> Instant {
+        match &wait.0 {
+            At::First(first) => self.0.wait_until(first),
+            At::Second(_, second) => self.1.wait_until(second),
+            At::Spent => Instant::FAR,
+        }
+    }
+
+    fn abandon(&self, wait: Self::Wait) {
+        match wait.0 {
+            At::First(first) => self.0.abandon(first),
+            At::Second(first, second) => {
+                let now = Moment::new();
+                let _owed = Owed::new(&self.0, first, Ending::Undispatched, &now);
+                self.1.abandon(second);
+            }
+            At::Spent => {}
+        }
+    }
+
+    #[inline]
+    fn settle(&self, (first, second): Self::Permit, ending: Ending, now: &Moment) {
+        let _owed = Owed::new(&self.0, first, ending, now);
+        self.1.settle(second, ending, now);
+    }
+}
+
+impl<A, B> Seq<A, B> {
+    #[inline]
+    fn admit_second<Req>(
+        &self,
+        first: A::Permit,
+        req: &Req,
+        now: &Moment,
+    ) -> Admission<(A::Permit, B::Permit), SeqWait<A::Wait, A::Permit, B::Wait>>
+    where
+        A: Gate<Req>,
+        B: Gate<Req>,
+    {
+        let first = Owed::new(&self.0, first, Ending::Undispatched, now);
+        match self.1.admit(req, now) {
+            Admission::Admitted(second) => Admission::Admitted((first.keep(), second)),
+            Admission::Waiting(second) => Admission::Waiting(SeqWait(At::Second(first.keep(), second))),
+            Admission::Refused(rejection) => Admission::Refused(rejection),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Composable tower layers.
+#![forbid(unsafe_code)]
+
+mod builder;
+pub mod chance;
+pub mod classify;
+pub mod clock;
+mod error;
+pub mod event;
+pub mod gate;
+pub mod lift;
+mod rejection;
+pub mod request;
+pub mod settings;
+
+pub use self::{
+    builder::{Close, Stack, Wrapping},
+    classify::{Classify, Outcome},
+    error::{BoxError, Error, Refusal},
+    event::{Event, Events, Observer},
+    gate::Gate,
+    rejection::{Fault, Reason, Rejection},
+    settings::{InvalidSetting, Ratio},
+};

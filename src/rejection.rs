@@ -1,0 +1,170 @@
+//! Why a request was refused, by whom, and what helps.
+
+use std::{error, fmt, time::Duration};
+
+/// A refusal: why, by which layer, when to try again, and whether the inner service may have seen the request.
+///
+/// Every refusal of the library is one of these, whatever the layer and whatever the stack. It is small and `Copy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Rejection {
+    reason: Reason,
+    layer: &'static str,
+    retry_after: Option<Duration>,
+    dispatched: bool,
+}
+
+impl Rejection {
+    /// A refusal by `layer` of a request that has not reached the inner service.
+    pub const fn new(reason: Reason, layer: &'static str) -> Self {
+        Self { reason, layer, retry_after: None, dispatched: false }
+    }
+
+    /// Says that trying again sooner than `after` is in vain.
+    pub const fn with_retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// Says that the request may have reached the inner service: sending it again may do its work twice.
+    pub const fn dispatched(mut self) -> Self {
+        self.dispatched = true;
+        self
+    }
+
+    /// Why.
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The layer that refused: its room's name, or the name that the user gave this one.
+    pub const fn layer(&self) -> &'static str {
+        self.layer
+    }
+
+    /// How long to wait before another try can succeed, where that is known.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Whether the request may have reached the inner service. `false` means that it is safe to send again.
+    pub const fn was_dispatched(&self) -> bool {
+        self.dispatched
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.layer, self.reason)?;
+        match self.retry_after {
+            Some(after) => write!(f, "; try again in {after:.1?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl error::Error for Rejection {}
+
+/// Who could have avoided a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Whoever sent the request: too many, too large, or with too little time.
+    Caller,
+    /// The service behind the layer: failing or slow.
+    Callee,
+    /// This process: it has no room.
+    Here,
+}
+
+/// Writes the one table of reasons: a variant, what it says, and what it means to others.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $reason:ident: $says:literal, $fault:ident, retryable $retryable:literal, http $http:literal, grpc $grpc:literal;)*) => {
+        /// Why a request was refused.
+        ///
+        /// | reason | fault | may succeed later | HTTP | gRPC |
+        /// |---|---|---|---|---|
+        $(#[doc = concat!("| [`", stringify!($reason), "`](Self::", stringify!($reason), ") | ", stringify!($fault), " | ", stringify!($retryable), " | ", stringify!($http), " | ", stringify!($grpc), " |")])*
+        ///
+        /// The gRPC numbers are 4 `DEADLINE_EXCEEDED` and 14 `UNAVAILABLE`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[$doc])* $reason,)*
+        }
+
+        impl Reason {
+            /// Every reason, for tables and metrics.
+            pub const ALL: &'static [Self] = &[$(Self::$reason),*];
+
+            /// Who could have avoided it.
+            pub const fn fault(self) -> Fault {
+                match self { $(Self::$reason => Fault::$fault,)* }
+            }
+
+            /// Whether the same request may succeed if it is sent again a little later.
+            pub const fn is_retryable(self) -> bool {
+                match self { $(Self::$reason => $retryable,)* }
+            }
+
+            /// The HTTP status that says this to a caller.
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$reason => $http,)* }
+            }
+
+            /// The gRPC code that says this to a caller.
+            pub const fn grpc_code(self) -> i32 {
+                match self { $(Self::$reason => $grpc,)* }
+            }
+        }
+
+        impl fmt::Display for Reason {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$reason => $says,)* })
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The bulkhead has no permit to give, and no place to wait for one.
+    BulkheadFull: "the bulkhead is full", Here, retryable true, http 503, grpc 14;
+    /// The circuit breaker has stopped calling a callee that keeps failing.
+    CircuitOpen: "the circuit is open", Callee, retryable true, http 503, grpc 14;
+    /// A gate of the user's own refused.
+    Custom: "refused", Here, retryable true, http 503, grpc 14;
+    /// The time that the caller gave was over.
+    DeadlineExceeded: "the caller's deadline has passed", Caller, retryable false, http 504, grpc 4;
+    /// The call took longer than a timeout of this stack allows.
+    Timeout: "the call timed out", Callee, retryable true, http 504, grpc 4;
+    /// The request waited for its turn as long as it may.
+    WaitTimeout: "the wait for a turn was too long", Here, retryable true, http 503, grpc 14;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejection_says_who_why_and_what_helps() {
+        let plain = Rejection::new(Reason::BulkheadFull, "db");
+        assert_eq!(plain.to_string(), "db: the bulkhead is full");
+        let helpful = plain.with_retry_after(Duration::from_millis(1500));
+        assert_eq!(helpful.to_string(), "db: the bulkhead is full; try again in 1.5s");
+        assert!(!helpful.was_dispatched());
+        assert!(helpful.dispatched().was_dispatched());
+    }
+
+    #[test]
+    fn a_rejection_is_small() {
+        assert!(size_of::<Rejection>() <= 40);
+    }
+
+    #[test]
+    fn statuses_fit_the_fault() {
+        for reason in Reason::ALL {
+            let (http, grpc) = (reason.http_status(), reason.grpc_code());
+            assert!(matches!((http, grpc), (503, 14) | (504, 4)), "{reason:?}");
+        }
+    }
+}

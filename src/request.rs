@@ -1,0 +1,217 @@
+//! What we ask of a request, and what it carries from layer to layer.
+
+use std::cell::Cell;
+
+use crate::clock::Instant;
+
+/// Writes one question to a request: a trait with one method, which closures over `&Req` answer.
+macro_rules! asks {
+    ($(#[$doc:meta])* $trait:ident, $method:ident -> $answer:ty) => {
+        $(#[$doc])*
+        pub trait $trait<Req> {
+            /// The answer for this request. It runs before the request is admitted; a panic in it loses nothing.
+            fn $method(&self, req: &Req) -> $answer;
+        }
+
+        impl<F: Fn(&Req) -> $answer, Req> $trait<Req> for F {
+            #[inline]
+            fn $method(&self, req: &Req) -> $answer {
+                self(req)
+            }
+        }
+    };
+}
+
+asks! {
+    /// How much a request weighs: how many permits it takes. A closure such as `|r: &Req| r.items` qualifies.
+    CostOf, cost -> u32
+}
+
+asks! {
+    /// By when the caller wants the answer; `None` where it has not said.
+    DeadlineOf, deadline -> Option<Instant>
+}
+
+asks! {
+    /// How important a request is. 0 is the most critical.
+    PriorityOf, priority -> u8
+}
+
+/// To whom or what a request belongs: a tenant, an endpoint, a compartment. A closure such as
+/// `|r: &Req| r.tenant` qualifies.
+pub trait KeyOf<Req> {
+    /// The key, an owned value.
+    type Key;
+
+    /// The key of this request. It runs before the request is admitted; a panic in it loses nothing.
+    fn key(&self, req: &Req) -> Self::Key;
+}
+
+impl<F: Fn(&Req) -> Key, Req, Key> KeyOf<Req> for F {
+    type Key = Key;
+
+    #[inline]
+    fn key(&self, req: &Req) -> Key {
+        self(req)
+    }
+}
+
+/// The answer to every question where the user has not given one: each request weighs 1, has priority 0 and no
+/// deadline, and all belong together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unasked;
+
+impl<Req> CostOf<Req> for Unasked {
+    #[inline]
+    fn cost(&self, _: &Req) -> u32 {
+        1
+    }
+}
+
+impl<Req> DeadlineOf<Req> for Unasked {
+    #[inline]
+    fn deadline(&self, _: &Req) -> Option<Instant> {
+        None
+    }
+}
+
+impl<Req> PriorityOf<Req> for Unasked {
+    #[inline]
+    fn priority(&self, _: &Req) -> u8 {
+        0
+    }
+}
+
+impl<Req> KeyOf<Req> for Unasked {
+    type Key = usize;
+
+    #[inline]
+    fn key(&self, _: &Req) -> usize {
+        0
+    }
+}
+
+/// What the layers of a stack tell one another about the request under way.
+///
+/// It travels in two ways. *Scoped*: while a layer calls or polls what is further in, [`current`] gives the value
+/// on that thread; this needs nothing of the request type, and is lost across `spawn` and `Buffer`. *Carried*: a
+/// request type that has room for it takes it along, through [`Carry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Carried {
+    /// Which attempt this is; the first is 1.
+    pub attempt: u32,
+    /// When the answer is of no use any more; [`Instant::FAR`] if nobody has said.
+    pub deadline: Instant,
+    /// Whether a retry layer further out tries again already. An inner one then leaves it at one attempt, so that
+    /// tries do not multiply.
+    pub retrying: bool,
+}
+
+impl Carried {
+    /// Nothing known: a first attempt with no deadline.
+    pub const NONE: Self = Self { attempt: 1, deadline: Instant::FAR, retrying: false };
+}
+
+impl Default for Carried {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// How a request type carries a [`Carried`] from layer to layer, to the inner service, and across `spawn`.
+///
+/// The default, [`Scoped`], carries nothing. With feature `http`, `plimsoll::http::Extensions` puts it among the
+/// request's extensions. For a request type of your own, implement it on a unit struct.
+pub trait Carry<Req> {
+    /// What the request carries, if anything.
+    fn get(&self, req: &Req) -> Option<Carried>;
+
+    /// Lets the request carry this from here on.
+    fn insert(&self, req: &mut Req, carried: Carried);
+}
+
+/// Requests carry nothing; layers see the scoped value only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scoped;
+
+impl<Req> Carry<Req> for Scoped {
+    #[inline]
+    fn get(&self, _: &Req) -> Option<Carried> {
+        None
+    }
+
+    #[inline]
+    fn insert(&self, _: &mut Req, _: Carried) {}
+}
+
+thread_local! {
+    static CURRENT: Cell<Carried> = const { Cell::new(Carried::NONE) };
+}
+
+/// What the layers around this call say about the request under way, on this thread, during this poll.
+#[inline]
+pub fn current() -> Carried {
+    CURRENT.get()
+}
+
+/// Puts a value in force until it is dropped: around one call or one poll, never across an await.
+pub(crate) struct Scope {
+    outer: Carried,
+}
+
+impl Scope {
+    /// What is known so far, as changed by `change`.
+    #[inline]
+    pub(crate) fn enter(change: impl FnOnce(&mut Carried)) -> Self {
+        let outer = CURRENT.get();
+        let mut carried = outer;
+        change(&mut carried);
+        CURRENT.set(carried);
+        Self { outer }
+    }
+}
+
+impl Drop for Scope {
+    /// Also when unwinding: a panic further in must not leave its deadline to whoever polls next on this thread.
+    #[inline]
+    fn drop(&mut self) {
+        CURRENT.set(self.outer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_nest_and_end() {
+        let outer = Scope::enter(|carried| carried.attempt = 2);
+        {
+            let _inner = Scope::enter(|carried| carried.retrying = true);
+            assert_eq!((current().attempt, current().retrying), (2, true));
+        }
+        assert!(!current().retrying);
+        drop(outer);
+        assert_eq!(current(), Carried::NONE);
+    }
+
+    #[test]
+    fn a_panic_ends_its_scope() {
+        let caught = std::panic::catch_unwind(|| {
+            let _scope = Scope::enter(|carried| carried.attempt = 9);
+            panic!("further in");
+        });
+        assert!(caught.is_err());
+        assert_eq!(current(), Carried::NONE);
+    }
+
+    #[test]
+    fn closures_answer_questions() {
+        let key = |text: &&str| text.len();
+        assert_eq!(KeyOf::key(&key, &"tenant"), 6);
+        let cost = |text: &&str| text.len() as u32;
+        assert_eq!(CostOf::cost(&cost, &"four"), 4);
+        assert_eq!(CostOf::cost(&Unasked, &"four"), 1);
+    }
+}
