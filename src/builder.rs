@@ -3,10 +3,12 @@
 use tower_layer::{Identity, Layer, Stack as Nest};
 
 use crate::{
+    bulkhead::Bulkhead,
     classify::{Chosen, Judge, Unjudged},
     event::{Events, Observer},
     gate::{GateLayer, Seq},
     lift::{Lift, LiftLayer},
+    timeout::TimeoutLayer,
 };
 
 /// Layers, the outermost first, to be put around a service.
@@ -43,6 +45,24 @@ impl Default for Stack {
 }
 
 impl<L, G, C> Stack<L, G, C> {
+    /// Adds a [`bulkhead`](crate::bulkhead): at most so many at once.
+    pub fn bulkhead<W, K, D>(self, bulkhead: impl Into<Bulkhead<W, K, D>>) -> Stack<L, Seq<G, Bulkhead<W, K, D>>, C> {
+        let bulkhead = bulkhead.into();
+        bulkhead.join(&self.events);
+        self.push(bulkhead)
+    }
+
+    /// Adds a [`timeout`](crate::timeout): not longer than that. A `Duration` will do.
+    pub fn timeout<D, T, K>(self, timeout: impl Into<TimeoutLayer<D, T, K>>) -> Within<TimeoutLayer<D, T, K>, L, G, C>
+    where
+        G: Close<C>,
+        C: Clone,
+    {
+        let timeout = timeout.into();
+        timeout.join(&self.events);
+        self.layer(timeout)
+    }
+
     /// Adds a gate of your own, or `Some` or `None` of one. However often the stack is cloned or layered, all meet
     /// this one.
     pub fn gate<H>(self, gate: H) -> Stack<L, Seq<G, std::sync::Arc<H>>, C::Judge>
@@ -53,7 +73,7 @@ impl<L, G, C> Stack<L, G, C> {
     }
 
     /// Adds any other tower layer. It may change requests, answers and errors.
-    pub fn layer<M>(self, layer: M) -> Stack<Nest<M, <G as Close<C>>::Outer<L>>, (), C>
+    pub fn layer<M>(self, layer: M) -> Within<M, L, G, C>
     where
         G: Close<C>,
         C: Clone,
@@ -130,6 +150,9 @@ impl<L, G, C> Stack<L, G, C> {
         Stack { outer, group: (), judge: self.judge, events: self.events }
     }
 }
+
+/// A stack with a layer `M` further in than all before; the gates before it are complete.
+pub type Within<M, L, G, C> = Stack<Nest<M, <G as Close<C>>::Outer<L>>, (), C>;
 
 /// A group of gates that is complete: it becomes one layer, and no gates become none.
 pub trait Close<C> {

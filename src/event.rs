@@ -150,6 +150,12 @@ impl Events {
         self.0.set(Listener::Observer(Arc::new(observer))).is_ok()
     }
 
+    /// Itself, if anybody listens: for who would have to keep a pointer just in case.
+    #[inline]
+    pub(crate) fn heard(&self) -> Option<Self> {
+        self.0.get().map(|_| self.clone())
+    }
+
     /// Sends events on to where `stack` sends its own, unless they go somewhere already.
     pub fn join(&self, stack: &Self) {
         if !Arc::ptr_eq(&self.0, &stack.0) {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+pub mod bulkhead;
 pub mod chance;
 pub mod classify;
 pub mod clock;
@@ -12,9 +13,11 @@ pub mod lift;
 mod rejection;
 pub mod request;
 pub mod settings;
+mod sync;
+pub mod timeout;
 
 pub use self::{
-    builder::{Close, Stack, Wrapping},
+    builder::{Close, Stack, Within, Wrapping},
     classify::{Classify, Outcome},
     error::{BoxError, Error, Refusal},
     event::{Event, Events, Observer},

@@ -1,8 +1,8 @@
 //! What we ask of a request, and what it carries from layer to layer.
 
-use std::cell::Cell;
+use std::{cell::Cell, time::Duration};
 
-use crate::clock::Instant;
+use crate::clock::{self, Instant};
 
 /// Writes one question to a request: a trait with one method, which closures over `&Req` answer.
 macro_rules! asks {
@@ -30,6 +30,11 @@ asks! {
 asks! {
     /// By when the caller wants the answer; `None` where it has not said.
     DeadlineOf, deadline -> Option<Instant>
+}
+
+asks! {
+    /// How long a request may take; `None` where nothing special is known. [`Duration::MAX`] is for ever.
+    TimeoutOf, timeout -> Option<Duration>
 }
 
 asks! {
@@ -71,6 +76,13 @@ impl<Req> CostOf<Req> for Unasked {
 impl<Req> DeadlineOf<Req> for Unasked {
     #[inline]
     fn deadline(&self, _: &Req) -> Option<Instant> {
+        None
+    }
+}
+
+impl<Req> TimeoutOf<Req> for Unasked {
+    #[inline]
+    fn timeout(&self, _: &Req) -> Option<Duration> {
         None
     }
 }
@@ -124,6 +136,9 @@ impl Default for Carried {
 /// The default, [`Scoped`], carries nothing. With feature `http`, `plimsoll::http::Extensions` puts it among the
 /// request's extensions. For a request type of your own, implement it on a unit struct.
 pub trait Carry<Req> {
+    /// Whether there is any point in [`insert`](Self::insert): what it costs to know is then not spent.
+    const CARRIES: bool = true;
+
     /// What the request carries, if anything.
     fn get(&self, req: &Req) -> Option<Carried>;
 
@@ -136,6 +151,8 @@ pub trait Carry<Req> {
 pub struct Scoped;
 
 impl<Req> Carry<Req> for Scoped {
+    const CARRIES: bool = false;
+
     #[inline]
     fn get(&self, _: &Req) -> Option<Carried> {
         None
@@ -145,19 +162,36 @@ impl<Req> Carry<Req> for Scoped {
     fn insert(&self, _: &mut Req, _: Carried) {}
 }
 
+/// The scoped value: what is known, and a time limit whose clock has not been read yet. A call that is answered at
+/// once never needs the time, so a timeout reads the clock only for who asks.
+#[derive(Clone, Copy)]
+struct Current {
+    carried: Carried,
+    limit: Duration,
+}
+
 thread_local! {
-    static CURRENT: Cell<Carried> = const { Cell::new(Carried::NONE) };
+    static CURRENT: Cell<Current> = const { Cell::new(Current { carried: Carried::NONE, limit: Duration::MAX }) };
 }
 
 /// What the layers around this call say about the request under way, on this thread, during this poll.
-#[inline]
 pub fn current() -> Carried {
-    CURRENT.get()
+    let Current { mut carried, limit } = CURRENT.get();
+    if limit != Duration::MAX {
+        carried.deadline = carried.deadline.min(clock::now().after(limit));
+    }
+    carried
+}
+
+/// Whether a retry layer further out tries again already.
+#[inline]
+pub(crate) fn is_retrying() -> bool {
+    CURRENT.get().carried.retrying
 }
 
 /// Puts a value in force until it is dropped: around one call or one poll, never across an await.
 pub(crate) struct Scope {
-    outer: Carried,
+    outer: Current,
 }
 
 impl Scope {
@@ -165,9 +199,20 @@ impl Scope {
     #[inline]
     pub(crate) fn enter(change: impl FnOnce(&mut Carried)) -> Self {
         let outer = CURRENT.get();
-        let mut carried = outer;
-        change(&mut carried);
-        CURRENT.set(carried);
+        let mut current = outer;
+        change(&mut current.carried);
+        CURRENT.set(current);
+        Self { outer }
+    }
+
+    /// What is known so far, and that the answer is of use until `deadline`, and for no more than `limit` from now.
+    #[inline]
+    pub(crate) fn within(limit: Duration, deadline: Instant) -> Self {
+        let outer = CURRENT.get();
+        let mut current = outer;
+        current.carried.deadline = current.carried.deadline.min(deadline);
+        current.limit = current.limit.min(limit);
+        CURRENT.set(current);
         Self { outer }
     }
 }
@@ -204,6 +249,15 @@ mod tests {
         });
         assert!(caught.is_err());
         assert_eq!(current(), Carried::NONE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_nearest_end_of_all_scopes_is_the_deadline() {
+        let now = clock::now();
+        let _outer = Scope::within(Duration::from_secs(3), Instant::FAR);
+        assert_eq!(current().deadline, now.after(Duration::from_secs(3)));
+        let _inner = Scope::within(Duration::MAX, now.after(Duration::from_secs(2)));
+        assert_eq!(current().deadline, now.after(Duration::from_secs(2)));
     }
 
     #[test]

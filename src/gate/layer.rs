@@ -17,14 +17,15 @@ pub struct GateLayer<G, C = Standard> {
     group: Arc<Group<G, C>>,
 }
 
-impl<G> GateLayer<G> {
-    /// A layer around `gate`, judging results by the [`Standard`] judge.
-    pub fn new(gate: impl Into<G>) -> Self {
-        Self::with_judge(gate, Standard)
-    }
-}
-
 impl<G, C> GateLayer<G, C> {
+    /// A layer around a room's gate or settings, judging results as that room does by default.
+    pub fn new(gate: impl Into<G>) -> Self
+    where
+        C: Default,
+    {
+        Self::with_judge(gate, C::default())
+    }
+
     /// A layer around `gate`, judging results by `judge`.
     pub fn with_judge(gate: impl Into<G>, judge: C) -> Self {
         Self::in_stack(gate.into(), judge, Events::default())

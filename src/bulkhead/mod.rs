@@ -1,0 +1,117 @@
+//! Keep one thing's trouble in its own compartment.
+//!
+//! # Why
+//! A dependency that turns slow holds every request that calls it. Without a limit they pile up until memory,
+//! connections or threads are gone, and then requests that never needed that dependency fail as well. A bulkhead
+//! gives each part so many places and no more, as the bulkheads of a ship keep a leak in one hold.
+//!
+//! # When to use it
+//! Around each dependency, with as many permits as it can serve at once: by Little's law, requests a second times
+//! seconds each, and some headroom. Around a handler whose memory or connections are bounded. In front of a pool,
+//! with as many permits as the pool has connections, so that nobody waits in two queues.
+//!
+//! # When not to
+//! When you do not know how many is right, or when it changes: that is for an adaptive limit. To bound how *often*
+//! something is done rather than how much *at once*: that is a rate limit.
+//!
+//! # What the caller sees
+//! It **refuses**, and **waits** if told to. A request that finds no permit is refused at once with
+//! [`BulkheadFull`](crate::Reason::BulkheadFull), unless it may wait ([`Settings::with_wait`]): then it waits in a
+//! bounded queue, and is refused with [`WaitTimeout`](crate::Reason::WaitTimeout) when its wait gets too long, or with
+//! [`DeadlineExceeded`](crate::Reason::DeadlineExceeded) when its deadline comes first. `retry_after` is not known.
+//! The permit is given back when the call ends. Dropping the future gives it back too, or leaves the queue; a permit
+//! that had just been granted goes to the next.
+//!
+//! # Place in the stack
+//! On a server innermost, next to the handler. On a client above the circuit breaker, one for each dependency; and
+//! inside of retry, so that no permit is held while a retry sleeps.
+//!
+//! # Defaults
+//! | setting | default | why |
+//! |---|---|---|
+//! | limit | none, you say | only you know what it protects |
+//! | wait | nobody waits | a queue hides overload until all who wait are late |
+//! | order | oldest first | fair; newest first is for a standing overload |
+//! | weight | 1 | |
+//! | compartments | none | |
+//! | name | `bulkhead` | |
+//!
+//! # Events
+//! | event | when |
+//! |---|---|
+//! | [`Refused`](crate::Event::Refused) | a request is refused |
+//! | [`WouldRefuse`](crate::Event::WouldRefuse) | it finds no permit while the bulkhead only observes |
+//! | [`BulkheadResized`](crate::Event::BulkheadResized) | the limit is changed |
+//!
+//! # Example
+//! ```
+//! use std::time::Duration;
+//! use plimsoll::{Error, Reason, Stack, bulkhead};
+//! use tower::{Service, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let stack = Stack::new().bulkhead(bulkhead::Settings::try_new(1)?);
+//! let mut slow = stack.service(service_fn(|_: ()| async {
+//!     tokio::time::sleep(Duration::from_millis(20)).await;
+//!     Ok::<_, std::io::Error>("done")
+//! }));
+//!
+//! let first = slow.call(());
+//! let second = slow.call(());
+//! let (first, second) = tokio::join!(first, second);
+//! assert_eq!(first?, "done");
+//! assert!(matches!(second, Err(Error::Rejected(r)) if r.reason() == Reason::BulkheadFull));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Two kinds of work, of which neither can starve the other, and a report that takes more room than a look-up:
+//!
+//! ```
+//! use plimsoll::bulkhead::{Bulkhead, Settings};
+//!
+//! #[derive(Clone, Copy)]
+//! enum Query { LookUp, Report }
+//!
+//! # fn main() -> Result<(), plimsoll::InvalidSetting> {
+//! // Of ten permits four are for look-ups, two for reports, and four for whoever comes.
+//! let settings = Settings::try_new(10)?.try_with_compartments(&[4, 2])?;
+//! let bulkhead = Bulkhead::new(settings)
+//!     .compartment_by(|query: &Query| *query as usize)
+//!     .weighted(|query: &Query| match query { Query::LookUp => 1, Query::Report => 2 });
+//! # let _ = bulkhead;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it decides
+//! ```text
+//!              no waiter in the lane           no waiter at all
+//!  request ──▶ own compartment has room ─no─▶ common has room ─no─▶ may wait? ─no─▶ refused
+//!                     │yes                          │yes                │yes
+//!                     ▼                             ▼                   ▼
+//!                  admitted                      admitted        lane of its compartment
+//!                     │                             │                   ▲
+//!                     └──────── call ends ──────────┴── hands over ─────┘
+//! ```
+//! On the ready path that is one compare-and-swap in and one add out, whatever the traffic: no lock, no clock, no
+//! allocation. The lock is taken only by who finds no permit, and by who gives one back while somebody waits. Joining,
+//! leaving and handing over are O(1). Memory is in proportion to the most that ever waited, which is bounded.
+
+mod gate;
+mod handle;
+mod permits;
+mod queue;
+mod settings;
+
+pub use self::{
+    gate::{Bulkhead, Wait},
+    handle::{Handle, Snapshot, Usage},
+    permits::Permit,
+    settings::{MAX_COMPARTMENTS, Order, Settings},
+};
+use crate::{classify::Unjudged, gate::GateLayer, request::Unasked};
+
+/// A bulkhead alone, as a layer for `tower::ServiceBuilder`: `BulkheadLayer::new(settings)`, or of a [`Bulkhead`].
+pub type BulkheadLayer<W = Unasked, K = Unasked, D = Unasked> = GateLayer<Bulkhead<W, K, D>, Unjudged>;

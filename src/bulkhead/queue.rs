@@ -1,0 +1,104 @@
+//! Who waits for a permit, and who is next.
+
+use std::{task::Waker, time::Duration};
+
+use super::{
+    permits::{COMMON, LANES, Permit, Permits},
+    settings::{Order, Settings},
+};
+use crate::sync::{Ticket, Waiters};
+
+/// Requests that wait for a permit, and the settings. Guarded by the bulkhead's lock, which only those take who found
+/// no permit, or who put one back while somebody waits.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) settings: Settings,
+    waiters: Waiters<Permit, LANES>,
+}
+
+/// What became of a request that found no permit at first sight.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// There was one after all.
+    Admitted(Permit),
+    /// It waits, at most for so long.
+    Waiting(Ticket, Duration),
+    /// There is no place to wait.
+    Full,
+}
+
+impl Queue {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings, waiters: Waiters::new() }
+    }
+
+    /// A request that found no permit looks once more, and waits if it may.
+    pub(super) fn arrive(&mut self, permits: &Permits, lane: usize, weight: u32) -> Arrival {
+        // Announced before looking again: see `Permits` for why.
+        permits.enter(lane);
+        let alone_in_lane = self.waiters.oldest(lane).is_none();
+        let own = if alone_in_lane && lane != COMMON { permits.take_own(lane, weight) } else { None };
+        let found = own.or_else(|| if permits.waiting() == 1 { permits.take_common(lane, weight) } else { None });
+        if let Some(permit) = found {
+            permits.exit(lane);
+            return Arrival::Admitted(permit);
+        }
+        let Settings { max_waiting, max_wait, .. } = self.settings;
+        if max_wait.is_zero() || permits.waiting() > max_waiting as usize {
+            permits.exit(lane);
+            return Arrival::Full;
+        }
+        Arrival::Waiting(self.waiters.join(lane, weight), max_wait)
+    }
+
+    /// Gives a free permit to the next who waits, if there are both. The waker is to be woken once the lock is gone;
+    /// `None` inside is one who has not been polled yet.
+    pub(super) fn grant_one(&mut self, permits: &Permits) -> Option<Option<Waker>> {
+        let (lane, ticket, permit) = self.next_of_a_compartment(permits).or_else(|| self.next_of_all(permits))?;
+        permits.exit(lane);
+        Some(self.waiters.grant(ticket, permit))
+    }
+
+    /// The permit, if its turn has come. Otherwise whoever `waker` replaces.
+    pub(super) fn claim(&mut self, ticket: Ticket, waker: Waker) -> Result<Permit, Option<Waker>> {
+        self.waiters.claim(ticket, waker)
+    }
+
+    /// Ends a wait. A permit that was granted meanwhile is returned.
+    pub(super) fn leave(&mut self, permits: &Permits, lane: usize, ticket: Ticket) -> Option<Permit> {
+        let granted = self.waiters.leave(ticket);
+        if granted.is_none() {
+            permits.exit(lane);
+        }
+        granted
+    }
+
+    /// The permits of a compartment are for whoever waits in it, whatever the others wait for.
+    fn next_of_a_compartment(&self, permits: &Permits) -> Option<(usize, Ticket, Permit)> {
+        (COMMON + 1..LANES).find_map(|lane| {
+            let ticket = self.next(lane)?;
+            let (weight, _) = self.waiters.weight_and_arrival(ticket);
+            Some((lane, ticket, permits.take_own(lane, weight)?))
+        })
+    }
+
+    /// Common permits are for whoever is next of all lanes. Nobody narrower passes one who is too wide for what is
+    /// free just now: it would wait for ever.
+    fn next_of_all(&self, permits: &Permits) -> Option<(usize, Ticket, Permit)> {
+        let arrival = |&(_, ticket): &(usize, Ticket)| self.waiters.weight_and_arrival(ticket).1;
+        let nexts = (COMMON..LANES).filter_map(|lane| Some((lane, self.next(lane)?)));
+        let (lane, ticket) = match self.settings.order {
+            Order::OldestFirst => nexts.min_by_key(arrival),
+            Order::NewestFirst => nexts.max_by_key(arrival),
+        }?;
+        let (weight, _) = self.waiters.weight_and_arrival(ticket);
+        Some((lane, ticket, permits.take_common(lane, weight)?))
+    }
+
+    fn next(&self, lane: usize) -> Option<Ticket> {
+        match self.settings.order {
+            Order::OldestFirst => self.waiters.oldest(lane),
+            Order::NewestFirst => self.waiters.newest(lane),
+        }
+    }
+}

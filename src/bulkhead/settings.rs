@@ -1,0 +1,97 @@
+use std::{num::NonZeroU32, time::Duration};
+
+use crate::settings::{InvalidSetting, at_least_one};
+
+/// How many compartments a bulkhead can have.
+pub const MAX_COMPARTMENTS: usize = 8;
+
+/// How a [`Bulkhead`](super::Bulkhead) is set: a plain value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Settings {
+    pub(super) name: &'static str,
+    pub(super) limit: NonZeroU32,
+    pub(super) guarantees: [u32; MAX_COMPARTMENTS],
+    pub(super) max_waiting: u32,
+    pub(super) max_wait: Duration,
+    pub(super) order: Order,
+}
+
+/// Who gets the next free permit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Order {
+    /// Who has waited longest. Fair, and the default.
+    #[default]
+    OldestFirst,
+    /// Who came last. Under a standing overload it answers some in time instead of all too late; those who came
+    /// first run into the bound on the wait.
+    NewestFirst,
+}
+
+impl Settings {
+    /// At most `limit` permits in use, and nobody waits.
+    pub const fn new(limit: NonZeroU32) -> Self {
+        Self {
+            name: "bulkhead",
+            limit,
+            guarantees: [0; MAX_COMPARTMENTS],
+            max_waiting: 0,
+            max_wait: Duration::ZERO,
+            order: Order::OldestFirst,
+        }
+    }
+
+    /// As [`new`](Self::new), from a number that may be anything.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if `limit` is zero.
+    pub fn try_new(limit: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("bulkhead.limit", limit).map(Self::new)
+    }
+
+    /// The name under which it refuses and announces. By default `bulkhead`.
+    pub const fn with_name(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Lets up to `max_waiting` requests wait for a permit, each at most `max_wait`, and no longer than its deadline.
+    /// If either is zero, nobody waits.
+    pub const fn with_wait(mut self, max_waiting: u32, max_wait: Duration) -> Self {
+        self.max_waiting = max_waiting;
+        self.max_wait = max_wait;
+        self
+    }
+
+    /// Who gets the next free permit, of those who wait.
+    pub const fn with_order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Guarantees so many permits to compartments 0, 1, 2, …: nobody else can use them. What of the limit is not
+    /// guaranteed is common, and any request may borrow it when its own compartment is full.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for more than [`MAX_COMPARTMENTS`], or if the guarantees add up to more than the limit.
+    pub fn try_with_compartments(mut self, guarantees: &[u32]) -> Result<Self, InvalidSetting> {
+        let refuse = |allowed| Err(InvalidSetting::new("bulkhead.compartments", guarantees, allowed));
+        if guarantees.len() > MAX_COMPARTMENTS {
+            return refuse("at most 8 compartments");
+        }
+        let sum: u64 = guarantees.iter().copied().map(u64::from).sum();
+        if sum > u64::from(self.limit.get()) {
+            return refuse("guarantees that together are at most the limit");
+        }
+        self.guarantees = [0; MAX_COMPARTMENTS];
+        self.guarantees[..guarantees.len()].copy_from_slice(guarantees);
+        Ok(self)
+    }
+
+    /// The permits that belong to no compartment.
+    pub(super) fn common(&self) -> u32 {
+        // The guarantees are at most the limit: `try_with_compartments` saw to it.
+        self.limit.get() - self.guarantees.iter().sum::<u32>()
+    }
+}

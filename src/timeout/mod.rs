@@ -1,0 +1,81 @@
+//! Don't wait for ever.
+//!
+//! # Why
+//! A callee that hangs holds whatever its caller holds: memory, a connection, a permit, a person. An answer that comes
+//! after the caller has given up is work for nothing.
+//!
+//! # When to use it
+//! Outermost on a server, so that no request is worked on longer than anybody waits. Twice on a client: one for the
+//! whole call, outside of retry, and a shorter one for each attempt, inside of it.
+//! [`TimeoutLayer::try_total_and_attempt`] makes the pair. Choose the attempt's so that few good answers are cut off:
+//! the callee's 99.9th percentile, and some.
+//!
+//! # When not to
+//! For work that must not be given up half-way: the inner future is dropped when the time is up, wherever it is. To
+//! bound how long a request *queues*: the rooms that queue have a bound of their own.
+//!
+//! # What the caller sees
+//! It **bounds**. When the time is up the caller gets [`Timeout`](crate::Reason::Timeout), or
+//! [`DeadlineExceeded`](crate::Reason::DeadlineExceeded) if it was the deadline that the request itself brought; both
+//! say that the request was dispatched, for it may have been. A deadline that is past already **refuses** before
+//! dispatch. `retry_after` is not known. Dropping the future drops the inner one.
+//!
+//! The limit counts from the first poll that finds the inner service pending: what is answered at once needs neither
+//! clock nor timer. Readiness passes through, and time spent in `poll_ready` does not count; gates are always ready
+//! and drive what is behind them in the future, where it does.
+//!
+//! # Place in the stack
+//! See "When to use it". A circuit breaker belongs above the timeout for attempts, so that it sees a callee that hangs.
+//! What is further in knows how long it has: [`request::current`](crate::request::current), and the rooms heed it:
+//! retry does not start a pause that it cannot finish, and a bulkhead lets nobody wait longer.
+//!
+//! # Defaults
+//! | setting | default | why |
+//! |---|---|---|
+//! | limit | none, you say | only you know how long an answer is of use |
+//! | deadline of the request | not asked | a stranger's word is not taken unless you say so |
+//! | name | `timeout` | |
+//!
+//! # Events
+//! | event | when |
+//! |---|---|
+//! | [`Refused`](crate::Event::Refused) | the time is up, or was before it began |
+//!
+//! # Example
+//! ```
+//! use std::time::Duration;
+//! use plimsoll::{Error, Reason, Stack};
+//! use tower::{Service, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let stack = Stack::new().timeout(Duration::from_millis(10));
+//! let mut hung = stack.service(service_fn(|_: ()| std::future::pending::<Result<(), std::io::Error>>()));
+//!
+//! let error = hung.call(()).await.unwrap_err();
+//! assert!(matches!(error, Error::Rejected(r) if r.reason() == Reason::Timeout && r.was_dispatched()));
+//! # }
+//! ```
+//!
+//! # How it decides
+//! ```text
+//!  request ──▶ deadline past? ─yes─▶ refused
+//!                  │no
+//!                  ▼
+//!            poll inner first ─ready─▶ answered
+//!                  │pending
+//!                  ▼
+//!            set a timer once for min(limit, deadline) ─due─▶ drop inner, refused
+//! ```
+//! Ready path: no clock, no timer, no allocation. Pending: one clock read and one timer, which lives in the future.
+
+mod future;
+mod layer;
+mod limit;
+mod service;
+
+pub use self::{
+    future::ResponseFuture,
+    layer::{Handle, TimeoutLayer},
+    service::Timeout,
+};
