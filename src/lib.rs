@@ -9,6 +9,8 @@ pub mod clock;
 mod error;
 pub mod event;
 pub mod gate;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod lift;
 mod rejection;
 pub mod request;

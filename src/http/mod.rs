@@ -1,0 +1,41 @@
+//! At home in HTTP: refusals become answers, and requests carry what the layers know.
+//!
+//! # Refusals become answers
+//! A server has to say something to everybody. [`RespondRejections`] goes outermost; it turns
+//! [`Error::Rejected`](crate::Error::Rejected) into a response, and the error type becomes the inner service's own
+//! again: `Infallible`, for axum. The status is the reason's in its [table](crate::Reason): 503 where there was no
+//! room, 504 where there was no time. `Retry-After` says what is known, in whole seconds, rounded up.
+//!
+//! ```
+//! # #[cfg(feature = "http")]
+//! # fn main() -> Result<(), plimsoll::InvalidSetting> {
+//! use std::time::Duration;
+//! use axum::{Router, routing::get};
+//! use plimsoll::{Stack, bulkhead, http::RespondRejections};
+//! use tower::ServiceBuilder;
+//!
+//! let stack = Stack::new()
+//!     .timeout(Duration::from_secs(2))
+//!     .bulkhead(bulkhead::Settings::try_new(64)?.with_wait(64, Duration::from_millis(100)));
+//!
+//! let app: Router = Router::new()
+//!     .route("/", get(|| async { "hello" }))
+//!     .layer(ServiceBuilder::new().layer(RespondRejections::new()).layer(stack.wrapping()));
+//! # let _ = app;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "http"))]
+//! # fn main() {}
+//! ```
+//!
+//! Routes layered from one stack share its limits.
+
+mod carry;
+mod future;
+mod respond;
+
+pub use self::{
+    carry::Extensions,
+    future::ResponseFuture,
+    respond::{Answer, HeadersOnly, RespondRejections, Responding},
+};
