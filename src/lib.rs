@@ -16,6 +16,9 @@ mod rejection;
 pub mod request;
 pub mod settings;
 mod sync;
+pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod timeout;
 
 pub use self::{

@@ -59,10 +59,11 @@ impl Permits {
     #[inline]
     pub(super) fn take(&self, lane: usize, weight: u32) -> Option<Permit> {
         // Those of one compartment who wait must not hold up another compartment, whose permits are its own.
-        if lane != COMMON && self.pools[lane].waiting.load(SeqCst) == 0 {
-            if let Some(permit) = self.take_own(lane, weight) {
-                return Some(permit);
-            }
+        if lane != COMMON
+            && self.pools[lane].waiting.load(SeqCst) == 0
+            && let Some(permit) = self.take_own(lane, weight)
+        {
+            return Some(permit);
         }
         if self.waiting.load(SeqCst) == 0 { self.take_common(lane, weight) } else { None }
     }
