@@ -124,6 +124,12 @@ impl Permits {
         (capacity, u32::try_from(in_use.max(0)).unwrap_or(u32::MAX), pool.waiting.load(Relaxed))
     }
 
+    /// Whether a request of this lane could be admitted at all. Where everything is guaranteed to others, it would
+    /// wait for ever.
+    pub(super) fn has_any(&self, lane: usize) -> bool {
+        self.width(lane, 1).is_some()
+    }
+
     /// How many wait in all lanes.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(SeqCst)

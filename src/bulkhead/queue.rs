@@ -44,7 +44,7 @@ impl Queue {
             return Arrival::Admitted(permit);
         }
         let Settings { max_waiting, max_wait, .. } = self.settings;
-        if max_wait.is_zero() || permits.waiting() > max_waiting as usize {
+        if max_wait.is_zero() || permits.waiting() > max_waiting as usize || !permits.has_any(lane) {
             permits.exit(lane);
             return Arrival::Full;
         }

@@ -1,0 +1,269 @@
+//! Stacks compose: over every kind of error, in every order, with other people's layers between, inside other people's
+//! builders; errors keep their identity and state survives re-layering.
+#![cfg(feature = "testing")]
+
+use std::{convert::Infallible, io, num::NonZeroU32, sync::Arc, sync::Mutex, time::Duration};
+
+use plimsoll::{
+    BoxError, Error, Event, Outcome, Reason, Refusal, Rejection, Stack,
+    bulkhead::{self, Bulkhead},
+    classify::Failure,
+    testing::{Mock, Reply},
+};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+
+fn one() -> bulkhead::Settings {
+    bulkhead::Settings::new(NonZeroU32::MIN)
+}
+
+/// Calls twice at once what lets one in: the refusal that comes of it.
+async fn refusal<S, E>(service: S) -> E
+where
+    S: Service<(), Error = E> + Clone,
+{
+    let (mut first, mut second) = (service.clone(), service);
+    let held = first.call(());
+    let refused = second.call(()).await;
+    drop(held);
+    match refused {
+        Ok(_) => panic!("two were let in"),
+        Err(error) => error,
+    }
+}
+
+fn is_full(rejection: &Rejection) -> bool {
+    rejection.reason() == Reason::BulkheadFull && !rejection.was_dispatched()
+}
+
+#[tokio::test]
+async fn service_goes_over_a_service_that_cannot_fail() {
+    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), Infallible>::hang());
+    let error: Error<Infallible> = refusal(Stack::new().bulkhead(one()).service(inner)).await;
+    assert!(matches!(error, Error::Rejected(rejection) if is_full(&rejection)));
+}
+
+#[tokio::test]
+async fn service_goes_over_a_foreign_error() {
+    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), io::Error>::hang());
+    let error: Error<io::Error> = refusal(Stack::new().bulkhead(one()).service(inner)).await;
+    assert!(error.rejection().is_some_and(is_full));
+}
+
+#[tokio::test]
+async fn wrap_keeps_a_boxed_error() {
+    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), BoxError>::hang());
+    let error: BoxError = refusal(Stack::new().bulkhead(one()).wrap(inner)).await;
+    assert!(error.downcast_ref().is_some_and(is_full));
+}
+
+#[derive(Debug, thiserror::Error)]
+enum AppError {
+    #[error(transparent)]
+    Refused(#[from] Rejection),
+    #[error("no such customer")]
+    NotFound,
+}
+
+impl Refusal for AppError {
+    fn rejection(&self) -> Option<&Rejection> {
+        if let Self::Refused(rejection) = self { Some(rejection) } else { None }
+    }
+}
+
+#[tokio::test]
+async fn wrap_keeps_an_applications_error() {
+    let (inner, _) = Mock::new(|call, (): &()| match call {
+        0 => Reply::<(), AppError>::hang(),
+        _ => Reply::err(AppError::NotFound),
+    });
+    let stack = Stack::new().timeout(Duration::from_secs(1)).bulkhead(one());
+    let service = stack.wrap(inner);
+    assert!(matches!(refusal(service.clone()).await, AppError::Refused(rejection) if is_full(&rejection)));
+    assert!(matches!(service.oneshot(()).await, Err(AppError::NotFound)));
+}
+
+/// Rooms that only refuse ask no more of an error than that it can hold a refusal.
+#[tokio::test]
+async fn a_stack_that_judges_nothing_asks_only_for_from() {
+    #[derive(Debug)]
+    struct Plain(Rejection);
+
+    impl From<Rejection> for Plain {
+        fn from(rejection: Rejection) -> Self {
+            Self(rejection)
+        }
+    }
+
+    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), Plain>::hang());
+    let stack = Stack::new().timeout(Duration::from_secs(1)).bulkhead(one());
+    assert!(is_full(&refusal(stack.wrap(inner)).await.0));
+}
+
+#[cfg(feature = "anyhow")]
+#[tokio::test]
+async fn wrap_keeps_anyhow() {
+    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), anyhow::Error>::hang());
+    let error: anyhow::Error = refusal(Stack::new().bulkhead(one()).wrap(inner)).await;
+    assert!(error.rejection().is_some_and(is_full));
+}
+
+#[tokio::test]
+async fn a_foreign_layer_in_the_middle_may_box_errors() {
+    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), io::Error>::hang());
+    let stack = Stack::new()
+        .bulkhead(bulkhead::Settings::try_new(9).expect("valid").with_name("outer"))
+        .layer(tower::timeout::TimeoutLayer::new(Duration::from_secs(1)))
+        .bulkhead(one().with_name("inner"));
+    let error: BoxError = refusal(stack.service(inner)).await;
+    let rejection = error.rejection().expect("found through the box");
+    assert_eq!((rejection.layer(), rejection.reason()), ("inner", Reason::BulkheadFull));
+}
+
+#[tokio::test]
+async fn a_stack_is_a_layer_for_tower_and_inside_of_tower() {
+    let hang = || Mock::new(|_, (): &()| Reply::<(), io::Error>::hang()).0;
+    let stack = Stack::new().bulkhead(one());
+    let built = ServiceBuilder::new()
+        .layer(stack.clone().wrapping())
+        .concurrency_limit(5)
+        .service(hang().map_err(io::Error::from));
+    assert!(refusal(built).await.rejection().is_some_and(is_full));
+    let boxed =
+        ServiceBuilder::new().layer(Stack::new().bulkhead(one())).timeout(Duration::from_secs(1)).service(hang());
+    assert!(refusal(boxed).await.rejection().is_some_and(is_full));
+}
+
+/// A peer keeps its state in the service: every `Layer::layer` made a new limit, and on axum, which layers each route
+/// and clones for each request, nothing was limited at all.
+#[tokio::test]
+async fn state_is_shared_however_often_a_stack_is_layered_or_cloned() {
+    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), io::Error>::hang());
+    let stack = Stack::new().bulkhead(one());
+    let mut first = stack.service(inner.clone());
+    let mut others = [stack.service(inner.clone()), stack.clone().service(inner.clone()), first.clone()];
+    let mut more = stack.clone().wrapping().layer(inner);
+    let held = first.call(());
+    for other in &mut others {
+        assert!(other.call(()).await.expect_err("full").rejection().is_some_and(is_full));
+    }
+    assert!(more.call(()).await.expect_err("full").rejection().is_some_and(is_full));
+    drop(held);
+}
+
+#[tokio::test]
+async fn fresh_shares_settings_and_not_state() {
+    let (inner, handle) = Mock::new(|_, (): &()| Reply::<(), io::Error>::hang());
+    let bulkhead = Bulkhead::new(one());
+    let mut first = Stack::new().bulkhead(bulkhead.clone()).service(inner.clone());
+    let mut second = Stack::new().bulkhead(bulkhead.fresh()).service(inner);
+    let _held = (first.call(()), second.call(()));
+    assert_eq!(handle.in_flight(), 2);
+}
+
+#[cfg(feature = "http")]
+#[tokio::test(start_paused = true)]
+async fn routes_of_an_axum_router_meet_one_limit_and_callers_get_an_answer() {
+    use axum::{Router, body::Body, routing::get};
+    use http::{Request, StatusCode};
+    use plimsoll::http::RespondRejections;
+
+    let slow = || async { tokio::time::sleep(Duration::from_secs(1)).await };
+    let stack = Stack::new().timeout(Duration::from_secs(5)).bulkhead(one());
+    let app = Router::new()
+        .route("/a", get(slow))
+        .route("/b", get(slow))
+        .route("/never", get(std::future::pending::<()>))
+        .layer(ServiceBuilder::new().layer(RespondRejections::new()).layer(stack.wrapping()));
+    let ask = |path: &str| {
+        let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+        let app = app.clone();
+        async move { app.oneshot(request).await.expect("infallible").status() }
+    };
+    let (a, b) = tokio::join!(ask("/a"), ask("/b"));
+    assert_eq!((a, b), (StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(ask("/b").await, StatusCode::OK, "the permit came back");
+    assert_eq!(ask("/never").await, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(ask("/a").await, StatusCode::OK, "and so did this one");
+}
+
+/// One error type for a stack, whatever is in it: what a compiler message says of it stays short.
+#[test]
+fn the_error_of_a_deep_stack_is_one_error() {
+    fn error_of<S: Service<()>>(_: &S) -> &'static str {
+        std::any::type_name::<S::Error>()
+    }
+    let inner = service_fn(|(): ()| async { Ok::<_, io::Error>(()) });
+    let shallow = Stack::new().bulkhead(one()).service(inner);
+    let deep = Stack::new()
+        .timeout(Duration::from_secs(3))
+        .bulkhead(one())
+        .bulkhead(one())
+        .timeout(Duration::from_secs(1))
+        .bulkhead(one())
+        .service(inner);
+    assert_eq!(error_of(&deep), error_of(&shallow));
+    assert_eq!(error_of(&deep).matches("Error<").count(), 1);
+}
+
+#[tokio::test]
+async fn a_room_may_be_left_out() {
+    let inner = || Mock::new(|_, (): &()| Reply::<(), io::Error>::hang()).0;
+    let stack = |bulkhead: Option<Bulkhead>| Stack::new().gate(bulkhead);
+    let open = stack(None).service(inner());
+    let _both = (open.clone().call(()), open.clone().call(()));
+    let closed = stack(Some(Bulkhead::new(one()))).service(inner());
+    assert!(refusal(closed).await.rejection().is_some_and(is_full));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_observer_hears_all_rooms_before_and_after_it() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), io::Error>::hang());
+    let log = heard.clone();
+    let stack = Stack::new()
+        .timeout(Duration::from_secs(1))
+        .observe(move |event: &Event| log.lock().expect("unpoisoned").push((event.layer(), *event)))
+        .bulkhead(one());
+    let service = stack.service(inner);
+    refusal(service.clone()).await;
+    assert!(service.oneshot(()).await.is_err());
+    let heard: Vec<_> = heard.lock().expect("unpoisoned").iter().map(|(layer, _)| *layer).collect();
+    assert_eq!(heard, ["bulkhead", "timeout"]);
+}
+
+#[tokio::test]
+async fn the_judge_of_a_stack_is_heeded_by_the_rooms_after_it() {
+    use plimsoll::{
+        clock::Moment,
+        gate::{Admission, Ending, Gate, Never},
+    };
+
+    #[derive(Clone, Default)]
+    struct Verdicts(Arc<Mutex<Vec<Ending>>>);
+
+    impl Gate<()> for Verdicts {
+        type Permit = ();
+        type Wait = Never;
+
+        fn admit(&self, (): &(), _: &Moment) -> Admission<(), Never> {
+            Admission::Admitted(())
+        }
+
+        fn settle(&self, (): (), ending: Ending, _: &Moment) {
+            self.0.lock().expect("unpoisoned").push(ending);
+        }
+    }
+
+    let (before, after) = (Verdicts::default(), Verdicts::default());
+    let stack = Stack::new()
+        .gate(before.clone())
+        .classify(|result: Result<&u16, &Error<io::Error>>| match result {
+            Ok(500..) => Outcome::Failure(Failure::Overload),
+            _ => Outcome::Success,
+        })
+        .gate(after.clone());
+    let (inner, _) = Mock::answering(|(): &()| Ok::<u16, io::Error>(503));
+    stack.service(inner).oneshot(()).await.expect("an answer");
+    assert_eq!(*before.0.lock().expect("unpoisoned"), [Ending::Finished(Outcome::Success)]);
+    assert_eq!(*after.0.lock().expect("unpoisoned"), [Ending::Finished(Outcome::Failure(Failure::Overload))]);
+}
