@@ -150,7 +150,7 @@ where
         let State { queue, name, .. } = &*self.state;
         // Cloned and dropped outside of the lock: a waker is somebody else's code.
         let waker = cx.waker().clone();
-        let claimed = queue.lock().claim(wait.ticket, waker);
+        let claimed = queue.lock().waiters.claim(wait.ticket, waker);
         match claimed {
             Ok(permit) => Poll::Ready(Ok(permit)),
             Err(_replaced) if now.now() < wait.until => Poll::Pending,
@@ -227,11 +227,8 @@ impl State {
     pub(super) fn hand_over(&self) {
         loop {
             let granted = self.queue.lock().grant_one(&self.permits);
-            match granted {
-                Some(Some(waker)) => waker.wake(),
-                Some(None) => {}
-                None => return,
-            }
+            let Some(wakeup) = granted else { return };
+            wakeup.wake();
         }
     }
 

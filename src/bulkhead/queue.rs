@@ -1,19 +1,19 @@
 //! Who waits for a permit, and who is next.
 
-use std::{task::Waker, time::Duration};
+use std::time::Duration;
 
 use super::{
     permits::{COMMON, LANES, Permit, Permits},
     settings::{Order, Settings},
 };
-use crate::sync::{Ticket, Waiters};
+use crate::sync::{Ticket, Waiters, Wakeup};
 
 /// Requests that wait for a permit, and the settings. Guarded by the bulkhead's lock, which only those take who found
 /// no permit, or who put one back while somebody waits.
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) settings: Settings,
-    waiters: Waiters<Permit, LANES>,
+    pub(super) waiters: Waiters<Permit, LANES>,
 }
 
 /// What became of a request that found no permit at first sight.
@@ -51,17 +51,12 @@ impl Queue {
         Arrival::Waiting(self.waiters.join(lane, weight), max_wait)
     }
 
-    /// Gives a free permit to the next who waits, if there are both. The waker is to be woken once the lock is gone;
-    /// `None` inside is one who has not been polled yet.
-    pub(super) fn grant_one(&mut self, permits: &Permits) -> Option<Option<Waker>> {
+    /// Gives a free permit to the next who waits, if there are both. Whoever got it is to be woken once the lock is
+    /// gone.
+    pub(super) fn grant_one(&mut self, permits: &Permits) -> Option<Wakeup> {
         let (lane, ticket, permit) = self.next_of_a_compartment(permits).or_else(|| self.next_of_all(permits))?;
         permits.exit(lane);
         Some(self.waiters.grant(ticket, permit))
-    }
-
-    /// The permit, if its turn has come. Otherwise whoever `waker` replaces.
-    pub(super) fn claim(&mut self, ticket: Ticket, waker: Waker) -> Result<Permit, Option<Waker>> {
-        self.waiters.claim(ticket, waker)
     }
 
     /// Ends a wait. A permit that was granted meanwhile is returned.

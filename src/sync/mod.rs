@@ -10,5 +10,5 @@ mod waiters;
 
 pub(crate) use self::{
     lock::Lock,
-    waiters::{Ticket, Waiters},
+    waiters::{Ticket, Waiters, Wakeup},
 };

@@ -19,6 +19,20 @@ pub(crate) struct Waiters<P, const LANES: usize> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket(usize);
 
+/// Somebody whose turn has come, to be woken outside of the lock: a waker is somebody else's code.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Wakeup(Option<Waker>);
+
+impl Wakeup {
+    /// Wakes them; who has not been polled yet will look by themselves.
+    pub(crate) fn wake(self) {
+        if let Some(waker) = self.0 {
+            waker.wake();
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Lane {
     oldest: Option<usize>,
@@ -79,12 +93,12 @@ impl<P, const LANES: usize> Waiters<P, LANES> {
         (node.weight, node.arrival)
     }
 
-    /// Hands a turn over. The waker, if any, is to be woken.
-    pub(crate) fn grant(&mut self, ticket: Ticket, turn: P) -> Option<Waker> {
+    /// Hands a turn over. Whoever gets it is to be woken once the lock is gone.
+    pub(crate) fn grant(&mut self, ticket: Ticket, turn: P) -> Wakeup {
         self.unlink(ticket.0);
         match mem::replace(&mut self.nodes[ticket.0].turn, Turn::Come(turn)) {
-            Turn::Awaited(waker) => waker,
-            Turn::Come(_) => None,
+            Turn::Awaited(waker) => Wakeup(waker),
+            Turn::Come(_) => Wakeup(None),
         }
     }
 
@@ -136,7 +150,7 @@ mod tests {
     fn a_turn_that_came_to_one_who_leaves_is_given_back() {
         let mut waiters = Waiters::<&str, 1>::new();
         let ticket = waiters.join(0, 1);
-        assert!(waiters.grant(ticket, "turn").is_none(), "nobody has been polled yet");
+        assert!(waiters.grant(ticket, "turn").0.is_none(), "nobody has been polled yet");
         assert!(waiters.oldest(0).is_none());
         assert_eq!(waiters.leave(ticket), Some("turn"));
     }
@@ -147,7 +161,7 @@ mod tests {
         let ticket = waiters.join(0, 1);
         assert!(waiters.claim(ticket, Waker::noop().clone()).expect_err("too early").is_none());
         assert!(waiters.claim(ticket, Waker::noop().clone()).expect_err("too early").is_some());
-        assert!(waiters.grant(ticket, "turn").is_some());
+        assert!(waiters.grant(ticket, "turn").0.is_some());
         assert_eq!(waiters.claim(ticket, Waker::noop().clone()).ok(), Some("turn"));
         assert!(waiters.nodes.is_empty());
     }
@@ -184,11 +198,11 @@ mod tests {
                         model[lane].push_back((waiters.weight_and_arrival(ticket).1, ticket));
                     }
                     Op::GrantOldest(lane) => if let Some(ticket) = waiters.oldest(lane) {
-                        waiters.grant(ticket, step as u64);
+                        let _ = waiters.grant(ticket, step as u64);
                         came.push((step as u64, model[lane].pop_front().expect("as many").1));
                     },
                     Op::GrantNewest(lane) => if let Some(ticket) = waiters.newest(lane) {
-                        waiters.grant(ticket, step as u64);
+                        let _ = waiters.grant(ticket, step as u64);
                         came.push((step as u64, model[lane].pop_back().expect("as many").1));
                     },
                     Op::Leave(any) => {

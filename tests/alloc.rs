@@ -1,0 +1,101 @@
+//! Nothing is allocated on the ready path, nor for a refusal: in every room alone, and in all of them stacked.
+#![cfg(feature = "testing")]
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    num::NonZeroU32,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use plimsoll::{
+    Stack,
+    bulkhead::{self, Bulkhead},
+    timeout::TimeoutLayer,
+};
+use tower::Service;
+
+/// Answers at once, and allocates nothing itself.
+#[derive(Clone, Copy)]
+struct Inner;
+
+impl Service<u64> for Inner {
+    type Response = u64;
+    type Error = Infallible;
+    type Future = Ready<Result<u64, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, req: u64) -> Self::Future {
+        ready(Ok(req))
+    }
+}
+
+/// Heap allocations of a thousand calls, all of which must be answered (or all refused) at the first poll.
+fn allocations<S: Service<u64>>(mut service: S, answered: bool) -> u64 {
+    let mut call = |req| {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(service.poll_ready(&mut cx).is_ready());
+        let mut future = pin!(service.call(req));
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(result) => assert_eq!(result.is_ok(), answered),
+            Poll::Pending => panic!("not answered at once"),
+        }
+    };
+    call(0);
+    allocation_counter::measure(|| (1..=1000).for_each(&mut call)).count_total
+}
+
+fn limit(limit: u32) -> bulkhead::Settings {
+    bulkhead::Settings::new(NonZeroU32::new(limit).expect("not zero"))
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1)))).count_total, 1);
+}
+
+#[test]
+fn a_bulkhead_allocates_nothing() {
+    assert_eq!(allocations(Stack::new().bulkhead(limit(9)).service(Inner), true), 0);
+    let weighted = Bulkhead::new(limit(9).try_with_compartments(&[3, 3]).expect("valid"))
+        .weighted(|req: &u64| *req as u32)
+        .compartment_by(|req: &u64| *req as usize % 3);
+    assert_eq!(allocations(Stack::new().bulkhead(weighted).service(Inner), true), 0);
+}
+
+#[test]
+fn a_full_bulkhead_allocates_nothing() {
+    let mut service = Stack::new().bulkhead(limit(1)).service(Inner);
+    let _held = service.call(0);
+    assert_eq!(allocations(service, false), 0);
+}
+
+#[test]
+fn a_timeout_allocates_nothing() {
+    assert_eq!(allocations(Stack::new().timeout(Duration::from_secs(1)).service(Inner), true), 0);
+}
+
+#[test]
+fn a_past_deadline_allocates_nothing() {
+    let past = TimeoutLayer::new(Duration::MAX).deadline_by(|_: &u64| Some(plimsoll::clock::now()));
+    assert_eq!(allocations(Stack::new().timeout(past).service(Inner), false), 0);
+}
+
+/// A timer lives in the future of its call: not even a call that takes its time allocates.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_that_sets_its_timer_allocates_nothing() {
+    let mut service = Stack::new()
+        .timeout(Duration::from_secs(1))
+        .service(tower::service_fn(|_: u64| std::future::pending::<Result<u64, Infallible>>()));
+    let mut call = || {
+        let mut future = pin!(service.call(0));
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    };
+    call();
+    assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
+}

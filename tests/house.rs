@@ -1,0 +1,144 @@
+//! The architecture, as tests: imports point downstairs, rooms do not know one another, thought stays pure, and every
+//! third party's word has one home. Read from the source text.
+
+use std::{fs, path::Path};
+
+const GROUND: &[&str] = &["chance", "classify", "clock", "error", "event", "rejection", "request", "settings"];
+const MACHINERY: &[&str] = &["gate", "lift", "stats", "sync", "telemetry"];
+const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "retry", "timeout"];
+const ANNEXES: &[&str] = &["http", "testing"];
+
+/// The files of a room that hold plumbing; every other holds thought.
+const PLUMBING: &[&str] = &["mod", "gate", "handle", "layer", "service", "future", "replay", "dead_letter"];
+
+/// A file of the library: the module it belongs to, its own name, and its code without comments and tests.
+struct File {
+    module: String,
+    name: String,
+    path: String,
+    code: String,
+}
+
+fn files() -> Vec<File> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let inside = path.strip_prefix(&root).expect("below src").with_extension("");
+            let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            let text = fs::read_to_string(&path).expect("text");
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let code = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            found.push(File {
+                module: parts[0].clone(),
+                name: parts[parts.len() - 1].clone(),
+                path: inside.display().to_string(),
+                code,
+            });
+        }
+    }
+    assert!(found.len() > 40, "the source is where it was");
+    found
+}
+
+fn floor(module: &str) -> usize {
+    let floors = [GROUND, MACHINERY, ROOMS, ANNEXES, &["builder"], &["lib"]];
+    floors.iter().position(|floor| floor.contains(&module)).unwrap_or_else(|| panic!("{module} is on no floor"))
+}
+
+/// The modules of ours that a file names, in `use crate::{…}` and in paths.
+fn imports(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in code.split("crate::").skip(1) {
+        let group = match part.strip_prefix('{') {
+            Some(_) => &part[..part.find("};").unwrap_or(part.len())],
+            None => part,
+        };
+        let mut depth = 0;
+        let mut word = String::new();
+        for letter in group.chars() {
+            match letter {
+                '{' | '(' => depth += 1,
+                '}' | ')' => depth -= 1,
+                'a'..='z' | '_' if depth <= 1 => word.push(letter),
+                _ => {
+                    found.push(std::mem::take(&mut word));
+                    if !group.starts_with('{') {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    let known = [GROUND, MACHINERY, ROOMS, ANNEXES, &["builder"]].concat();
+    found.retain(|module| known.contains(&module.as_str()));
+    found
+}
+
+#[test]
+fn imports_point_downstairs_and_rooms_do_not_know_one_another() {
+    for file in files().iter().filter(|file| !["lib", "builder"].contains(&file.module.as_str())) {
+        for import in imports(&file.code) {
+            let same_ground = floor(&import) == 0 && floor(&file.module) == 0;
+            let downstairs = floor(&import) < floor(&file.module);
+            assert!(import == file.module || same_ground || downstairs, "{} imports {import}", file.path);
+        }
+    }
+}
+
+#[test]
+fn a_word_has_one_home() {
+    let homes: &[(&str, &[&str])] = &[
+        ("tracing::", &["telemetry/"]),
+        ("rand::", &["chance"]),
+        ("governor::", &["rate_limit/"]),
+        ("Mutex", &["sync/"]),
+        ("Waker", &["sync/", "gate/", "testing/"]),
+        ("pin_project", &["future"]),
+        ("Instant::now", &["clock"]),
+        ("SystemTime", &[]),
+        ("http::", &["http/"]),
+    ];
+    for file in files() {
+        for (word, homes) in homes {
+            let foreign =
+                file.code.lines().filter(|line| line.contains(word) && !line.contains(&format!("crate::{word}")));
+            let at_home = homes.iter().any(|home| file.path.contains(home));
+            assert!(at_home || foreign.count() == 0, "{} says {word}", file.path);
+        }
+    }
+}
+
+#[test]
+fn thought_is_pure() {
+    let thoughts = files().into_iter().filter(|file| {
+        file.module == "stats" || ROOMS.contains(&file.module.as_str()) && !PLUMBING.contains(&file.name.as_str())
+    });
+    let mut seen = 0;
+    for file in thoughts {
+        seen += 1;
+        for word in
+            ["tower", "futures", "tokio", "tracing", "Context<", "Poll<", "async ", "clock::now", "Moment", "emit("]
+        {
+            assert!(!file.code.contains(word), "{} says {word}", file.path);
+        }
+    }
+    assert!(seen >= 4, "there are thoughts");
+}
+
+#[test]
+fn nothing_panics_by_design_but_a_poll_after_the_end() {
+    for file in files().iter().filter(|file| file.module != "testing") {
+        for line in file.code.lines() {
+            let excused = line.contains("polled after it was ready") || line.contains("kept or dropped, not both");
+            let panics = ["panic!(", ".unwrap()", ".expect(", "unreachable!(", "assert!("];
+            assert!(excused || !panics.iter().any(|word| line.contains(word)), "{}: {line}", file.path);
+        }
+    }
+}
