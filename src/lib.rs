@@ -11,7 +11,9 @@ pub mod gate;
 pub mod lift;
 mod rejection;
 pub mod request;
+pub mod retry;
 pub mod settings;
+mod sync;
 
 pub use self::{
     builder::{Close, Stack, Wrapping},

@@ -1,0 +1,5 @@
+//! The home of locks.
+
+mod lock;
+
+pub(crate) use self::lock::Lock;
