@@ -96,7 +96,8 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
         RetryHandle::new(&self.plan.shared)
     }
 
-    /// The same settings and hooks with a state of its own: another budget, full, and other delays.
+    /// The same settings and hooks with a state of its own: another budget, full, and other delays. It announces where
+    /// this one does.
     pub fn fresh(&self) -> Self
     where
         R: Clone,
