@@ -37,7 +37,8 @@ const UNBEGUN: u64 = 0;
 /// ```
 /// use plimsoll::{Ratio, classify::Failure, clock, retry::{Budget, BudgetSettings}};
 ///
-/// let budget = Budget::new(BudgetSettings::new().with_ratio(Ratio::percent(20)).try_with_cap(2)?);
+/// let settings = BudgetSettings::new().with_ratio(Ratio::percent(20)).with_refill(0).try_with_cap(2)?;
+/// let budget = Budget::new(settings);
 /// let first = budget.withdraw(Failure::Transient, clock::now()).expect("the budget begins full");
 /// first.spend();
 /// // Dropped without being spent, a withdrawal is returned.

@@ -236,3 +236,45 @@ impl<S, Req> Tries<S, Req> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::Ready, task::Waker};
+
+    use tower_layer::Layer;
+
+    use super::{
+        super::{RetryLayer, Settings},
+        *,
+    };
+    use crate::error::Error;
+
+    #[derive(Clone)]
+    struct Failing;
+
+    impl Service<()> for Failing {
+        type Response = ();
+        type Error = Error<()>;
+        type Future = Ready<Result<(), Error<()>>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error<()>>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, (): ()) -> Self::Future {
+            std::future::ready(Err(Error::Inner(())))
+        }
+    }
+
+    /// A timeout further out says by when it will have left.
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_of_a_layer_further_out_is_kept() {
+        let layer = RetryLayer::new(Settings::new());
+        let poll = |deadline| {
+            let _scope = Scope::enter(|carried| carried.deadline = deadline);
+            Box::pin(layer.layer(Failing).call(())).as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        };
+        assert_eq!(poll(clock::now()), Poll::Ready(Err(Error::Inner(()))));
+        assert_eq!(poll(clock::now().after(Duration::from_secs(1))), Poll::Pending);
+    }
+}

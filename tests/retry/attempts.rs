@@ -142,18 +142,18 @@ async fn the_inner_service_sees_which_attempt_it_is() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let saw = seen.clone();
     let mock = Mock::new(move |n, job: &Job| {
-        saw.lock().unwrap().push((current(), job.carried));
+        saw.lock().expect("unpoisoned").push((current(), job.carried));
         boom(n)
     });
     let layer = RetryLayer::new(Settings::new()).carry(OnJob);
     let mut service = layer.layer(mock);
     assert_eq!(timed(&mut service, JOB).await.0, boom(3));
     assert_eq!(current(), Carried::NONE);
-    for (n, (scoped, carried)) in (1..).zip(seen.lock().unwrap().iter()) {
+    for (n, (scoped, carried)) in (1..).zip(seen.lock().expect("unpoisoned").iter()) {
         assert_eq!((scoped.attempt, scoped.retrying), (n, true));
         assert_eq!(*carried, Some(*scoped));
     }
-    assert_eq!(seen.lock().unwrap().len(), 3);
+    assert_eq!(seen.lock().expect("unpoisoned").len(), 3);
 }
 
 /// Across a buffer or a spawn only the request itself can say that retries are at work.
@@ -192,13 +192,13 @@ async fn what_is_not_clone_is_sent_again_through_a_hook() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let asked_for = asked.clone();
     let replay = move |upload: &Upload, attempt: u32| {
-        asked_for.lock().unwrap().push(attempt);
+        asked_for.lock().expect("unpoisoned").push(attempt);
         Some(Upload(upload.0.clone()))
     };
     let mock = Mock::new(|n, upload: &Upload| if n < 3 { boom(n) } else { Ok(u32::from(upload.0[0])) });
     let mut service = Stack::new().retry(RetryLayer::new(Settings::new()).replay(replay)).wrap(mock);
     assert_eq!(timed(&mut service, Upload(vec![9])).await.0, Ok(9));
-    assert_eq!(*asked.lock().unwrap(), [2, 3], "none for a fourth attempt, which there will not be");
+    assert_eq!(*asked.lock().expect("unpoisoned"), [2, 3], "none for a fourth attempt, which there will not be");
 }
 
 #[tokio::test(start_paused = true)]

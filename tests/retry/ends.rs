@@ -115,9 +115,10 @@ async fn what_cannot_be_replayed_is_sent_once() {
 async fn letters(mock: Mock, settings: Settings) -> (Answer, Vec<DeadLetter<u32>>) {
     let letters = Arc::new(Mutex::new(Vec::new()));
     let sink = letters.clone();
-    let layer = RetryLayer::new(settings).dead_letter(move |letter: DeadLetter<u32>| sink.lock().unwrap().push(letter));
+    let layer = RetryLayer::new(settings)
+        .dead_letter(move |letter: DeadLetter<u32>| sink.lock().expect("unpoisoned").push(letter));
     let result = timed(&mut Stack::new().retry(layer).wrap(mock), 7).await.0;
-    let letters = letters.lock().unwrap().clone();
+    let letters = letters.lock().expect("unpoisoned").clone();
     (result, letters)
 }
 

@@ -124,11 +124,11 @@ pub(crate) struct Heard(Arc<Mutex<Vec<Event>>>);
 impl Heard {
     pub(crate) fn observer(&self) -> impl Fn(&Event) + Send + Sync + 'static {
         let heard = self.0.clone();
-        move |event| heard.lock().unwrap().push(*event)
+        move |event| heard.lock().expect("unpoisoned").push(*event)
     }
 
     pub(crate) fn all(&self) -> Vec<Event> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().expect("unpoisoned").clone()
     }
 
     /// The attempts made and the reason, of every end.
