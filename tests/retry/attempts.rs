@@ -101,6 +101,19 @@ async fn a_seed_repeats_the_delays() {
     assert_ne!(delays(1).await, delays(5).await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_decorrelated_delay_grows_from_the_one_before() {
+    let heard = Heard::default();
+    let settings = Settings::new().with_backoff(Backoff::new().with_jitter(Jitter::Decorrelated));
+    let layer = RetryLayer::new(settings).without_budget().chance(Chance::seeded(1)).observe(heard.observer());
+    for _ in 0..100 {
+        let _ = timed(&mut layer.layer(Mock::failing(9)), 7).await;
+    }
+    let longest = |from: usize| heard.delays().into_iter().skip(from).step_by(2).max();
+    assert!(longest(0) <= Some(150 * MS));
+    assert!(longest(1) > Some(250 * MS));
+}
+
 /// Three attempts in each of two layers were nine calls of the callee, and 243 in five.
 #[tokio::test(start_paused = true)]
 async fn nested_retries_do_not_multiply() {
@@ -256,6 +269,17 @@ async fn settings_change_while_it_works() {
     let snapshot = handle.snapshot();
     assert_eq!((snapshot.settings, snapshot.retries, snapshot.stopped), (Settings::new(), 2, 2));
     assert_eq!(snapshot.balance, Some(98.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_keeps_the_number_of_attempts_that_it_began_with() {
+    let layer = RetryLayer::new(Settings::new());
+    let (handle, mock) = (layer.handle(), Mock::failing(9));
+    let mut service = layer.layer(mock.clone());
+    assert!(poll(&mut Box::pin(service.ready())).is_ready());
+    let future = service.call(7);
+    handle.update(Settings::new().try_with_attempts(1).expect("attempts"));
+    assert_eq!(future.await, boom(3));
 }
 
 #[test]

@@ -9,6 +9,9 @@ use std::{
 };
 
 use plimsoll::{
+    Error, Stack,
+    classify::Failure,
+    clock,
     event::Stop,
     retry::{Backoff, Budget, BudgetSettings, RetryLayer, Settings},
 };
@@ -62,7 +65,7 @@ async fn an_idle_client_has_a_retry_each_second() {
 async fn a_caller_who_leaves_during_the_delay_gets_back_what_it_took_once() {
     let (budget, mock) = (strict(10), Mock::failing(9));
     let mut service = RetryLayer::new(Settings::new()).budget(budget.clone()).layer(mock.clone());
-    let other = budget.withdraw(plimsoll::classify::Failure::Transient, plimsoll::clock::now()).expect("full");
+    let other = budget.withdraw(Failure::Transient, clock::now()).expect("full");
     other.spend();
     assert!(poll(&mut Box::pin(service.ready())).is_ready());
     let mut future = Box::pin(service.call(7));
@@ -110,7 +113,7 @@ async fn a_caller_who_leaves_before_the_inner_service_is_ready_again_pays_nothin
 #[tokio::test(start_paused = true)]
 async fn a_retry_that_is_not_sent_for_lack_of_readiness_costs_nothing() {
     let (budget, heard) = (strict(10), Heard::default());
-    let broken = || Poll::Ready(Err(plimsoll::Error::Inner(Boom(99))));
+    let broken = || Poll::Ready(Err(Error::Inner(Boom(99))));
     let mock = Mock::failing(9).ready(move |calls| if calls == 0 { Poll::Ready(Ok(())) } else { broken() });
     let layer = RetryLayer::new(Settings::new()).budget(budget.clone()).observe(heard.observer());
     assert_eq!(timed(&mut layer.layer(mock), 7).await.0, boom(1), "the result there was, not the readiness error");
@@ -136,4 +139,19 @@ async fn fresh_retries_have_a_budget_of_their_own() {
     assert_eq!(layer.handle().snapshot().balance, Some(0.0));
     let fresh = layer.fresh().handle().snapshot();
     assert_eq!((fresh.balance, fresh.retries), (Some(1.0), 0));
+}
+
+/// A success that two layers pay in for would be worth two retries' tenths.
+#[tokio::test(start_paused = true)]
+async fn a_success_is_paid_in_once_by_the_outermost_layer() {
+    let emptied = || {
+        let budget = strict(1);
+        budget.withdraw(Failure::Transient, clock::now()).expect("full").spend();
+        budget
+    };
+    let (outer, inner) = (emptied(), emptied());
+    let layer = |budget: &Budget| RetryLayer::new(Settings::new()).budget(budget.clone());
+    let mut service = Stack::new().retry(layer(&outer)).retry(layer(&inner)).wrap(Mock::failing(0));
+    assert_eq!(timed(&mut service, 7).await.0, Ok(1));
+    assert_eq!((outer.balance(), inner.balance()), (0.1, 0.0));
 }
