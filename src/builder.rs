@@ -8,6 +8,7 @@ use crate::{
     event::{Events, Observer},
     gate::{GateLayer, Seq},
     lift::{Lift, LiftLayer},
+    retry::{OrStacks, RetryLayer},
     timeout::TimeoutLayer,
 };
 
@@ -80,6 +81,25 @@ impl<L, G, C> Stack<L, G, C> {
     {
         let closed = self.close();
         Stack { outer: Nest::new(layer, closed.outer), group: (), judge: closed.judge, events: closed.events }
+    }
+
+    /// Tries again what failed: takes [`retry::Settings`](crate::retry::Settings), or a
+    /// [`RetryLayer`] with a budget or hooks of its own. Results are judged by the stack's judge, unless the layer
+    /// has one. See [`retry`](crate::retry).
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn retry<R, X, K, D>(
+        self,
+        retry: impl Into<RetryLayer<R, X, K, D>>,
+    ) -> Stack<Nest<RetryLayer<R, X::Judge, K, D>, <G as Close<C>>::Outer<L>>, (), C::Judge>
+    where
+        G: Close<C>,
+        C: Judge + Clone,
+        X: OrStacks<C::Judge>,
+    {
+        let closed = self.close().judged();
+        let retry = retry.into().judged(|own| own.or_stacks(closed.judge.clone()));
+        retry.events().join(&closed.events);
+        Stack { outer: Nest::new(retry, closed.outer), group: (), judge: closed.judge, events: closed.events }
     }
 
     /// Lets `judge` say what a result means, to the rooms that come after this. A closure qualifies, but has to name

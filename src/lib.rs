@@ -14,6 +14,7 @@ pub mod http;
 pub mod lift;
 mod rejection;
 pub mod request;
+pub mod retry;
 pub mod settings;
 mod sync;
 pub mod telemetry;

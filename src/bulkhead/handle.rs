@@ -1,11 +1,11 @@
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::Arc;
 
 use super::{
     gate::State,
     permits::COMMON,
     settings::{MAX_COMPARTMENTS, Settings},
 };
-use crate::event::Event;
+use crate::{event::Event, sync::atomic::Ordering::Relaxed};
 
 /// Looks at a bulkhead and changes it while it serves. Clones look at the same one.
 #[derive(Clone, Debug)]

@@ -122,6 +122,7 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
 
 impl<A, B> Seq<A, B> {
     #[inline]
+    #[allow(clippy::type_complexity, reason = "this is `Admission<Self::Permit, Self::Wait>`, spelt out")]
     fn admit_second<Req>(
         &self,
         first: A::Permit,

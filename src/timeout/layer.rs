@@ -1,7 +1,4 @@
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
@@ -11,7 +8,7 @@ use crate::{
     event::{Events, Observer},
     request::{Scoped, Unasked},
     settings::InvalidSetting,
-    sync::atomic::AtomicU64,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 /// Bounds the time of calls. See the [module](super).

@@ -1,7 +1,4 @@
-use std::{
-    sync::atomic::Ordering::Relaxed,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use tower_service::Service;
 
@@ -15,6 +12,7 @@ use crate::{
     event::Event,
     rejection::{Reason, Rejection},
     request::{Carry, DeadlineOf, Scope, Scoped, TimeoutOf, Unasked, current},
+    sync::atomic::Ordering::Relaxed,
 };
 
 /// A service whose calls take so long and no longer. See the [module](super).

@@ -1,0 +1,162 @@
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::{
+    Budget, CloneRequest, Discard, Retry, RetryHandle, Settings,
+    state::{Plan, Shared},
+};
+use crate::{
+    chance::Chance,
+    classify::{Chosen, Standard},
+    event::{Events, Observer},
+    request::Scoped,
+};
+
+/// Retries around services: for use alone in a `tower::ServiceBuilder`, or in
+/// [`Stack::retry`](crate::Stack::retry), which also takes bare [`Settings`].
+///
+/// Every service that it layers, every clone of those and of itself shares the budget, the settings and the source
+/// of chance. Its types are the hooks: `R` makes copies of requests, `C` judges results, `K` reads and writes what
+/// a request carries, `D` takes dead letters.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RetryLayer<R = CloneRequest, C = Standard, K = Scoped, D = Discard> {
+    plan: Plan<R, C, K, D>,
+}
+
+impl RetryLayer {
+    /// Retries by `settings` within a [`Budget::default`] of its own. Requests are cloned, and results judged by
+    /// [`Standard`], or by the stack's judge.
+    pub fn new(settings: Settings) -> Self {
+        let shared = Shared::new(settings, Some(Budget::default()));
+        let plan = Plan { shared, replay: CloneRequest, judge: Standard, carrier: Scoped, dead_letters: Discard };
+        Self { plan }
+    }
+}
+
+impl From<Settings> for RetryLayer {
+    fn from(settings: Settings) -> Self {
+        Self::new(settings)
+    }
+}
+
+impl<R, C, K, D> RetryLayer<R, C, K, D> {
+    /// Draws on `budget`, which others may draw on too.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.plan.shared.budget = Some(budget);
+        self
+    }
+
+    /// Retries with nothing to bound them but the number of attempts: when the callee is down, it gets its load
+    /// times that number. Say why where you say this.
+    pub fn without_budget(mut self) -> Self {
+        self.plan.shared.budget = None;
+        self
+    }
+
+    /// Draws delays from `chance`: a seeded one makes them repeat.
+    pub fn chance(mut self, chance: Chance) -> Self {
+        self.plan.shared.chance = Arc::new(chance);
+        self
+    }
+
+    /// Copies requests by `replay`: a closure such as `|req: &Req, attempt: u32| -> Option<Req>` qualifies.
+    pub fn replay<New>(self, replay: New) -> RetryLayer<New, C, K, D> {
+        let Plan { shared, judge, carrier, dead_letters, .. } = self.plan;
+        RetryLayer { plan: Plan { shared, replay, judge, carrier, dead_letters } }
+    }
+
+    /// Judges results by `judge`, whatever the stack's judge is. A closure over `Result<&Res, &E>` qualifies.
+    pub fn classify<New>(self, judge: New) -> RetryLayer<R, Chosen<New>, K, D> {
+        self.judged(|_| Chosen(judge))
+    }
+
+    /// Reads a request's deadline from it, and lets it carry the number of the attempt to the inner service.
+    pub fn carry<New>(self, carrier: New) -> RetryLayer<R, C, New, D> {
+        let Plan { shared, replay, judge, dead_letters, .. } = self.plan;
+        RetryLayer { plan: Plan { shared, replay, judge, carrier, dead_letters } }
+    }
+
+    /// Hands requests that were given up on to `sink`. A closure over [`DeadLetter`](super::DeadLetter) qualifies.
+    pub fn dead_letter<New>(self, sink: New) -> RetryLayer<R, C, K, New> {
+        let Plan { shared, replay, judge, carrier, .. } = self.plan;
+        RetryLayer { plan: Plan { shared, replay, judge, carrier, dead_letters: sink } }
+    }
+
+    /// Lets `observer` hear of retries and of their end; the first who asks is heard. In a stack without one of its
+    /// own, this is left to the stack's.
+    pub fn observe(self, observer: impl Observer + 'static) -> Self {
+        self.plan.shared.events.observe(observer);
+        self
+    }
+
+    /// A way to look at it, and to change its settings while it is at work. Take it when the budget is given.
+    pub fn handle(&self) -> RetryHandle {
+        RetryHandle::new(&self.plan.shared)
+    }
+
+    /// The same settings and hooks with a state of its own: another budget, full, and other delays. It announces where
+    /// this one does.
+    pub fn fresh(&self) -> Self
+    where
+        R: Clone,
+        C: Clone,
+        K: Clone,
+        D: Clone,
+    {
+        let Shared { state, budget, events, .. } = &self.plan.shared;
+        let budget = budget.as_ref().map(|budget| Budget::new(budget.settings()));
+        let shared = Shared { events: events.clone(), ..Shared::new(state.settings(), budget) };
+        Self { plan: Plan { shared, ..self.plan.clone() } }
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.plan.shared.events
+    }
+
+    pub(crate) fn judged<New>(self, judge: impl FnOnce(C) -> New) -> RetryLayer<R, New, K, D> {
+        let Plan { shared, replay, judge: before, carrier, dead_letters } = self.plan;
+        RetryLayer { plan: Plan { shared, replay, judge: judge(before), carrier, dead_letters } }
+    }
+}
+
+/// Which judge a retry has in a stack: its own, if it was given one, else the stack's.
+pub trait OrStacks<C> {
+    /// The judge in the stack.
+    type Judge;
+
+    /// The judge in the stack.
+    fn or_stacks(self, stacks: C) -> Self::Judge;
+}
+
+/// No judge was given.
+impl<C> OrStacks<C> for Standard {
+    type Judge = C;
+
+    fn or_stacks(self, stacks: C) -> C {
+        stacks
+    }
+}
+
+impl<C, Own> OrStacks<C> for Chosen<Own> {
+    type Judge = Self;
+
+    fn or_stacks(self, _: C) -> Self {
+        self
+    }
+}
+
+impl<S, R, C, K, D> Layer<S> for RetryLayer<R, C, K, D>
+where
+    R: Clone,
+    C: Clone,
+    K: Clone,
+    D: Clone,
+{
+    type Service = Retry<S, R, C, K, D>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Retry::new(inner, Arc::new(self.plan.clone()))
+    }
+}

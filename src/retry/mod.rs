@@ -1,0 +1,150 @@
+//! Try again what failed, within a budget.
+//!
+//! # Why
+//!
+//! Many failures are gone a moment later: a connection that was reset, an instance that was restarting, a lock held
+//! too long. Sending the request again hides them from the caller. But retries are also how a small failure becomes
+//! an outage: they add load exactly when the callee has none to spare, layers of them multiply (three attempts in
+//! each of five layers are 243 calls), and clients that failed together come back together. So here retries are
+//! spread by chance, bounded by a [`Budget`], made at one level only, and never sent after the deadline.
+//!
+//! Delays alone bound nothing: in the long run each client sends as many retries whether it waits before them or
+//! not. The budget does. While everything succeeds, retries may be a tenth of the requests; while everything fails,
+//! they are what was saved up and then one a second.
+//!
+//! # When to use it
+//!
+//! Around calls of another process that may fail for a moment, and may be sent twice without harm. Use it at *one*
+//! place on the way, the nearest to the caller that still knows what is safe to repeat.
+//!
+//! # When not to
+//!
+//! * What is not idempotent, unless it carries a key by which the callee knows it again. Say so with
+//!   [`RetryLayer::replay`].
+//! * Where somebody further out retries. Layers of this library notice that by themselves, in one task; across
+//!   `spawn` and `Buffer` they need [`RetryLayer::carry`].
+//! * Against overload of your own making: retries cannot help there. Shed load.
+//!
+//! # What the caller sees
+//!
+//! It **bounds**: it refuses nothing, gives no [`Reason`](crate::Reason) and no `retry_after` of its own. The caller
+//! gets the result of the last attempt that was made, whatever it was, never a made-up one.
+//!
+//! * `poll_ready` is the inner service's. Later attempts drive the readiness of a clone, so the inner service has to
+//!   be `Clone`; one that is not goes over `tower::buffer::Buffer`.
+//! * Only what the judge calls [`Outcome::Failure`](crate::Outcome::Failure) is tried again; that may be a response.
+//!   By the [`Standard`](crate::classify::Standard) judge, refusals from further in that never reached the callee are
+//!   none: an open circuit breaker is asked once, and nobody sleeps.
+//! * Dropping the future cancels whatever it is at. What the budget gave for an attempt that was not sent goes back,
+//!   exactly once.
+//! * Until a request is answered its copy is kept, for the next attempt. During a delay nothing of the attempt before
+//!   is held but its result; a response with a body that is still streaming holds its connection through the delay.
+//! * A delay needs a tokio runtime with time enabled. Nothing else does.
+//!
+//! The inner service sees which attempt it is: through [`request::current`](crate::request::current), and if the
+//! request can [carry](RetryLayer::carry) it, from the request.
+//!
+//! # Place in the stack
+//!
+//! Inside the total timeout, so that its deadline bounds all attempts; outside the circuit breaker, the bulkhead and
+//! the per-attempt timeout, so that each attempt meets them anew and a delay holds no permit.
+//!
+//! # Defaults
+//!
+//! | setting | default | because |
+//! |---|---|---|
+//! | attempts | 3, the first included | a third attempt helps where a second one did not, a fourth hardly ever; Google's SRE book (chapter 21) and the AWS SDKs say the same |
+//! | backoff | 50 ms, doubling up to 20 s | the AWS SDKs' retry behaviour of 2026; short, since most failures are short |
+//! | after throttling or overload | 1 s, doubling up to 20 s | of the same source: who asked for less needs more than a moment |
+//! | jitter | full | the fewest calls under contention (Brooker, *Exponential Backoff And Jitter*, 2015) |
+//! | longest hint | 20 s | the cap: no request is kept for longer than our own delays would keep it |
+//! | budget | 10 % of successes, 1 a second, 100 saved | see [`BudgetSettings`] |
+//! | replay | [`CloneRequest`] | a clone is the request again; what must not be repeated needs saying |
+//! | carry, dead letters | none | they depend on your types |
+//!
+//! # Events
+//!
+//! | event | when |
+//! |---|---|
+//! | [`Retrying`](crate::Event::Retrying) | an attempt failed and there will be another, before its delay |
+//! | [`RetryStopped`](crate::Event::RetryStopped) | an attempt failed and there will be no other, with how many were made and [why](crate::event::Stop) |
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+//! use plimsoll::{Stack, retry};
+//! use tower::{Service, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! static CALLS: AtomicU32 = AtomicU32::new(0);
+//! // It fails twice, and then greets.
+//! let flaky = service_fn(|name: &'static str| async move {
+//!     match CALLS.fetch_add(1, Relaxed) {
+//!         0 | 1 => Err(std::io::Error::other("connection reset")),
+//!         _ => Ok(format!("hello, {name}")),
+//!     }
+//! });
+//!
+//! let retry = retry::RetryLayer::new(retry::Settings::new().with_name("greeter"));
+//! let handle = retry.handle();
+//! let mut service = Stack::new().retry(retry).service(flaky);
+//!
+//! assert_eq!(service.ready().await?.call("ada").await?, "hello, ada");
+//! assert_eq!(handle.snapshot().retries, 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it decides
+//!
+//! ```text
+//!             result of an attempt
+//!                      │
+//!        judged as a failure? ── no ───────────► the answer (a success deposits)
+//!                      │ yes
+//!   a retry layer further out? ── yes ─────────► Nested
+//!              attempts left? ── no ───────────► Attempts
+//!     another copy of it? ── no ───────────────► NotReplayable
+//!  hint within the longest? ── no ─────────────► Hint            the last result
+//!                      │                                         is the answer
+//!    delay = hint + jittered backoff
+//!   ends before the deadline? ── no ───────────► Deadline
+//!   a token in the budget? ── no ──────────────► Budget
+//!                      │
+//!                    delay
+//!        inner service ready? ── it failed ────► NotReady
+//!      still before the deadline? ── no ───────► Deadline
+//!                      │                         (both return the token)
+//!               the next attempt
+//! ```
+//!
+//! An attempt after a failure that ends in [`Outcome::Ignored`](crate::Outcome::Ignored), such as the refusal of a
+//! circuit that opened meanwhile, is the answer too (`NotRetryable`).
+
+mod backoff;
+mod budget;
+mod budget_settings;
+mod dead_letter;
+mod future;
+mod layer;
+mod policy;
+mod replay;
+mod service;
+mod settings;
+mod state;
+mod tries;
+
+pub use self::{
+    backoff::{Backoff, Jitter},
+    budget::{Budget, Withdrawal},
+    budget_settings::BudgetSettings,
+    dead_letter::{DeadLetter, DeadLetters, Discard},
+    future::ResponseFuture,
+    layer::{OrStacks, RetryLayer},
+    replay::{CloneRequest, Replay},
+    service::Retry,
+    settings::Settings,
+    state::{RetryHandle, Snapshot},
+};

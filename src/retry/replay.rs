@@ -1,0 +1,41 @@
+/// Makes the copy of a request that another attempt sends.
+///
+/// The copy for the next attempt is made before this one is sent, since sending takes the request; none is made
+/// where no other attempt may follow. `None` says that this request cannot be had a second time, or should not: it
+/// is sent once. This is the place to keep what is not idempotent from being sent twice, and to bound what is kept:
+///
+/// ```
+/// use plimsoll::retry::{RetryLayer, Settings};
+///
+/// struct Put { idempotent: bool, body: Vec<u8> }
+///
+/// let retry = RetryLayer::new(Settings::new()).replay(|put: &Put, _attempt: u32| {
+///     let small = put.body.len() <= 64 << 10;
+///     (put.idempotent && small).then(|| Put { idempotent: true, body: put.body.clone() })
+/// });
+/// ```
+///
+/// A closure over `&Req` and the number of the attempt that the copy is for qualifies. It runs in the call path; a
+/// panic in it loses nothing.
+pub trait Replay<Req> {
+    /// The request for the `attempt`th attempt, of which the first is 1; or `None` where it cannot be had again.
+    fn replay(&self, req: &Req, attempt: u32) -> Option<Req>;
+}
+
+impl<F: Fn(&Req, u32) -> Option<Req>, Req> Replay<Req> for F {
+    #[inline]
+    fn replay(&self, req: &Req, attempt: u32) -> Option<Req> {
+        self(req, attempt)
+    }
+}
+
+/// Clones the request, whatever it is: the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CloneRequest;
+
+impl<Req: Clone> Replay<Req> for CloneRequest {
+    #[inline]
+    fn replay(&self, req: &Req, _: u32) -> Option<Req> {
+        Some(req.clone())
+    }
+}

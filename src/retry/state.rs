@@ -1,0 +1,124 @@
+//! What the services of one layer share, and the handle on it.
+
+use std::sync::Arc;
+
+use super::{Budget, Settings};
+use crate::{
+    chance::Chance,
+    event::Events,
+    sync::{
+        Lock,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+/// What one pointer leads to: the shared state, and the hooks.
+#[derive(Clone, Debug)]
+pub(super) struct Plan<R, C, K, D> {
+    pub(super) shared: Shared,
+    pub(super) replay: R,
+    pub(super) judge: C,
+    pub(super) carrier: K,
+    pub(super) dead_letters: D,
+}
+
+/// What all services of a layer and of its clones have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) state: Arc<State>,
+    pub(super) chance: Arc<Chance>,
+    pub(super) budget: Option<Budget>,
+    pub(super) events: Events,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    /// Looked at when something failed.
+    settings: Lock<Settings>,
+    /// The attempts of the settings, for every request to see.
+    attempts: AtomicU32,
+    retries: AtomicU64,
+    stopped: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings, budget: Option<Budget>) -> Self {
+        let state = State {
+            settings: Lock::new(settings),
+            attempts: AtomicU32::new(settings.attempts().get()),
+            retries: AtomicU64::new(0),
+            stopped: AtomicU64::new(0),
+        };
+        Self { state: Arc::new(state), chance: Arc::default(), budget, events: Events::default() }
+    }
+}
+
+impl State {
+    #[inline]
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts.load(Relaxed)
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        *self.settings.lock()
+    }
+
+    pub(super) fn retried(&self) {
+        self.retries.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn stopped(&self) {
+        self.stopped.fetch_add(1, Relaxed);
+    }
+}
+
+/// A hold on the retries of a [`RetryLayer`](super::RetryLayer), to look at them and to change their settings while
+/// they are at work. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct RetryHandle {
+    state: Arc<State>,
+    budget: Option<Budget>,
+}
+
+/// How the retries of a layer stand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The settings in force.
+    pub settings: Settings,
+    /// How many tokens the budget has; `None` without one.
+    pub balance: Option<f64>,
+    /// How many attempts after the first were sent.
+    pub retries: u64,
+    /// How many requests failed and were not tried again.
+    pub stopped: u64,
+}
+
+impl RetryHandle {
+    pub(super) fn new(shared: &Shared) -> Self {
+        Self { state: Arc::clone(&shared.state), budget: shared.budget.clone() }
+    }
+
+    /// How it stands. The numbers are read one after the other, while calls go on.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            settings: self.state.settings(),
+            balance: self.budget.as_ref().map(Budget::balance),
+            retries: self.state.retries.load(Relaxed),
+            stopped: self.state.stopped.load(Relaxed),
+        }
+    }
+
+    /// Changes the settings. A request under way keeps the number of attempts that it began with; a delay that has
+    /// begun goes on as it is.
+    pub fn update(&self, settings: Settings) {
+        let mut current = self.state.settings.lock();
+        *current = settings;
+        self.state.attempts.store(settings.attempts().get(), Relaxed);
+    }
+
+    /// The budget, to look at and to [update](Budget::update); `None` without one.
+    pub fn budget(&self) -> Option<&Budget> {
+        self.budget.as_ref()
+    }
+}
