@@ -12,6 +12,8 @@ pub mod lift;
 mod rejection;
 pub mod request;
 pub mod settings;
+mod stats;
+mod sync;
 
 pub use self::{
     builder::{Close, Stack, Wrapping},
