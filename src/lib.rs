@@ -3,6 +3,7 @@
 
 mod builder;
 pub mod chance;
+pub mod circuit_breaker;
 pub mod classify;
 pub mod clock;
 mod error;

@@ -121,11 +121,7 @@ impl TimeWindow {
 
 impl Scale<AtomicU64> {
     fn load(&self) -> Scale<u64> {
-        Scale {
-            origin: self.origin.load(Relaxed),
-            first: self.first.load(Relaxed),
-            period: self.period.load(Relaxed),
-        }
+        Scale { origin: self.origin.load(Relaxed), first: self.first.load(Relaxed), period: self.period.load(Relaxed) }
     }
 }
 
