@@ -270,3 +270,6 @@ impl Machine {
 pub(super) fn left(then: Instant, now: Instant) -> Option<Duration> {
     (then != Instant::FAR).then(|| then.since(now))
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,7 +156,7 @@ impl Totals {
     const BIAS: u64 = 512;
 
     const fn empty(epoch: u32) -> Self {
-        Self((epoch as u64) << 34 | Self::BIAS * (Self::CALL + Self::FAILURE + Self::SLOW))
+        Self(((epoch as u64) << 34) | (Self::BIAS * (Self::CALL + Self::FAILURE + Self::SLOW)))
     }
 
     const fn epoch(self) -> u32 {
@@ -164,7 +164,7 @@ impl Totals {
     }
 
     fn counts(self) -> Counts {
-        let field = |unit: u64| ((self.0 / unit & 0x7ff).saturating_sub(Self::BIAS)) as u32;
+        let field = |unit: u64| (((self.0 / unit) & 0x7ff).saturating_sub(Self::BIAS)) as u32;
         Counts { calls: field(Self::CALL), failures: field(Self::FAILURE), slow: field(Self::SLOW) }
     }
 }
