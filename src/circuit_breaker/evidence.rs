@@ -1,4 +1,4 @@
-use super::settings::{Shape, Window};
+use super::values::{Shape, Window};
 use crate::{
     clock::{Instant, Moment},
     stats::{CountWindow, Counts, Mark, Run, TimeWindow},

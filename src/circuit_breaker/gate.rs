@@ -217,3 +217,55 @@ fn word(mark: Option<Mark>) -> Word {
 fn hint(ending: Ending) -> Option<Duration> {
     if let Ending::Finished(Outcome::Failure(failure)) = ending { failure.retry_after() } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        circuit_breaker::machine::tests::{any_settings, duration},
+        classify::Failure,
+    };
+
+    const ENDINGS: [Ending; 6] = [
+        Ending::Cancelled,
+        Ending::Finished(Outcome::Failure(Failure::Throttled(Some(Duration::MAX)))),
+        Ending::Finished(Outcome::Ignored),
+        Ending::Finished(Outcome::Success),
+        Ending::Panicked,
+        Ending::Undispatched,
+    ];
+
+    proptest! {
+        /// What calls can know without asking is what the machine says, whatever the settings and the traffic.
+        #[test]
+        fn the_mode_is_the_machines(
+            settings in any_settings(duration().boxed()),
+            others in any_settings(duration().boxed()),
+            steps in prop::collection::vec((duration(), 0..12_usize), 0..80),
+        ) {
+            let breaker = CircuitBreaker::new(settings).with_chance(Chance::seeded(7));
+            let (mut now, mut permits) = (Instant::from_nanos(1 << 62), Vec::new());
+            for (pass, step) in steps {
+                now = now.after(pass);
+                let moment = Moment::at(now);
+                match (step, ENDINGS.get(step)) {
+                    (_, Some(ending)) => {
+                        if let Some(permit) = permits.pop() {
+                            Gate::<()>::settle(&breaker, permit, *ending, &moment);
+                        }
+                    }
+                    (11, _) => breaker.handle().update(others),
+                    _ => match breaker.admit(&(), &moment) {
+                        Admission::Admitted(permit) => permits.push(permit),
+                        Admission::Refused(rejection) => prop_assert_eq!(rejection.reason(), Reason::CircuitOpen),
+                        Admission::Waiting(never) => match never {},
+                    },
+                }
+                let machine = breaker.circuit.read(|machine| (machine.mode(), machine.open_until()));
+                prop_assert_eq!((breaker.circuit.mode(), breaker.circuit.open_until()), machine);
+            }
+        }
+    }
+}

@@ -272,4 +272,4 @@ pub(super) fn left(then: Instant, now: Instant) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -133,11 +133,13 @@ mod machine;
 mod mode;
 mod probes;
 mod settings;
+mod values;
 
 pub use self::{
     gate::{CircuitBreaker, Permit},
     handle::{Handle, ProbeCounts, Snapshot, State},
-    settings::{OpenTime, Probes, Settings, Window},
+    settings::Settings,
+    values::{OpenTime, Probes, Window},
 };
 pub use crate::stats::Counts;
 use crate::{classify::Standard, gate::GateLayer};

@@ -1,6 +1,6 @@
 use std::num::NonZeroU32;
 
-use super::settings::Probes;
+use super::values::Probes;
 use crate::clock::Instant;
 
 /// The probes of one half-open phase: those under way, each with a lease, and how the others ended.

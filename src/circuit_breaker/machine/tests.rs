@@ -236,7 +236,7 @@ enum Step {
     Update(Settings),
 }
 
-fn duration() -> impl Strategy<Value = Duration> {
+pub(in crate::circuit_breaker) fn duration() -> impl Strategy<Value = Duration> {
     prop_oneof![
         Just(Duration::ZERO),
         Just(Duration::from_nanos(1)),
@@ -252,7 +252,7 @@ fn patience() -> impl Strategy<Value = Duration> {
 }
 
 prop_compose! {
-    fn any_settings(length: BoxedStrategy<Duration>)(
+    pub(in crate::circuit_breaker) fn any_settings(length: BoxedStrategy<Duration>)(
         rules in (prop::option::of(any::<u32>()), prop::option::of(0..=100_u8), prop::option::of((duration(), 0..=100_u8))),
         hung in prop::option::of(duration()),
         calls in prop::option::of((1..=1024_u32, any::<u32>())),
