@@ -34,6 +34,8 @@ pub(crate) struct CountWindow {
 }
 
 const CHUNK: usize = 128;
+/// The cache lines of a chunk.
+const LINES: usize = CHUNK * size_of::<u32>() / 64;
 const CHUNKS: usize = CountWindow::MOST as usize / CHUNK;
 
 impl CountWindow {
@@ -86,7 +88,9 @@ impl CountWindow {
 
     #[inline]
     fn slot(&self, index: usize) -> Option<&AtomicU32> {
-        self.chunks.get(index / CHUNK)?.get()?.get(index % CHUNK)
+        // Neighbours in time lie on different cache lines: threads record at the same time.
+        let (column, row) = (index % CHUNK / LINES, index % LINES);
+        self.chunks.get(index / CHUNK)?.get()?.get(row * (CHUNK / LINES) + column)
     }
 
     /// Adds `new` to the totals and takes `old` out, as far as they are of the totals' epoch.
