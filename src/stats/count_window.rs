@@ -26,12 +26,17 @@ use crate::sync::atomic::{
 /// carries a bias for that, which 500 threads inside [`record`](Self::record) at one instant could not use up.
 #[derive(Debug)]
 pub(crate) struct CountWindow {
-    position: AtomicU64,
+    position: Alone,
     totals: AtomicU64,
     size: AtomicU32,
     /// Made when the window first grows into them, and kept: shrinking frees nothing.
     chunks: [OnceLock<Box<[AtomicU32; CHUNK]>>; CHUNKS],
 }
+
+/// On a pair of cache lines of its own (they are fetched in pairs): every call writes it, and what lies around it every call only reads.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Alone(AtomicU64);
 
 const CHUNK: usize = 128;
 /// The cache lines of a chunk.
@@ -45,7 +50,7 @@ impl CountWindow {
     /// A window that holds nothing yet, and has no room until it is [restarted](Self::restart).
     pub(crate) const fn new() -> Self {
         Self {
-            position: AtomicU64::new(0),
+            position: Alone(AtomicU64::new(0)),
             totals: AtomicU64::new(Totals::empty(0).0),
             size: AtomicU32::new(0),
             chunks: [const { OnceLock::new() }; CHUNKS],
@@ -71,7 +76,7 @@ impl CountWindow {
         if size == 0 {
             return;
         }
-        let index = (self.position.fetch_add(1, Relaxed) % u64::from(size)) as usize;
+        let index = (self.position.0.fetch_add(1, Relaxed) % u64::from(size)) as usize;
         let Some(slot) = self.slot(index) else { return };
         let new = Slot::new(epoch, mark);
         let old = Slot(slot.swap(new.0, AcqRel));
