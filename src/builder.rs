@@ -4,6 +4,7 @@ use tower_layer::{Identity, Layer, Stack as Nest};
 
 use crate::{
     bulkhead::Bulkhead,
+    circuit_breaker::CircuitBreaker,
     classify::{Chosen, Judge, Unjudged},
     event::{Events, Observer},
     gate::{GateLayer, Seq},
@@ -71,6 +72,17 @@ impl<L, G, C> Stack<L, G, C> {
         C: Judge,
     {
         self.judged().push(std::sync::Arc::new(gate))
+    }
+
+    /// Adds a [circuit breaker](crate::circuit_breaker), which stops calling what keeps failing: one of your own, or
+    /// its settings.
+    pub fn circuit_breaker(self, breaker: impl Into<CircuitBreaker>) -> Stack<L, Seq<G, CircuitBreaker>, C::Judge>
+    where
+        C: Judge,
+    {
+        let breaker = breaker.into();
+        breaker.join(&self.events);
+        self.judged().push(breaker)
     }
 
     /// Adds any other tower layer. It may change requests, answers and errors.

@@ -3,7 +3,7 @@
 //! Rooms take `now` as an argument. The plumbing hands them a [`Moment`], which reads the clock when it is first
 //! asked and never again, so that a decision costs one clock read, or none where nobody asks.
 //!
-//! Time is tokio's: under [`tokio::time::pause`] decisions and timers move together.
+//! Time is tokio's: under `tokio::time::pause` decisions and timers move together.
 
 use std::{cell::Cell, fmt, sync::OnceLock, time::Duration};
 

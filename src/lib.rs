@@ -4,6 +4,7 @@
 mod builder;
 pub mod bulkhead;
 pub mod chance;
+pub mod circuit_breaker;
 pub mod classify;
 pub mod clock;
 mod error;
@@ -16,6 +17,7 @@ mod rejection;
 pub mod request;
 pub mod retry;
 pub mod settings;
+mod stats;
 mod sync;
 pub mod telemetry;
 #[cfg(feature = "testing")]

@@ -10,7 +10,7 @@ const ANNEXES: &[&str] = &["http", "testing"];
 
 /// The files of a room that hold plumbing; every other holds thought.
 const PLUMBING: &[&str] =
-    &["mod", "gate", "handle", "layer", "service", "future", "replay", "dead_letter", "state", "tries"];
+    &["mod", "gate", "handle", "layer", "service", "future", "replay", "dead_letter", "state", "tries", "circuit"];
 
 /// A file of the library: the module it belongs to, its own name, and its code without comments and tests.
 struct File {

@@ -1,7 +1,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A mutex that a panic does not turn into an outage: what it guards is valid between any two statements, so a
-/// poisoned lock is as good as any. Nothing of the user's ever runs while it is held.
+/// A mutex that a panic does not take out of service: one lost call must not become an outage.
+///
+/// What it guards must be whole between any two statements that can panic. Nothing of the user's is ever called
+/// under it.
 #[derive(Debug, Default)]
 pub(crate) struct Lock<T>(Mutex<T>);
 
@@ -12,5 +14,21 @@ impl<T> Lock<T> {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_under_the_lock_does_not_lock_the_others_out() {
+        let lock = Lock::new(1);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _guard = lock.lock();
+            panic!("under the lock");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(*lock.lock(), 1);
     }
 }

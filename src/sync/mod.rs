@@ -1,8 +1,9 @@
 //! The home of locks, wakers and the switch for atomics.
 
-/// The atomics of everything that several threads share: one import, so that a model checker's can take their place.
+/// The atomics of everything that several threads share, imported from here alone: to check them with a model checker,
+/// switch this line.
 pub(crate) mod atomic {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::*;
 }
 
 mod lock;

@@ -1,0 +1,246 @@
+use std::{num::NonZeroU32, time::Duration};
+
+use super::values::{OpenTime, Probes, Shape, Window, nonzero};
+use crate::{chance::scaled, clock::nanos, event::Trip, settings::Ratio, stats::Counts};
+
+/// How a circuit breaker judges, and how long it keeps away. The [room's page](super) has the defaults and their
+/// reasons.
+///
+/// Any value of this type works: what makes no sense cannot be written, and durations of any length, zero and
+/// [`Duration::MAX`] included, have a meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Settings {
+    pub(super) name: &'static str,
+    consecutive_failures: Option<NonZeroU32>,
+    failure_rate: Option<Ratio>,
+    slow_calls: Option<(Duration, Ratio)>,
+    pub(super) window: Window,
+    hung_after: Option<Duration>,
+    pub(super) open_time: OpenTime,
+    longest_hint: Duration,
+    pub(super) calm: Duration,
+    pub(super) probes: Probes,
+    pub(super) probe_lease: Duration,
+    pub(super) ramp: Duration,
+}
+
+impl Settings {
+    /// The defaults.
+    pub const fn new() -> Self {
+        Self {
+            name: "circuit_breaker",
+            consecutive_failures: Some(nonzero(10)),
+            failure_rate: Some(Ratio::HALF),
+            slow_calls: None,
+            window: Window { shape: Shape::Calls(nonzero(100)), minimum: nonzero(20) },
+            hung_after: Some(Duration::from_secs(1)),
+            open_time: OpenTime { first: Duration::from_secs(5), most: Duration::from_secs(300) },
+            longest_hint: Duration::from_secs(300),
+            calm: Duration::from_secs(60),
+            probes: Probes { successes: nonzero(1), of: nonzero(1) },
+            probe_lease: Duration::from_secs(30),
+            ramp: Duration::from_secs(10),
+        }
+    }
+
+    /// The name of this breaker in refusals and events: a dependency's, say. It is fixed when the breaker is made.
+    pub const fn with_name(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Opens after so many failures in a row.
+    pub const fn with_consecutive_failures(mut self, failures: NonZeroU32) -> Self {
+        self.consecutive_failures = Some(failures);
+        self
+    }
+
+    /// However many fail in a row, that alone does not open the circuit.
+    pub const fn without_consecutive_failures(mut self) -> Self {
+        self.consecutive_failures = None;
+        self
+    }
+
+    /// Opens when this share of the calls in the window, or more, failed.
+    pub const fn with_failure_rate(mut self, share: Ratio) -> Self {
+        self.failure_rate = Some(share);
+        self
+    }
+
+    /// Whatever share of the calls fails, that alone does not open the circuit.
+    pub const fn without_failure_rate(mut self) -> Self {
+        self.failure_rate = None;
+        self
+    }
+
+    /// Opens when this share of the calls in the window, or more, took `threshold` or longer, whether they succeeded
+    /// or not. A slow probe fails. Costs a clock read at the end of each call. A `threshold` of zero makes every call
+    /// slow, and [`Duration::MAX`] none.
+    pub const fn with_slow_calls(mut self, threshold: Duration, share: Ratio) -> Self {
+        self.slow_calls = Some((threshold, share));
+        self
+    }
+
+    /// Does not look at how long calls take.
+    pub const fn without_slow_calls(mut self) -> Self {
+        self.slow_calls = None;
+        self
+    }
+
+    /// Over which calls the rates are computed.
+    pub const fn with_window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Counts a call as failed if its caller gave up on it after this time or later; one given up on earlier says
+    /// nothing. Set it no higher than the shortest timeout *around* the breaker: that is what cuts calls that hang.
+    /// With zero, every call given up on failed.
+    pub const fn with_hung_after(mut self, after: Duration) -> Self {
+        self.hung_after = Some(after);
+        self
+    }
+
+    /// A call that its caller gave up on says nothing, however long it ran. Saves the clock read at admission if
+    /// slow calls are not judged either; right where a timeout *inside* the breaker cuts every call that hangs.
+    pub const fn without_hung_after(mut self) -> Self {
+        self.hung_after = None;
+        self
+    }
+
+    /// How long the circuit stays open.
+    pub const fn with_open_time(mut self, open_time: OpenTime) -> Self {
+        self.open_time = open_time;
+        self
+    }
+
+    /// How much of the callee's own hint ("leave me alone for an hour") is believed. With zero, none.
+    pub const fn with_longest_hint(mut self, longest: Duration) -> Self {
+        self.longest_hint = longest;
+        self
+    }
+
+    /// How long the circuit must have been closed for its next opening to count as the first again, and be short.
+    pub const fn with_calm(mut self, calm: Duration) -> Self {
+        self.calm = calm;
+        self
+    }
+
+    /// How many calls test a callee that was failing, and how many of them must succeed.
+    pub const fn with_probes(mut self, probes: Probes) -> Self {
+        self.probes = probes;
+        self
+    }
+
+    /// How long a probe may take. One not heard of by then is lost, which counts as failed. With zero it is lost as
+    /// soon as another call asks.
+    pub const fn with_probe_lease(mut self, lease: Duration) -> Self {
+        self.probe_lease = lease;
+        self
+    }
+
+    /// How long it takes to let all calls through again after the probes succeeded, from a tenth at first. With
+    /// zero, all at once.
+    pub const fn with_ramp(mut self, ramp: Duration) -> Self {
+        self.ramp = ramp;
+        self
+    }
+
+    /// The time after which a finished call was slow, in nanoseconds; `u64::MAX` if that is not judged.
+    pub(super) fn slow_after_nanos(&self) -> u64 {
+        self.slow_calls.map_or(u64::MAX, |(threshold, _)| nanos(threshold))
+    }
+
+    /// The time after which a call given up on was hung, in nanoseconds; `u64::MAX` if that is not judged.
+    pub(super) fn hung_after_nanos(&self) -> u64 {
+        self.hung_after.map_or(u64::MAX, nanos)
+    }
+
+    /// Whether anything is judged for which the start of a call must be known.
+    pub(super) const fn looks_at_time(&self) -> bool {
+        self.hung_after.is_some() || self.slow_calls.is_some()
+    }
+
+    /// Which rule, if any, says that the callee is failing.
+    pub(super) fn trip(&self, failures_in_a_row: u32, counts: Counts) -> Option<Trip> {
+        if self.consecutive_failures.is_some_and(|most| failures_in_a_row >= most.get()) {
+            return Some(Trip::ConsecutiveFailures);
+        }
+        if counts.calls < self.window.minimum.get() {
+            return None;
+        }
+        let reached = |share: Ratio, part: u32| share.is_reached(part.into(), counts.calls.into());
+        if self.failure_rate.is_some_and(|share| reached(share, counts.failures)) {
+            return Some(Trip::FailureRate);
+        }
+        self.slow_calls.is_some_and(|(_, share)| reached(share, counts.slow)).then_some(Trip::SlowCallRate)
+    }
+
+    /// How long to stay open, the `streak`th time in a row.
+    pub(super) fn open_for(&self, streak: u32, hint: Option<Duration>, random: u64) -> Duration {
+        let backoff = self.open_time.backoff(streak);
+        let spread = scaled(random, backoff / 2);
+        let hint = nanos(hint.unwrap_or_default().min(self.longest_hint));
+        // A hint is a lower bound. Circuits of many clients got the same one: the spread goes on top.
+        Duration::from_nanos((backoff - backoff / 2).max(hint).saturating_add(spread))
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn counts(calls: u32, failures: u32, slow: u32) -> Counts {
+        Counts { calls, failures, slow }
+    }
+
+    #[test]
+    fn every_rule_trips_at_its_threshold_and_says_which() {
+        let settings = Settings::new().with_slow_calls(SECOND, Ratio::percent(80));
+        assert_eq!(settings.trip(9, counts(19, 19, 19)), None, "below the minimum");
+        assert_eq!(settings.trip(10, counts(10, 10, 0)), Some(Trip::ConsecutiveFailures));
+        assert_eq!(settings.trip(1, counts(20, 10, 0)), Some(Trip::FailureRate));
+        assert_eq!(settings.trip(1, counts(20, 9, 15)), None);
+        assert_eq!(settings.trip(0, counts(20, 0, 16)), Some(Trip::SlowCallRate));
+        let blind = settings.without_consecutive_failures().without_failure_rate().without_slow_calls();
+        assert_eq!(blind.trip(u32::MAX, counts(100, 100, 100)), None);
+    }
+
+    #[test]
+    fn the_open_time_doubles_up_to_its_most_and_keeps_half() {
+        let settings = Settings::new();
+        for (streak, full) in [(1, 5), (2, 10), (3, 20), (7, 300), (64, 300), (u32::MAX, 300)] {
+            let (shortest, longest) = (settings.open_for(streak, None, 0), settings.open_for(streak, None, u64::MAX));
+            assert_eq!((shortest, longest), (full * SECOND / 2, full * SECOND), "streak {streak}");
+        }
+    }
+
+    #[test]
+    fn a_hint_is_a_lower_bound_that_is_believed_up_to_a_limit() {
+        let settings = Settings::new();
+        assert_eq!(settings.open_for(1, Some(SECOND), u64::MAX), 5 * SECOND);
+        assert_eq!(settings.open_for(1, Some(20 * SECOND), 0), 20 * SECOND);
+        assert_eq!(settings.open_for(1, Some(20 * SECOND), u64::MAX), 20 * SECOND + 5 * SECOND / 2);
+        assert_eq!(settings.open_for(1, Some(Duration::MAX), 0), 300 * SECOND);
+        let deaf = settings.with_longest_hint(Duration::ZERO);
+        assert_eq!(deaf.open_for(1, Some(20 * SECOND), u64::MAX), 5 * SECOND);
+    }
+
+    #[test]
+    fn absurd_open_times_saturate() {
+        let settings =
+            Settings::new().with_open_time(OpenTime::constant(Duration::MAX)).with_longest_hint(Duration::MAX);
+        assert_eq!(settings.open_for(u32::MAX, Some(Duration::MAX), u64::MAX), Duration::from_nanos(u64::MAX));
+        let never = settings.with_open_time(OpenTime::constant(Duration::ZERO));
+        assert_eq!(never.open_for(5, None, u64::MAX), Duration::ZERO);
+    }
+}
