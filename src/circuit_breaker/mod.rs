@@ -141,8 +141,9 @@ pub use self::{
     settings::Settings,
     values::{OpenTime, Probes, Window},
 };
+use crate::gate::GateLayer;
 pub use crate::stats::Counts;
-use crate::{classify::Standard, gate::GateLayer};
 
-/// A circuit breaker as a layer of its own, for use in a `tower::ServiceBuilder`.
-pub type CircuitBreakerLayer<C = Standard> = GateLayer<CircuitBreaker, C>;
+/// A circuit breaker alone, as a layer for `tower::ServiceBuilder`: `CircuitBreakerLayer::new(settings)`, or of a
+/// [`CircuitBreaker`]. One that judges results in its own way is `GateLayer::with_judge(breaker, judge)`.
+pub type CircuitBreakerLayer = GateLayer<CircuitBreaker>;
