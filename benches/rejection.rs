@@ -1,0 +1,52 @@
+//! What a refusal costs, beside tower's own.
+
+mod support;
+
+use std::{future::Future, time::Duration};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use plimsoll::{Stack, circuit_breaker::CircuitBreaker, clock, timeout::TimeoutLayer};
+use support::*;
+use tower::{Service, ServiceBuilder, service_fn};
+
+fn measure<S: Service<u64>>(criterion: &mut Criterion, name: &str, mut service: S) {
+    assert!(!once(&mut service), "{name}: not refused");
+    criterion.bench_function(name, |bencher| bencher.iter(|| once(&mut service)));
+}
+
+fn hang(_: u64) -> impl Future<Output = Result<u64, ()>> {
+    std::future::pending()
+}
+
+fn rejection(criterion: &mut Criterion) {
+    let mut full = Stack::new().bulkhead(limit(1)).service(service_fn(hang));
+    let _held = full.call(0);
+    measure(criterion, "bulkhead full", full.clone());
+
+    let mut shedding = ServiceBuilder::new().load_shed().concurrency_limit(1).service(service_fn(hang));
+    assert!(!once(&mut shedding.clone()), "it hangs");
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(shedding.poll_ready(&mut cx).is_ready());
+    let _held_too = shedding.call(0);
+    measure(criterion, "tower concurrency limit full, shedding", shedding.clone());
+
+    measure(criterion, "circuit open", Stack::new().circuit_breaker(open_breaker()).service(Inner));
+    let held = CircuitBreaker::new(breaker());
+    held.handle().force_open();
+    measure(criterion, "circuit held open", Stack::new().circuit_breaker(held).service(Inner));
+
+    let past = clock::now();
+    let late = TimeoutLayer::new(Duration::MAX).deadline_by(move |_: &u64| Some(past));
+    measure(criterion, "deadline past", Stack::new().timeout(late).service(Inner));
+
+    let stack = Stack::new()
+        .timeout(2 * SECOND)
+        .retry(retrying())
+        .bulkhead(limit(1000))
+        .circuit_breaker(open_breaker())
+        .timeout(SECOND);
+    measure(criterion, "four rooms, circuit open", stack.service(Inner));
+}
+
+criterion_group!(benches, rejection);
+criterion_main!(benches);
