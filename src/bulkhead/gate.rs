@@ -130,7 +130,7 @@ where
     type Permit = Permit;
     type Wait = Wait;
 
-    #[inline]
+    #[inline(always)]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Permit, Wait> {
         let lane = lane(self.compartment.key(req));
         let weight = self.weight.cost(req);
@@ -173,7 +173,7 @@ where
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, permit: Permit, _: Ending, _: &Moment) {
         self.state.put_back(permit);
     }
@@ -206,7 +206,7 @@ impl State {
     }
 
     /// Puts permits back, and hands them to those who wait.
-    #[inline]
+    #[inline(always)]
     fn put_back(&self, permit: Permit) {
         if self.permits.put_back(permit) {
             self.hand_over();
@@ -238,7 +238,7 @@ impl State {
 }
 
 /// The lane of a compartment: its own pool's, or the common one where there is no such compartment.
-#[inline]
+#[inline(always)]
 fn lane(compartment: usize) -> usize {
     match compartment.checked_add(1) {
         Some(lane) if lane < LANES => lane,

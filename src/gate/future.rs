@@ -70,7 +70,7 @@ where
         Self { phase: Phase::Readying { held, inner, req } }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn running(future: S::Future, held: Held<G, C, Req>) -> Self {
         Self { phase: Phase::Running { future, held } }
     }
@@ -89,7 +89,7 @@ where
 {
     type Output = Result<S::Response, S::Error>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut phase = self.project().phase;
         loop {

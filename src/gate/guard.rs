@@ -8,14 +8,22 @@ use crate::clock::Moment;
 /// The permit of a request, and the gates that it is owed to.
 pub(super) struct Held<G: Gate<Req>, C, Req> {
     group: Arc<Group<G, C>>,
-    permit: Option<G::Permit>,
-    dispatched: bool,
+    permit: G::Permit,
+    stage: Stage,
+}
+
+/// How far the call of a permit has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Admitted,
+    Dispatched,
+    Settled,
 }
 
 impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(group: Arc<Group<G, C>>, permit: G::Permit) -> Self {
-        Self { group, permit: Some(permit), dispatched: false }
+        Self { group, permit, stage: Stage::Admitted }
     }
 
     pub(super) fn group(&self) -> &Group<G, C> {
@@ -23,30 +31,32 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
     }
 
     /// From here on the inner service has the request.
-    #[inline]
+    #[inline(always)]
     pub(super) fn dispatched(&mut self) {
-        self.dispatched = true;
+        self.stage = Stage::Dispatched;
     }
 
     /// Gives the permit back, unless that is done already.
-    #[inline]
+    #[inline(always)]
     pub(super) fn settle(&mut self, ending: Ending) {
-        if let Some(permit) = self.permit.take() {
-            self.group.gate.settle(permit, ending, &Moment::new());
+        if self.stage != Stage::Settled {
+            // Before, not after: should the gate panic, it is not asked again.
+            self.stage = Stage::Settled;
+            self.group.gate.settle(self.permit, ending, &Moment::new());
         }
     }
 }
 
 impl<G: Gate<Req>, C, Req> Drop for Held<G, C, Req> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        self.settle(if self.dispatched { Ending::Cancelled } else { Ending::Undispatched });
+        self.settle(if self.stage == Stage::Dispatched { Ending::Cancelled } else { Ending::Undispatched });
     }
 }
 
 /// Runs `inner`; if it panics, settles the permit as panicked, at once. `std::thread::panicking()` in a destructor
 /// could not tell: a runtime may catch the panic first, and drop the future after.
-#[inline]
+#[inline(always)]
 pub(super) fn watch<G: Gate<Req>, C, Req, T>(held: &mut Held<G, C, Req>, inner: impl FnOnce(&Group<G, C>) -> T) -> T {
     struct Unwinding<'a, G: Gate<Req>, C, Req>(&'a mut Held<G, C, Req>);
 

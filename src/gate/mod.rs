@@ -11,7 +11,7 @@
 //!   end, is dropped at any point (before its first poll too), or panics.
 //! * Every wait either ends in [`Gate::poll_wait`], or is abandoned, exactly once.
 //! * Permits and waits are plain data (a start time, a generation, an index), not guards: the future holds the one
-//!   pointer to the gates, and one drop guard for all of them.
+//!   pointer to the gates, and one drop guard for all of them. A permit is `Copy`, so it cannot be a guard by mistake.
 //! * If a gate further in refuses, or the caller leaves before the request was dispatched, the permit is settled
 //!   with [`Ending::Undispatched`].
 //! * A permit is settled as soon as the call ends, not when its future is dropped.
@@ -85,7 +85,7 @@ use crate::{
 /// Decides about requests before they reach the inner service. See the [module](self) for the contract.
 pub trait Gate<Req> {
     /// What an admitted request holds until it is settled: plain data.
-    type Permit;
+    type Permit: Copy;
 
     /// What a waiting request holds until its wait ends or is abandoned: plain data. [`Never`] for a gate that
     /// answers at once.

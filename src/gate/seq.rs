@@ -30,28 +30,25 @@ enum At<AW, AP, BW> {
 /// A permit that must be settled on every way out: refusal, panic of a gate further in, or a plain return.
 struct Owed<'a, A: Gate<Req>, Req> {
     gate: &'a A,
-    permit: Option<A::Permit>,
+    permit: A::Permit,
     ending: Ending,
     now: &'a Moment,
 }
 
-impl<'a, A: Gate<Req>, Req> Owed<'a, A, Req> {
-    fn new(gate: &'a A, permit: A::Permit, ending: Ending, now: &'a Moment) -> Self {
-        Self { gate, permit: Some(permit), ending, now }
-    }
-
+impl<A: Gate<Req>, Req> Owed<'_, A, Req> {
     /// The permit, which somebody else settles now.
-    fn keep(mut self) -> A::Permit {
-        self.permit.take().expect("kept or dropped, not both")
+    #[inline(always)]
+    fn keep(self) -> A::Permit {
+        let permit = self.permit;
+        mem::forget(self);
+        permit
     }
 }
 
 impl<A: Gate<Req>, Req> Drop for Owed<'_, A, Req> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if let Some(permit) = self.permit.take() {
-            self.gate.settle(permit, self.ending, self.now);
-        }
+        self.gate.settle(self.permit, self.ending, self.now);
     }
 }
 
@@ -59,7 +56,7 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
     type Permit = (A::Permit, B::Permit);
     type Wait = SeqWait<A::Wait, A::Permit, B::Wait>;
 
-    #[inline]
+    #[inline(always)]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait> {
         match self.0.admit(req, now) {
             Admission::Admitted(permit) => self.admit_second(permit, req, now),
@@ -89,7 +86,7 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
         let At::Second(_, second) = &mut wait.0 else { return Poll::Pending };
         let answer = ready!(self.1.poll_wait(second, req, now, cx));
         let At::Second(first, _) = mem::replace(&mut wait.0, At::Spent) else { return Poll::Pending };
-        let first = Owed::new(&self.0, first, Ending::Undispatched, now);
+        let first = Owed { gate: &self.0, permit: first, ending: Ending::Undispatched, now };
         Poll::Ready(answer.map(|second| (first.keep(), second)))
     }
 
@@ -106,22 +103,22 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
             At::First(first) => self.0.abandon(first),
             At::Second(first, second) => {
                 let now = Moment::new();
-                let _owed = Owed::new(&self.0, first, Ending::Undispatched, &now);
+                let _owed = Owed { gate: &self.0, permit: first, ending: Ending::Undispatched, now: &now };
                 self.1.abandon(second);
             }
             At::Spent => {}
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, (first, second): Self::Permit, ending: Ending, now: &Moment) {
-        let _owed = Owed::new(&self.0, first, ending, now);
+        let _owed = Owed { gate: &self.0, permit: first, ending, now };
         self.1.settle(second, ending, now);
     }
 }
 
 impl<A, B> Seq<A, B> {
-    #[inline]
+    #[inline(always)]
     #[allow(clippy::type_complexity, reason = "this is `Admission<Self::Permit, Self::Wait>`, spelt out")]
     fn admit_second<Req>(
         &self,
@@ -133,7 +130,7 @@ impl<A, B> Seq<A, B> {
         A: Gate<Req>,
         B: Gate<Req>,
     {
-        let first = Owed::new(&self.0, first, Ending::Undispatched, now);
+        let first = Owed { gate: &self.0, permit: first, ending: Ending::Undispatched, now };
         match self.1.admit(req, now) {
             Admission::Admitted(second) => Admission::Admitted((first.keep(), second)),
             Admission::Waiting(second) => Admission::Waiting(SeqWait(At::Second(first.keep(), second))),

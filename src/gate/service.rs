@@ -28,7 +28,7 @@ pub(super) struct Group<G, C> {
 
 impl<G, C> Group<G, C> {
     /// Announces a refusal, and turns it into the caller's error.
-    #[inline]
+    #[inline(always)]
     pub(super) fn refuse<E: From<Rejection>>(&self, rejection: Rejection) -> E {
         self.events.emit(|| Event::Refused(rejection));
         E::from(rejection)
@@ -70,12 +70,12 @@ where
 
     /// Always ready. A request's key, cost and deadline are not known here, so nothing can be decided; and a refusal
     /// from here would make hyper drop the connection without an answer, and job workers stop.
-    #[inline]
+    #[inline(always)]
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, req: Req) -> Self::Future {
         let now = Moment::new();
         match self.group.gate.admit(&req, &now) {
@@ -91,7 +91,7 @@ where
 
 impl<S, G, C> Gated<S, G, C> {
     /// Calls the inner service now if it is ready at once, else in the future.
-    #[inline]
+    #[inline(always)]
     fn dispatch<Req>(&mut self, req: Req, mut held: Held<G, C, Req>) -> ResponseFuture<S, Req, G, C>
     where
         S: Service<Req> + Clone,
@@ -132,7 +132,7 @@ where
     G: Gate<Req>,
 {
     /// The call is over: has the judge look at its result, and settles.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish<Res, E>(&mut self, result: Result<&Res, &E>)
     where
         C: Classify<Res, E>,
