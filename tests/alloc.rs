@@ -11,8 +11,10 @@ use std::{
 };
 
 use plimsoll::{
-    Stack,
+    Ratio, Stack,
     bulkhead::{self, Bulkhead},
+    circuit_breaker::{self, CircuitBreaker, Window},
+    retry,
     timeout::TimeoutLayer,
 };
 use tower::Service;
@@ -84,6 +86,79 @@ fn a_timeout_allocates_nothing() {
 fn a_past_deadline_allocates_nothing() {
     let past = TimeoutLayer::new(Duration::MAX).deadline_by(|_: &u64| Some(plimsoll::clock::now()));
     assert_eq!(allocations(Stack::new().timeout(past).service(Inner), false), 0);
+}
+
+#[test]
+fn a_circuit_breaker_allocates_nothing_whatever_it_looks_at() {
+    let settings = circuit_breaker::Settings::new();
+    let time = Window::try_time(Duration::from_secs(1), 5).expect("valid");
+    for settings in [
+        settings,
+        settings.without_hung_after(),
+        settings.with_slow_calls(Duration::from_secs(1), Ratio::HALF),
+        settings.with_window(time),
+    ] {
+        assert_eq!(allocations(Stack::new().circuit_breaker(settings).service(Inner), true), 0);
+    }
+}
+
+/// Fails at once, and allocates nothing itself.
+#[derive(Clone, Copy)]
+struct Failing;
+
+impl Service<u64> for Failing {
+    type Response = u64;
+    type Error = ();
+    type Future = Ready<Result<u64, ()>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: u64) -> Self::Future {
+        ready(Err(()))
+    }
+}
+
+#[test]
+fn neither_tripping_nor_an_open_circuit_allocates() {
+    assert_eq!(allocations(Stack::new().circuit_breaker(circuit_breaker::Settings::new()).service(Failing), false), 0);
+    let held = CircuitBreaker::new(circuit_breaker::Settings::new());
+    held.handle().force_open();
+    assert_eq!(allocations(Stack::new().circuit_breaker(held).service(Inner), false), 0);
+}
+
+#[test]
+fn a_retry_that_has_nothing_to_retry_allocates_nothing() {
+    assert_eq!(allocations(Stack::new().retry(retry::Settings::new()).service(Inner), true), 0);
+}
+
+/// A timeout for the whole, retry, places, health, and a timeout for an attempt.
+macro_rules! four_rooms {
+    ($bulkhead:expr, $breaker:expr) => {
+        Stack::new()
+            .timeout(Duration::from_secs(2))
+            .retry(retry::Settings::new())
+            .bulkhead($bulkhead)
+            .circuit_breaker($breaker)
+            .timeout(Duration::from_secs(1))
+    };
+}
+
+#[test]
+fn the_four_rooms_stacked_allocate_nothing() {
+    let stack = four_rooms!(limit(9), circuit_breaker::Settings::new());
+    assert_eq!(allocations(stack.service(Inner), true), 0);
+}
+
+#[test]
+fn a_refusal_through_the_four_rooms_allocates_nothing() {
+    let mut full = four_rooms!(limit(1), circuit_breaker::Settings::new()).service(Inner);
+    let _held = full.call(0);
+    assert_eq!(allocations(full, false), 0);
+    let open = CircuitBreaker::new(circuit_breaker::Settings::new());
+    open.handle().force_open();
+    assert_eq!(allocations(four_rooms!(limit(9), open).service(Inner), false), 0);
 }
 
 /// A timer lives in the future of its call: not even a call that takes its time allocates.

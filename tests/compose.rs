@@ -7,7 +7,9 @@ use std::{convert::Infallible, io, num::NonZeroU32, sync::Arc, sync::Mutex, time
 use plimsoll::{
     BoxError, Error, Event, Outcome, Reason, Refusal, Rejection, Stack,
     bulkhead::{self, Bulkhead},
+    circuit_breaker::{self, CircuitBreaker, State},
     classify::Failure,
+    retry,
     testing::{Mock, Reply},
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -186,23 +188,92 @@ async fn routes_of_an_axum_router_meet_one_limit_and_callers_get_an_answer() {
     assert_eq!(ask("/a").await, StatusCode::OK, "and so did this one");
 }
 
-/// One error type for a stack, whatever is in it: what a compiler message says of it stays short.
+/// The order of a client: the whole call, attempts, places, health, one attempt.
+macro_rules! client {
+    ($breaker:expr) => {
+        Stack::new()
+            .timeout(Duration::from_secs(30))
+            .retry(retry::Settings::new())
+            .bulkhead(one())
+            .circuit_breaker($breaker)
+            .timeout(Duration::from_secs(1))
+    };
+}
+
+/// Five layers over every kind of error: those that `service` takes, and those that `wrap` keeps.
+#[tokio::test]
+async fn the_whole_stack_goes_over_every_kind_of_error() {
+    fn hang<E: Send + 'static>() -> Mock<(), (), E> {
+        Mock::new(|_, (): &()| Reply::hang()).0
+    }
+    let stack = client!(circuit_breaker::Settings::new());
+    assert!(refusal(stack.service(hang::<Infallible>())).await.rejection().is_some_and(is_full));
+    assert!(refusal(stack.service(hang::<io::Error>())).await.rejection().is_some_and(is_full));
+    assert!(refusal(stack.wrap(hang::<BoxError>())).await.rejection().is_some_and(is_full));
+    assert!(refusal(stack.wrap(hang::<AppError>())).await.rejection().is_some_and(is_full));
+    #[cfg(feature = "anyhow")]
+    assert!(refusal(stack.wrap(hang::<anyhow::Error>())).await.rejection().is_some_and(is_full));
+    let foreign = stack.layer(tower::timeout::TimeoutLayer::new(Duration::from_secs(9))).bulkhead(one());
+    assert!(refusal(foreign.service(hang::<io::Error>())).await.rejection().is_some_and(is_full));
+}
+
+/// One error type for a stack, whatever is in it: what a compiler message says of it stays short. A peer's five layers
+/// had an error of five names, one in another, and changing their order changed it.
 #[test]
 fn the_error_of_a_deep_stack_is_one_error() {
     fn error_of<S: Service<()>>(_: &S) -> &'static str {
         std::any::type_name::<S::Error>()
     }
     let inner = service_fn(|(): ()| async { Ok::<_, io::Error>(()) });
-    let shallow = Stack::new().bulkhead(one()).service(inner);
-    let deep = Stack::new()
-        .timeout(Duration::from_secs(3))
-        .bulkhead(one())
-        .bulkhead(one())
-        .timeout(Duration::from_secs(1))
-        .bulkhead(one())
-        .service(inner);
-    assert_eq!(error_of(&deep), error_of(&shallow));
-    assert_eq!(error_of(&deep).matches("Error<").count(), 1);
+    let deep = client!(circuit_breaker::Settings::new()).service(inner);
+    assert_eq!(error_of(&deep), "plimsoll::error::Error<std::io::error::Error>");
+    let shuffled = Stack::new().circuit_breaker(circuit_breaker::Settings::new()).retry(retry::Settings::new());
+    assert_eq!(error_of(&shuffled.service(inner)), error_of(&deep));
+}
+
+/// A callee that hangs is seen by a breaker above the timeout of each attempt: our own timeout after dispatch is a
+/// failure of the callee. A deadline that the caller brought is not.
+#[tokio::test(start_paused = true)]
+async fn a_breaker_above_the_attempts_timeout_trips_on_a_callee_that_hangs() {
+    use plimsoll::{clock, timeout::TimeoutLayer};
+
+    for (callers_deadline, state) in [(false, State::Open), (true, State::Closed)] {
+        let breaker = CircuitBreaker::new(circuit_breaker::Settings::new());
+        let handle = breaker.handle();
+        let (inner, mock) = Mock::new(|_, (): &()| Reply::<(), io::Error>::hang());
+        let attempt = TimeoutLayer::new(Duration::from_secs(1))
+            .deadline_by(move |(): &()| callers_deadline.then(|| clock::now().after(Duration::from_millis(500))));
+        let service = Stack::new().circuit_breaker(breaker).timeout(attempt).service(inner);
+        for _ in 0..30 {
+            assert!(service.clone().oneshot(()).await.is_err());
+        }
+        assert_eq!(handle.snapshot().state, state);
+        assert_eq!(mock.calls(), if callers_deadline { 30 } else { 10 });
+    }
+}
+
+/// A peer retried what its own open breaker refused: five tries and 750 ms of sleep for nothing.
+#[tokio::test(start_paused = true)]
+async fn an_open_circuit_ends_the_tries_at_once() {
+    let breaker = CircuitBreaker::new(circuit_breaker::Settings::new());
+    breaker.handle().force_open();
+    let (inner, mock) = Mock::answering(|(): &()| Ok::<(), io::Error>(()));
+    let start = plimsoll::clock::now();
+    let error = client!(breaker).service(inner).oneshot(()).await.expect_err("open");
+    assert!(matches!(error, Error::Rejected(rejection) if rejection.reason() == Reason::CircuitOpen));
+    assert_eq!((mock.calls(), plimsoll::clock::now().since(start)), (0, Duration::ZERO));
+}
+
+/// While a retry sleeps, it holds no place and no reservation of what is further in.
+#[tokio::test(start_paused = true)]
+async fn a_retry_holds_no_permit_while_it_sleeps() {
+    let bulkhead = Bulkhead::new(one());
+    let handle = bulkhead.handle();
+    let (inner, mock) = Mock::answering(|(): &()| Err::<(), _>(io::Error::other("down")));
+    let service = Stack::new().retry(retry::Settings::new()).bulkhead(bulkhead).service(inner);
+    let mut call = tokio_test::task::spawn(service.oneshot(()));
+    assert!(call.poll().is_pending());
+    assert_eq!((mock.calls(), handle.snapshot().in_use), (1, 0));
 }
 
 #[tokio::test]
