@@ -1,4 +1,87 @@
-//! Composable tower layers.
+//! plimsoll: composable [`tower`](https://docs.rs/tower) layers that keep a service alive when its load, its
+//! dependencies or its neighbours misbehave.
+//!
+//! *The Plimsoll line is the mark on a ship's hull that shows how deep it may be loaded.*
+//!
+//! ```
+//! use std::time::Duration;
+//! use plimsoll::{Error, Stack, bulkhead, circuit_breaker, retry};
+//! use tower::{ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // For a client; the outermost first.
+//! let stack = Stack::new()
+//!     .timeout(Duration::from_secs(5))                       // the whole call
+//!     .retry(retry::Settings::new())                         // failed attempts again, within a budget
+//!     .bulkhead(bulkhead::Settings::try_new(64)?)            // 64 at once
+//!     .circuit_breaker(circuit_breaker::Settings::new())     // not while the callee is down
+//!     .timeout(Duration::from_secs(1));                      // each attempt
+//!
+//! let inventory = stack.service(service_fn(|item: &'static str| async move {
+//!     Ok::<_, std::io::Error>(format!("{item}: 3 left"))
+//! }));
+//!
+//! match inventory.oneshot("lamp").await {
+//!     Ok(answer) => println!("{answer}"),
+//!     Err(Error::Rejected(rejection)) => println!("not now: {rejection}"),
+//!     Err(Error::Inner(error)) => println!("failed: {error}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The rooms
+//!
+//! | room | premise | it |
+//! |---|---|---|
+//! | [`timeout`] | Don't wait for ever. | bounds |
+//! | [`bulkhead`] | Keep one thing's trouble in its own compartment. | refuses, or waits |
+//! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
+//! | [`retry`] | Try again what failed by chance, and not what failed by overload. | tries again |
+//! | [`gate`] | A room of your own. | as you say |
+//!
+//! Each page says why, when and when not, what callers see, where in a stack it belongs, and why each default. The
+//! [`guide`] is about stacks.
+//!
+//! # The floor plan
+//!
+//! Imports point downstairs, rooms do not know one another, and thought is kept apart from plumbing: it has no wakers
+//! and no clock, and plain tests. `tests/house.rs` holds it so.
+//!
+//! | I want to change… | open… |
+//! |---|---|
+//! | how layers are put together | `builder.rs` |
+//! | what a refusal says, or its HTTP and gRPC status | `rejection.rs`, its one table |
+//! | the error type of a stack | `error.rs`, `lift/` |
+//! | what counts as a failure | `classify.rs` |
+//! | what is asked of a request, or carried with it | `request.rs` |
+//! | what is announced | `event.rs`; who listens: `telemetry/` |
+//! | time, randomness | `clock.rs`, `chance.rs` |
+//! | how numbers are parsed | `settings.rs`, and each room's `settings.rs` |
+//! | readiness, cancellation, panics, clock reads of every gate | `gate/` |
+//! | who waits, and how turns are handed over | `sync/waiters.rs` |
+//! | sliding windows | `stats/` |
+//! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
+//! | who gets a permit | `bulkhead/permits.rs`, `bulkhead/queue.rs` |
+//! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
+//! | when a call is over | `timeout/limit.rs` |
+//! | answers over HTTP | `http/` |
+//! | the mock service | `testing/` |
+//!
+//! A new pattern is a new folder, one `pub mod`, one method of [`Stack`], its variants of [`Reason`] and [`Event`], one
+//! test and one row above; no other room is touched.
+//!
+//! # Features
+//!
+//! A feature adds a dependency, never a behaviour.
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `http` | yes | the `http` crate: [`http::RespondRejections`], [`http::Extensions`] |
+//! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
+//! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
+//! | `testing` | | [`testing`]: a scripted mock service |
 #![forbid(unsafe_code)]
 
 mod builder;
@@ -10,6 +93,7 @@ pub mod clock;
 mod error;
 pub mod event;
 pub mod gate;
+pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod lift;
@@ -33,3 +117,8 @@ pub use self::{
     rejection::{Fault, Reason, Rejection},
     settings::{InvalidSetting, Ratio},
 };
+
+/// The README's code, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

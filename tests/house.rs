@@ -7,7 +7,7 @@ const GROUND: &[&str] = &["chance", "classify", "clock", "error", "event", "reje
 const CELLAR: &[&str] = &["sync"];
 const MACHINERY: &[&str] = &["gate", "lift", "stats", "telemetry"];
 const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "retry", "timeout"];
-const ANNEXES: &[&str] = &["http", "testing"];
+const ANNEXES: &[&str] = &["guide", "http", "testing"];
 
 /// The files of a room that hold plumbing; every other holds thought.
 const PLUMBING: &[&str] = &[
@@ -44,7 +44,7 @@ fn files() -> Vec<File> {
                 folders.push(path);
                 continue;
             }
-            if path.ends_with("tests.rs") {
+            if path.ends_with("tests.rs") || path.extension().is_none_or(|extension| extension != "rs") {
                 continue;
             }
             let inside = path.strip_prefix(&root).expect("below src").with_extension("");
