@@ -167,18 +167,19 @@ impl<Req> Carry<Req> for Scoped {
 #[derive(Clone, Copy)]
 struct Current {
     carried: Carried,
-    limit: Duration,
+    /// In nanoseconds; `u64::MAX` is none.
+    limit: u64,
 }
 
 thread_local! {
-    static CURRENT: Cell<Current> = const { Cell::new(Current { carried: Carried::NONE, limit: Duration::MAX }) };
+    static CURRENT: Cell<Current> = const { Cell::new(Current { carried: Carried::NONE, limit: u64::MAX }) };
 }
 
 /// What the layers around this call say about the request under way, on this thread, during this poll.
 pub fn current() -> Carried {
     let Current { mut carried, limit } = CURRENT.get();
-    if limit != Duration::MAX {
-        carried.deadline = carried.deadline.min(clock::now().after(limit));
+    if limit != u64::MAX {
+        carried.deadline = carried.deadline.min(clock::now().after(Duration::from_nanos(limit)));
     }
     carried
 }
@@ -205,9 +206,10 @@ impl Scope {
         Self { outer }
     }
 
-    /// What is known so far, and that the answer is of use until `deadline`, and for no more than `limit` from now.
+    /// What is known so far, and that the answer is of use until `deadline`, and for no more than `limit` nanoseconds
+    /// from now.
     #[inline]
-    pub(crate) fn within(limit: Duration, deadline: Instant) -> Self {
+    pub(crate) fn within(limit: u64, deadline: Instant) -> Self {
         let outer = CURRENT.get();
         let mut current = outer;
         current.carried.deadline = current.carried.deadline.min(deadline);
@@ -254,9 +256,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_nearest_end_of_all_scopes_is_the_deadline() {
         let now = clock::now();
-        let _outer = Scope::within(Duration::from_secs(3), Instant::FAR);
+        let _outer = Scope::within(clock::nanos(Duration::from_secs(3)), Instant::FAR);
         assert_eq!(current().deadline, now.after(Duration::from_secs(3)));
-        let _inner = Scope::within(Duration::MAX, now.after(Duration::from_secs(2)));
+        let _inner = Scope::within(u64::MAX, now.after(Duration::from_secs(2)));
         assert_eq!(current().deadline, now.after(Duration::from_secs(2)));
     }
 

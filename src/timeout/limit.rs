@@ -40,9 +40,9 @@ impl Limit {
         self.due
     }
 
-    /// The part of the limit that has not been started.
-    pub(super) const fn unstarted(&self) -> Duration {
-        if self.limit == u64::MAX { Duration::MAX } else { Duration::from_nanos(self.limit) }
+    /// The limit in nanoseconds, while it has not been started; `u64::MAX` is none.
+    pub(super) const fn unstarted(&self) -> u64 {
+        self.limit
     }
 
     /// The end of the call, as far as it is known.
@@ -87,7 +87,7 @@ mod tests {
         let mut limit = Limit::new(10, Instant::FAR);
         let due = limit.start(START);
         assert_eq!(limit.start(START.after(Duration::from_secs(1))), due);
-        assert_eq!(limit.unstarted(), Duration::MAX);
+        assert_eq!(limit.unstarted(), u64::MAX);
     }
 
     proptest! {
