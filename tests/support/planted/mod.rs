@@ -1,0 +1,9 @@
+//! Faults that a harness must find. A harness that finds nothing has to prove that it could have.
+
+mod door;
+mod porter;
+
+pub(crate) use self::{
+    door::{Door, DoorFault},
+    porter::{Porter, PorterFault},
+};
