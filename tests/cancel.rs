@@ -128,9 +128,7 @@ mod planted_faults_are_found {
     }
 
     fn cut_porter(fault: Option<PorterFault>) -> Report {
-        cut_everywhere(Some(1), |kit| {
-            Porter::new(kit, 1, fault, Stack::new().service(kit.mock()))
-        })
+        cut_everywhere(Some(1), |kit| Porter::new(kit, 1, fault, Stack::new().service(kit.mock())))
     }
 
     #[track_caller]

@@ -35,13 +35,7 @@ impl Gate<Ask> for Turnstile {
         Admission::Waiting(false)
     }
 
-    fn poll_wait(
-        &self,
-        turned: &mut bool,
-        _: &Ask,
-        _: &Moment,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Rejection>> {
+    fn poll_wait(&self, turned: &mut bool, _: &Ask, _: &Moment, cx: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
         if std::mem::replace(turned, true) {
             return Poll::Ready(Ok(()));
         }

@@ -120,6 +120,8 @@ fn is_right(place: Place, ending: Ending, stage: &Stage, reached: bool) -> bool 
         Stage::Unready | Stage::Ready | Stage::Called | Stage::Pending => match ending {
             Ending::Cancelled => reached || place == Place::Outermost,
             Ending::Undispatched => !reached,
+            // Whoever asked in `call` found out that the inner service fails to become ready; the caller was not told.
+            Ending::Finished(Outcome::Failure(Failure::Transient)) => !reached && *stage == Stage::Called,
             _ => false,
         },
     }

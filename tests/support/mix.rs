@@ -73,7 +73,9 @@ where
     for seed in seeds {
         let run = Run::new(mix, clock.as_ref(), seed, &build);
         report.runs += 1;
-        report.findings.extend(run.go().into_iter().map(|(kind, at)| Finding { kind, at: format!("seed {seed}: {at}") }));
+        report
+            .findings
+            .extend(run.go().into_iter().map(|(kind, at)| Finding { kind, at: format!("seed {seed}: {at}") }));
     }
     report
 }
@@ -264,7 +266,9 @@ where
     fn rest(&mut self) {
         let mut patience = 20;
         loop {
-            if let Some(who) = (0..self.callers.len()).find(|&who| self.callers[who].client.as_ref().is_some_and(Client::may_step)) {
+            if let Some(who) =
+                (0..self.callers.len()).find(|&who| self.callers[who].client.as_ref().is_some_and(Client::may_step))
+            {
                 self.poll(who);
                 self.look();
             } else if !self.kit.inner.wake_one() {

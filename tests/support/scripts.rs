@@ -46,7 +46,7 @@ impl Body {
 }
 
 /// What is said when asked for readiness, one answer after another, and then ready.
-pub(crate) const READINESS: &[&[Ready]] = &[
+const READINESS: &[&[Ready]] = &[
     &[],
     &[Ready::Yield],
     &[Ready::Wake],
@@ -60,7 +60,7 @@ pub(crate) const READINESS: &[&[Ready]] = &[
     &[Ready::Wake, Ready::Wake, Ready::Panic],
 ];
 
-pub(crate) const BODIES: &[Body] = &[
+const BODIES: &[Body] = &[
     Body::ANSWER,
     Body(&[], Finish::Fail),
     Body(&[], Finish::Panic),
@@ -71,3 +71,13 @@ pub(crate) const BODIES: &[Body] = &[
     Body::ANSWER_WHEN_WOKEN,
     Body(&[Pause::Wake, Pause::Wake], Finish::Fail),
 ];
+
+/// Every readiness with every body; a readiness that fails at last only with two, of which the second is for a layer
+/// that asks and calls again.
+pub(crate) fn scripts() -> impl Iterator<Item = (&'static [Ready], Body)> {
+    READINESS.iter().flat_map(|&readiness| {
+        let fails = matches!(readiness.last(), Some(Ready::Fail(_) | Ready::Panic));
+        let bodies = if fails { &BODIES[..2] } else { BODIES };
+        bodies.iter().map(move |&body| (readiness, body))
+    })
+}

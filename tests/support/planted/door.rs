@@ -105,13 +105,7 @@ impl Gate<Ask> for Door {
         Admission::Waiting(ticket)
     }
 
-    fn poll_wait(
-        &self,
-        ticket: &mut u64,
-        _: &Ask,
-        _: &Moment,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Rejection>> {
+    fn poll_wait(&self, ticket: &mut u64, _: &Ask, _: &Moment, cx: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
         let mut room = lock(&self.room);
         if let Some(at) = room.granted.iter().position(|granted| granted == ticket) {
             room.granted.swap_remove(at);

@@ -154,8 +154,8 @@ where
 
 impl<F, E> Drop for Carrying<F, E> {
     fn drop(&mut self) {
-        let forgets = self.has(PorterFault::FreesAfterTheAwait)
-            || self.has(PorterFault::GuardsFromTheFirstPoll) && !self.polled;
+        let forgets =
+            self.has(PorterFault::FreesAfterTheAwait) || self.has(PorterFault::GuardsFromTheFirstPoll) && !self.polled;
         if forgets {
             return;
         }
