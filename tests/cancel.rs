@@ -19,40 +19,29 @@ use support::{
     planted::{Door, DoorFault, Porter, PorterFault},
 };
 
+macro_rules! cut {
+    ([$harness:ident] $($name:ident: $capacity:expr, $stack:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let report = $harness($capacity, |kit| ($stack)(kit).service(kit.mock()));
+            println!("{}: {} cuts", stringify!($name), report.runs);
+            report.expect_clean(stringify!($name));
+        }
+    )*};
+}
+
 /// A call dropped after any of its steps leaves nothing behind, alone and in a crowd.
 mod a_call_cut_anywhere_leaves_nothing_behind {
     use super::*;
 
-    macro_rules! cut {
-        ($($name:ident: $capacity:expr, $stack:expr;)*) => {$(
-            #[test]
-            fn $name() {
-                let report = cut_everywhere($capacity, |kit| ($stack)(kit).service(kit.mock()));
-                println!("{}: {} cuts", stringify!($name), report.runs);
-                report.expect_clean(stringify!($name));
-            }
-        )*};
-    }
-
-    every_subject!(cut);
+    every_subject!(cut cut_everywhere);
 }
 
 /// The same, seen by a gate around each subject: each permit settled once, and rightly.
 mod a_gate_around_learns_how_a_cut_call_ended {
     use super::*;
 
-    macro_rules! cut {
-        ($($name:ident: $capacity:expr, $stack:expr;)*) => {$(
-            #[test]
-            fn $name() {
-                let report = cut_everywhere_watched($capacity, |kit| ($stack)(kit).service(kit.mock()));
-                println!("{}: {} cuts, watched", stringify!($name), report.runs);
-                report.expect_clean(stringify!($name));
-            }
-        )*};
-    }
-
-    every_subject!(cut);
+    every_subject!(cut cut_everywhere_watched);
 }
 
 /// Four callers and more in a random order: nothing leaks, nobody sleeps on, nobody too many gets in.

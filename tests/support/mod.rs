@@ -13,6 +13,7 @@
 //! | `cuts` | drops a call after every step |
 //! | `mix` | many callers in a random order, from a seed |
 //! | `finding` | what a harness has to tell |
+//! | `inners` | inner services that are hard to please |
 //! | `planted` | faults that the harnesses must find |
 #![allow(dead_code, unused_imports, unused_macros, reason = "each suite uses its own part of it")]
 
@@ -22,6 +23,7 @@ pub(crate) mod cuts;
 pub(crate) mod doors;
 pub(crate) mod finding;
 pub(crate) mod flag;
+pub(crate) mod inners;
 pub(crate) mod kit;
 pub(crate) mod ledger;
 pub(crate) mod mix;

@@ -4,10 +4,11 @@
 //! stack. What holds something is made with the kit, so that a harness can look into it; `kit.on_inner(…)`,
 //! `kit.outermost(…)` and `kit.inside(…)` put a gate's every permit and wait on the books.
 
-/// Gives the table to a macro.
+/// Gives the table to a macro, and whatever else that wants to know in front of it, in brackets.
 macro_rules! every_subject {
-    ($check:ident) => {
+    ($check:ident $($with:tt)*) => {
         $check! {
+            [$($with)*]
             nothing: None, |_: &Kit| Stack::new();
             bulkhead: Some(2), |kit: &Kit| Stack::new().bulkhead(kit.bulkhead(2));
             bulkhead_that_lets_wait: Some(2), |kit: &Kit| Stack::new().bulkhead(kit.waiting(2, Duration::MAX));
