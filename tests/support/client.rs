@@ -43,6 +43,7 @@ pub(crate) struct Client<S: Service<Ask>> {
     pub(crate) flag: Arc<Flag>,
     /// Whether it may only go on once its flag is up.
     parked: bool,
+    called: bool,
     service: Option<S>,
     future: Option<Pin<Box<S::Future>>>,
 }
@@ -54,7 +55,7 @@ where
 {
     pub(crate) fn new(service: S, ask: Ask) -> Self {
         let (stage, flag) = (Stage::Unready, Flag::new());
-        Self { ask, stage, flag, parked: false, service: Some(service), future: None }
+        Self { ask, stage, flag, parked: false, called: false, service: Some(service), future: None }
     }
 
     /// Whether a task that keeps to the rules would be polled now: never yet, or woken.
@@ -67,7 +68,7 @@ where
     }
 
     pub(crate) fn was_called(&self) -> bool {
-        !matches!(self.stage, Stage::Unready | Stage::Ready)
+        self.called
     }
 
     /// One step on. Whether the call has ended.
@@ -101,6 +102,7 @@ where
                 Poll::Ready(Err(error)) => ended(Err::<(), _>(error)),
             },
             Stage::Ready => {
+                self.called = true;
                 let ask = self.ask;
                 self.future = Some(Box::pin(self.service().call(ask)));
                 Stage::Called

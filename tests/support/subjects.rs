@@ -75,7 +75,7 @@ macro_rules! every_subject {
             };
             under_foreign_load_shed: Some(2), |kit: &Kit| {
                 let shed = tower::load_shed::LoadShedLayer::new();
-                Stack::new().layer(shed).gate(kit.inside(kit.waiting(2, Duration::MAX)))
+                Stack::new().gate(kit.outermost(())).layer(shed).gate(kit.inside(kit.waiting(2, Duration::MAX)))
             };
             over_foreign_limit: Some(2), |kit: &Kit| {
                 let limit = tower::limit::GlobalConcurrencyLimitLayer::new(2);
