@@ -18,10 +18,6 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
         Self { group, permit: Some(permit), dispatched: false }
     }
 
-    pub(super) fn group(&self) -> &Group<G, C> {
-        &self.group
-    }
-
     /// From here on the inner service has the request.
     #[inline]
     pub(super) fn dispatched(&mut self) {

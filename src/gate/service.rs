@@ -139,7 +139,7 @@ where
     where
         C: Classify<Res, E>,
     {
-        let outcome = self.group().judge.classify(result);
+        let outcome = watch(self, |group| group.judge.classify(result));
         self.settle(Ending::Finished(outcome));
     }
 }
