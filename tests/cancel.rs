@@ -9,15 +9,18 @@ mod support;
 
 use std::time::Duration;
 
-use plimsoll::{Stack, bulkhead::Order};
+use plimsoll::{Error, Stack, bulkhead::Order};
 use support::{
+    client::Client,
+    clock::Clock,
     cuts::{cut_everywhere, cut_everywhere_watched},
     doors::{Hourglass, Shut, Turnstile},
     finding::{Kind, Report},
-    kit::{Ask, Kit, LIMIT, WAIT, settings},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, settings},
     mix::{Mix, mix_everything},
     planted::{Door, DoorFault, Porter, PorterFault},
 };
+use tower::Service;
 
 macro_rules! cut {
     ([$harness:ident] $($name:ident: $capacity:expr, $stack:expr;)*) => {$(
@@ -85,7 +88,7 @@ mod in_any_order_of_many_callers_nothing_is_lost {
             Stack::new().bulkhead(kit.set(set).compartment_by(|ask: &Ask| ask.compartment))
         };
         weighted_compartments: 3_000, Mix { callers: 7, compartments: 3, heaviest: 3, ..Mix::of(5) }, |kit: &Kit| {
-            let set = settings(5).try_with_compartments(&[2, 1]).expect("fits").with_wait(8, Duration::MAX);
+            let set = settings(5).try_with_compartments(&[3, 1]).expect("fits").with_wait(8, Duration::MAX);
             let bulkhead = kit.set(set).compartment_by(|ask: &Ask| ask.compartment);
             Stack::new().bulkhead(bulkhead.weighted(|ask: &Ask| ask.weight))
         };
@@ -96,6 +99,102 @@ mod in_any_order_of_many_callers_nothing_is_lost {
             let outer = kit.set(settings(2).with_wait(8, Duration::MAX));
             Stack::new().gate(kit.on_inner(outer)).bulkhead(kit.waiting(2, Duration::MAX))
         };
+    }
+}
+
+/// What the harnesses find among other things, each on its own.
+mod whoever_waits {
+    use super::*;
+
+    /// A bulkhead of one whose permit the first client has, and for which the others wait.
+    fn queue(kit: &Kit, length: usize) -> Vec<Client<impl Service<Ask, Error = Error<Boom>> + Clone>> {
+        let service = Stack::new().gate(kit.on_inner(kit.waiting(1, Duration::MAX))).service(kit.mock());
+        let mut clients: Vec<_> = (0..length).map(|id| Client::new(service.clone(), Ask::light(id))).collect();
+        clients.iter_mut().for_each(Client::settle_down);
+        assert_eq!(kit.loads()[0].waiting, length - 1);
+        clients
+    }
+
+    #[test]
+    fn and_leaves_with_the_turn_in_hand_passes_it_on() {
+        let kit = Kit::new();
+        let mut clients = queue(&kit, 4);
+        drop(clients.remove(0));
+        assert!(clients[0].flag.is_up(), "the turn has come");
+        drop(clients.remove(0));
+        assert!(clients[0].flag.is_up(), "it was passed on");
+        assert!(!clients[1].flag.is_up(), "to one, and not to all");
+        clients[0].settle_down();
+        assert!(kit.reached(2) && !kit.reached(1));
+    }
+
+    #[test]
+    fn and_leaves_before_its_turn_is_passed_over() {
+        let kit = Kit::new();
+        let mut clients = queue(&kit, 4);
+        drop(clients.remove(1));
+        drop(clients.remove(0));
+        assert_eq!(clients.iter().map(|client| client.flag.wakes()).collect::<Vec<_>>(), [1, 0]);
+        assert_eq!(kit.loads()[0].waiting, 1);
+    }
+
+    #[test]
+    fn and_was_never_polled_finds_its_turn_all_the_same() {
+        let kit = Kit::new();
+        let service = Stack::new().bulkhead(kit.waiting(1, Duration::MAX)).service(kit.mock());
+        let mut pair = [10, 11].map(|id| Client::new(service.clone(), Ask::light(id)));
+        for client in &mut pair {
+            // Ready, and called; not polled.
+            client.step();
+            client.step();
+        }
+        assert_eq!(kit.loads()[0].waiting, 1);
+        pair[0].drop_future();
+        assert_eq!((kit.loads()[0].waiting, pair[1].flag.wakes()), (0, 0));
+        pair[1].settle_down();
+        assert!(kit.reached(11));
+    }
+
+    #[test]
+    fn takes_a_turn_that_comes_as_its_time_runs_out() {
+        let (clock, kit) = (Clock::new(), Kit::new());
+        let _entered = clock.enter();
+        let service = Stack::new().gate(kit.on_inner(kit.waiting(1, WAIT))).service(kit.mock());
+        let mut clients = [0, 1].map(|id| Client::new(service.clone(), Ask::light(id)));
+        clients.iter_mut().for_each(Client::settle_down);
+        clock.advance(WAIT * 2);
+        clients[0].drop_future();
+        clients[1].settle_down();
+        assert!(kit.reached(1), "refused with its turn in hand: {:?}", clients[1].stage);
+        clients[1].drop_future();
+        assert!(kit.remains(Kind::Leak, "after all").is_empty());
+    }
+
+    /// Nobody passes one who is too wide for what is free just now. But one who is wider than all common permits
+    /// waits for its own compartment's, and once kept everybody from the common ones, for as long as that hung.
+    #[test]
+    fn for_more_than_the_common_permits_keeps_nobody_from_them() {
+        let kit = Kit::new();
+        let set = settings(8).try_with_compartments(&[5]).expect("fits").with_wait(8, Duration::MAX);
+        let bulkhead = kit.set(set).weighted(|ask: &Ask| ask.weight).compartment_by(|ask: &Ask| ask.compartment);
+        let service = Stack::new().gate(kit.on_inner(bulkhead)).service(kit.mock());
+        let come = |id, weight, compartment| {
+            let mut client = Client::new(service.clone(), Ask { id, weight, compartment });
+            client.settle_down();
+            client
+        };
+        let (hung, wide) = (come(0, 5, 0), come(1, 5, 0));
+        assert!(kit.reached(0) && !kit.reached(1));
+        let others = [come(2, 1, 9), come(3, 2, 9), come(4, 3, 9)];
+        assert!(kit.reached(2) && kit.reached(3), "common permits are free");
+        assert!(!kit.reached(4));
+        drop(others);
+        let (mut last, behind) = (come(5, 3, 9), come(6, 1, 9));
+        assert!(kit.reached(5) && !kit.reached(6));
+        last.drop_future();
+        assert!(behind.flag.is_up(), "handed over past the wide one");
+        drop(hung);
+        assert!(wide.flag.is_up(), "which has its turn once its compartment has room");
     }
 }
 

@@ -294,7 +294,7 @@ where
     fn fresh_callers_get_in(&mut self, log: &str) {
         let wanted = self.kit.loads().first().map_or(self.mix.capacity, |load| load.limit);
         let mut fresh = Vec::new();
-        for number in 0..=wanted {
+        for number in 0..(wanted + 1) * self.mix.compartments {
             let ask = Ask { compartment: number % self.mix.compartments, ..Ask::light(1_000 + number) };
             let mut client = Client::new(self.service.clone(), ask);
             client.settle_down();

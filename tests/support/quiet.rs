@@ -7,7 +7,7 @@ use std::{
 };
 
 /// What a scripted panic says, or begins with.
-const SCRIPTED: [&str; 3] = ["a mock was", "scripted", "polled after it was ready"];
+const SCRIPTED: [&str; 3] = ["a mock was", "scripted", "polled after it"];
 
 /// Runs what may panic. The panic's message is the error.
 pub(crate) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, String> {
