@@ -24,6 +24,11 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
         self.dispatched = true;
     }
 
+    /// Whether the permit went back already.
+    pub(super) fn is_settled(&self) -> bool {
+        self.permit.is_none()
+    }
+
     /// Gives the permit back, unless that is done already.
     #[inline]
     pub(super) fn settle(&mut self, ending: Ending) {
