@@ -139,6 +139,19 @@ mod whoever_waits {
     }
 
     #[test]
+    fn and_leaves_lets_a_narrower_one_behind_go_on() {
+        let kit = Kit::new();
+        let bulkhead = kit.waiting(2, Duration::MAX).weighted(|ask: &Ask| ask.weight);
+        let service = Stack::new().gate(kit.on_inner(bulkhead)).service(kit.mock());
+        let mut clients =
+            [1, 2, 1].map(|weight| Client::new(service.clone(), Ask { weight, ..Ask::light(weight as usize) }));
+        clients.iter_mut().for_each(Client::settle_down);
+        assert_eq!((kit.inner.in_flight(), kit.loads()[0].waiting), (1, 2));
+        clients[1].drop_future();
+        assert!(clients[2].flag.is_up(), "there is room for it now");
+    }
+
+    #[test]
     fn and_was_never_polled_finds_its_turn_all_the_same() {
         let kit = Kit::new();
         let service = Stack::new().bulkhead(kit.waiting(1, Duration::MAX)).service(kit.mock());

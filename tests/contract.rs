@@ -28,7 +28,7 @@ use support::{
     flag::Flag,
     inners::{picky, unclone, unsend},
     kit::{Ask, Boom, Kit, LIMIT, WAIT, settings},
-    planted::{ClonesInCall, RefusesReadiness},
+    planted::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
     quiet::catch,
     scripts::{Body, Finish, Pause, Ready},
 };
@@ -130,6 +130,7 @@ where
         let mut client = Client::new(&mut service, Ask::light(0));
         assert!(drive(&clock, &kit, &mut client), "{readiness:?}: {:?}", client.stage);
         assert_ended_well(capacity, &client.stage);
+        assert_eq!(kit.left_behind.get(), 0, "{readiness:?}: an instance was asked and left behind");
     }
 }
 
@@ -137,6 +138,12 @@ where
 #[should_panic(expected = "called an instance that was not polled ready")]
 fn a_service_that_clones_in_call_is_found() {
     the_polled_instance_is_the_one_called(None, |kit| ClonesInCall(Stack::new().service(picky(kit))));
+}
+
+#[test]
+#[should_panic(expected = "an instance was asked and left behind")]
+fn a_service_that_goes_on_with_a_clone_is_found() {
+    the_polled_instance_is_the_one_called(None, |kit| GoesOnWithAClone(Stack::new().service(picky(kit))));
 }
 
 every_subject!(each no_refusal_comes_out_of_poll_ready over Kit::mock);

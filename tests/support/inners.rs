@@ -1,6 +1,7 @@
 //! Inner services that are hard to please.
 
 use std::{
+    cell::Cell,
     mem,
     pin::Pin,
     rc::Rc,
@@ -14,19 +15,39 @@ use super::kit::{Ask, Boom, Kit};
 
 type Inner = Mock<Ask, u32, Boom>;
 
-/// Panics when an instance is called that was not itself polled until it was ready. A clone has not been.
+/// Panics when an instance is called that was not itself polled until it was ready. A clone has not been. And counts
+/// the instances that were asked, are not called, and live on: a place in some queue is left behind with each.
 pub(crate) struct Picky {
     inner: Inner,
     ready: bool,
+    asked: Option<Asked>,
+    left_behind: Rc<Cell<usize>>,
+}
+
+/// One who was asked, until it is called or dropped.
+struct Asked(Rc<Cell<usize>>);
+
+impl Asked {
+    fn new(count: &Rc<Cell<usize>>) -> Self {
+        count.set(count.get() + 1);
+        Self(Rc::clone(count))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 pub(crate) fn picky(kit: &Kit) -> Picky {
-    Picky { inner: kit.mock(), ready: false }
+    Picky { inner: kit.mock(), ready: false, asked: None, left_behind: Rc::clone(&kit.left_behind) }
 }
 
 impl Clone for Picky {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), ready: false }
+        let left_behind = Rc::clone(&self.left_behind);
+        Self { inner: self.inner.clone(), ready: false, asked: None, left_behind }
     }
 }
 
@@ -38,11 +59,13 @@ impl Service<Ask> for Picky {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Boom>> {
         let polled = self.inner.poll_ready(cx);
         self.ready = matches!(polled, Poll::Ready(Ok(())));
+        self.asked.get_or_insert_with(|| Asked::new(&self.left_behind));
         polled
     }
 
     fn call(&mut self, ask: Ask) -> Self::Future {
         assert!(mem::take(&mut self.ready), "called an instance that was not polled ready");
+        self.asked = None;
         self.inner.call(ask)
     }
 }

@@ -1,9 +1,10 @@
 //! The scripted world below a stack, and the gauges of what is held in it.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{HashMap, HashSet, VecDeque},
     error, fmt,
+    rc::Rc,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -72,6 +73,8 @@ pub(crate) struct Kit {
     gauges: RefCell<Vec<Gauge>>,
     handles: RefCell<Vec<bulkhead::Handle>>,
     pub(crate) ledger: Ledger,
+    /// Instances of the inner service that were asked whether they are ready, and then left.
+    pub(crate) left_behind: Rc<Cell<usize>>,
 }
 
 /// What the inner service will do, and whom it has seen.
@@ -100,7 +103,8 @@ impl Kit {
             scripted.unwrap_or(Readiness::Ready)
         });
         let (gauges, handles) = (RefCell::default(), RefCell::default());
-        Self { inner, mock, plan, gauges, handles, ledger: Ledger::default() }
+        let (ledger, left_behind) = (Ledger::default(), Rc::default());
+        Self { inner, mock, plan, gauges, handles, ledger, left_behind }
     }
 
     /// The service at the bottom.

@@ -1,9 +1,9 @@
 //! Services that break tower's contract, each in one way.
 
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use plimsoll::{Reason, Refusal, Rejection};
-use tower::Service;
+use tower::{Service, ServiceExt, util::Oneshot};
 
 use crate::support::kit::Ask;
 
@@ -22,6 +22,25 @@ impl<S: Service<Ask> + Clone> Service<Ask> for ClonesInCall<S> {
 
     fn call(&mut self, ask: Ask) -> S::Future {
         self.0.clone().call(ask)
+    }
+}
+
+/// Is always ready, asks in `call`, and has its future go on with a clone of the instance that it asked.
+#[derive(Clone)]
+pub(crate) struct GoesOnWithAClone<S>(pub(crate) S);
+
+impl<S: Service<Ask> + Clone> Service<Ask> for GoesOnWithAClone<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Oneshot<S, Ask>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, ask: Ask) -> Self::Future {
+        let _ = self.0.poll_ready(&mut Context::from_waker(Waker::noop()));
+        self.0.clone().oneshot(ask)
     }
 }
 

@@ -6,6 +6,6 @@ mod porter;
 
 pub(crate) use self::{
     door::{Door, DoorFault},
-    hasty::{ClonesInCall, RefusesReadiness},
+    hasty::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
     porter::{Porter, PorterFault},
 };
