@@ -3,6 +3,10 @@
 //! A line is a subject: its name, how many requests of weight 1 it lets in at once (`None` for any number), and the
 //! stack. What holds something is made with the kit, so that a harness can look into it; `kit.on_inner(…)`,
 //! `kit.outermost(…)` and `kit.inside(…)` put a gate's every permit and wait on the books.
+//!
+//! A room that remembers failures has to be set so that one failed or panicked call does not change how many it lets
+//! in afterwards. Timers end within `kit::LIMIT`, or a harness takes the call for lost; what needs longer goes into a
+//! test of the room's own.
 
 /// Gives the table to a macro, and whatever else that wants to know in front of it, in brackets.
 macro_rules! every_subject {
