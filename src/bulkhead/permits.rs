@@ -105,6 +105,12 @@ impl Permits {
         self.take_from(COMMON, self.width(lane, weight)?)
     }
 
+    /// Whether so many permits of the common pool could ever be free at once. A resize may change the answer.
+    pub(super) fn fits_common(&self, lane: usize, weight: u32) -> bool {
+        let capacity = self.pools[COMMON].capacity.load(Relaxed);
+        self.width(lane, weight).is_some_and(|width| width <= capacity)
+    }
+
     /// Takes permits that are not there.
     pub(super) fn take_anyway(&self, lane: usize, weight: u32) -> Permit {
         let width = self.width(lane, weight).unwrap_or(1);

@@ -38,7 +38,8 @@ impl Queue {
         permits.enter(lane);
         let alone_in_lane = self.waiters.oldest(lane).is_none();
         let own = if alone_in_lane && lane != COMMON { permits.take_own(lane, weight) } else { None };
-        let found = own.or_else(|| if permits.waiting() == 1 { permits.take_common(lane, weight) } else { None });
+        let is_next = || self.next_for_common(permits).is_none();
+        let found = own.or_else(|| if is_next() { permits.take_common(lane, weight) } else { None });
         if let Some(permit) = found {
             permits.exit(lane);
             return Arrival::Admitted(permit);
@@ -77,17 +78,26 @@ impl Queue {
         })
     }
 
-    /// Common permits are for whoever is next of all lanes. Nobody narrower passes one who is too wide for what is
-    /// free just now: it would wait for ever.
+    /// Common permits are for whoever is next of all lanes.
     fn next_of_all(&self, permits: &Permits) -> Option<(usize, Ticket, Permit)> {
-        let arrival = |&(_, ticket): &(usize, Ticket)| self.waiters.weight_and_arrival(ticket).1;
-        let nexts = (COMMON..LANES).filter_map(|lane| Some((lane, self.next(lane)?)));
-        let (lane, ticket) = match self.settings.order {
-            Order::OldestFirst => nexts.min_by_key(arrival),
-            Order::NewestFirst => nexts.max_by_key(arrival),
-        }?;
+        let (lane, ticket) = self.next_for_common(permits)?;
         let (weight, _) = self.waiters.weight_and_arrival(ticket);
         Some((lane, ticket, permits.take_common(lane, weight)?))
+    }
+
+    /// Who is next of all lanes. Nobody narrower passes one who is too wide for what is free just now: it would wait
+    /// for ever. But one who is wider than the whole common pool waits for its own compartment, and keeps only that
+    /// from the others.
+    fn next_for_common(&self, permits: &Permits) -> Option<(usize, Ticket)> {
+        let weight_and_arrival = |ticket: Ticket| self.waiters.weight_and_arrival(ticket);
+        let nexts = (COMMON..LANES)
+            .filter_map(|lane| Some((lane, self.next(lane)?)))
+            .filter(|&(lane, ticket)| permits.fits_common(lane, weight_and_arrival(ticket).0));
+        let arrival = |&(_, ticket): &(usize, Ticket)| weight_and_arrival(ticket).1;
+        match self.settings.order {
+            Order::OldestFirst => nexts.min_by_key(arrival),
+            Order::NewestFirst => nexts.max_by_key(arrival),
+        }
     }
 
     fn next(&self, lane: usize) -> Option<Ticket> {

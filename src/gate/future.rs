@@ -25,7 +25,7 @@ pin_project! {
     /// **Cancel safety**: dropping it at any point gives back what it holds, and tells the gates.
     ///
     /// # Panics
-    /// When it is polled again after it was ready.
+    /// When it is polled again after it was ready, or after it panicked.
     pub struct ResponseFuture<S, Req, G, C>
     where
         S: Service<Req>,
@@ -120,6 +120,8 @@ where
                 }
                 // ## Readying => (Readying | Running | Answered)
                 PhaseProject::Readying { held, inner, .. } => {
+                    // The permit went back when the inner service panicked; without one, nobody is dispatched.
+                    assert!(!held.is_settled(), "polled after it panicked");
                     let ready = ready!(watch(held, |_| inner.poll_ready(cx)));
                     let PhaseReplace::Readying { mut held, mut inner, req } =
                         phase.as_mut().project_replace(Phase::Answered)

@@ -26,14 +26,15 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
         Self { group, permit, stage: Stage::Admitted }
     }
 
-    pub(super) fn group(&self) -> &Group<G, C> {
-        &self.group
-    }
-
     /// From here on the inner service has the request.
     #[inline(always)]
     pub(super) fn dispatched(&mut self) {
         self.stage = Stage::Dispatched;
+    }
+
+    /// Whether the permit went back already.
+    pub(super) fn is_settled(&self) -> bool {
+        self.permit.is_none()
     }
 
     /// Gives the permit back, unless that is done already.

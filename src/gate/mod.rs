@@ -155,7 +155,7 @@ pub enum Ending {
     /// The inner service answered, or failed to, and the stack's judge looked at it. Errors of the inner service's
     /// readiness end here too.
     Finished(Outcome),
-    /// The inner service panicked.
+    /// The inner service panicked, or the judge of its result did.
     Panicked,
     /// The request never reached the inner service: a gate further in refused it, or its caller left before.
     Undispatched,

@@ -109,6 +109,8 @@ impl<S, G, C> Gated<S, G, C> {
                 ResponseFuture::running(future, held)
             }
             Poll::Ready(Err(error)) => {
+                // Whoever failed is not used again: it may hold a reservation further in, and would keep it while idle.
+                drop(self.take_inner());
                 held.finish(Err(&error));
                 ResponseFuture::ended(Err(error))
             }
@@ -137,7 +139,7 @@ where
     where
         C: Classify<Res, E>,
     {
-        let outcome = self.group().judge.classify(result);
+        let outcome = watch(self, |group| group.judge.classify(result));
         self.settle(Ending::Finished(outcome));
     }
 }

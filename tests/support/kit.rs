@@ -1,0 +1,219 @@
+//! The scripted world below a stack, and the gauges of what is held in it.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, HashSet, VecDeque},
+    error, fmt,
+    rc::Rc,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use plimsoll::{
+    bulkhead::{self, Bulkhead, Settings},
+    testing::{Handle, Mock, Readiness},
+};
+
+use super::{
+    finding::{Finding, Kind},
+    ledger::{Ledger, Place, Watched},
+    lock,
+    scripts::{Body, Ready},
+};
+
+/// How long the subjects' bulkheads let a request wait: shorter than [`LIMIT`].
+pub(crate) const WAIT: Duration = Duration::from_secs(2);
+/// How long the subjects' timeouts let a call take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(5);
+
+/// A request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    pub(crate) id: usize,
+    pub(crate) weight: u32,
+    pub(crate) compartment: usize,
+}
+
+impl Ask {
+    /// The least that can be asked for.
+    pub(crate) const fn light(id: usize) -> Self {
+        Self { id, weight: 1, compartment: 0 }
+    }
+}
+
+/// The inner service's error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Boom;
+
+impl fmt::Display for Boom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("boom")
+    }
+}
+
+impl error::Error for Boom {}
+
+/// What a subject's room holds just now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) in_use: usize,
+    pub(crate) waiting: usize,
+    pub(crate) limit: usize,
+    /// A request of weight 1 waits, and there is room for it.
+    pub(crate) idle: bool,
+}
+
+type Gauge = Box<dyn Fn() -> Load>;
+
+/// The world below one stack. Stacks are built from it, so that it can look into them.
+pub(crate) struct Kit {
+    pub(crate) inner: Handle,
+    mock: Mock<Ask, u32, Boom>,
+    plan: Arc<Mutex<Plan>>,
+    gauges: RefCell<Vec<Gauge>>,
+    handles: RefCell<Vec<bulkhead::Handle>>,
+    pub(crate) ledger: Ledger,
+    /// Instances of the inner service that were asked whether they are ready, and then left.
+    pub(crate) left_behind: Rc<Cell<usize>>,
+}
+
+/// What the inner service will do, and whom it has seen.
+struct Plan {
+    readiness: VecDeque<Ready>,
+    bodies: HashMap<usize, Body>,
+    /// Whose step this is: only theirs is scripted.
+    scripted: bool,
+    reached: HashSet<usize>,
+}
+
+impl Kit {
+    pub(crate) fn new() -> Self {
+        let plan =
+            Plan { readiness: VecDeque::new(), bodies: HashMap::new(), scripted: false, reached: HashSet::new() };
+        let plan = Arc::new(Mutex::new(plan));
+        let (bodies, readiness) = (Arc::clone(&plan), Arc::clone(&plan));
+        let (mock, inner) = Mock::new(move |_, ask: &Ask| {
+            let mut plan = lock(&bodies);
+            plan.reached.insert(ask.id);
+            plan.bodies.get(&ask.id).copied().unwrap_or(Body::ANSWER_WHEN_WOKEN).reply()
+        });
+        let mock = mock.with_readiness(move |_| {
+            let mut plan = lock(&readiness);
+            let scripted = if plan.scripted { plan.readiness.pop_front() } else { None };
+            scripted.unwrap_or(Readiness::Ready)
+        });
+        let (gauges, handles) = (RefCell::default(), RefCell::default());
+        let (ledger, left_behind) = (Ledger::default(), Rc::default());
+        Self { inner, mock, plan, gauges, handles, ledger, left_behind }
+    }
+
+    /// The service at the bottom.
+    pub(crate) fn mock(&self) -> Mock<Ask, u32, Boom> {
+        self.mock.clone()
+    }
+
+    /// A bulkhead that can be looked into. It lets `limit` through.
+    pub(crate) fn bulkhead(&self, limit: u32) -> Bulkhead {
+        self.set(settings(limit))
+    }
+
+    /// As [`bulkhead`](Self::bulkhead), where up to eight may wait.
+    pub(crate) fn waiting(&self, limit: u32, wait: Duration) -> Bulkhead {
+        self.set(settings(limit).with_wait(8, wait))
+    }
+
+    /// Any bulkhead, so that it can be looked into.
+    pub(crate) fn set(&self, settings: Settings) -> Bulkhead {
+        let bulkhead = Bulkhead::new(settings);
+        let handle = bulkhead.handle();
+        self.handles.borrow_mut().push(handle.clone());
+        self.gauge(move || load(&handle.snapshot()));
+        bulkhead
+    }
+
+    pub(crate) fn handles(&self) -> Vec<bulkhead::Handle> {
+        self.handles.borrow().clone()
+    }
+
+    /// A gate whose every permit and wait is entered in the book, at the top of the stack and right on the inner
+    /// service.
+    pub(crate) fn on_inner<G>(&self, gate: G) -> Watched<G> {
+        self.ledger.watch(gate, Place::OnInner)
+    }
+
+    /// As [`on_inner`](Self::on_inner), at the top with other layers below.
+    pub(crate) fn outermost<G>(&self, gate: G) -> Watched<G> {
+        self.ledger.watch(gate, Place::Outermost)
+    }
+
+    /// As [`on_inner`](Self::on_inner), anywhere.
+    pub(crate) fn inside<G>(&self, gate: G) -> Watched<G> {
+        self.ledger.watch(gate, Place::Inside)
+    }
+
+    pub(crate) fn gauge(&self, gauge: impl Fn() -> Load + 'static) {
+        self.gauges.borrow_mut().push(Box::new(gauge));
+    }
+
+    pub(crate) fn loads(&self) -> Vec<Load> {
+        self.gauges.borrow().iter().map(|gauge| gauge()).collect()
+    }
+
+    /// What the inner service says when it is asked for readiness in a scripted step.
+    pub(crate) fn plan_readiness(&self, readiness: &[Ready]) {
+        lock(&self.plan).readiness = readiness.iter().copied().collect();
+    }
+
+    /// What the inner service does with the request of this number. Without a plan it answers once woken.
+    pub(crate) fn plan_body(&self, id: usize, body: Body) {
+        lock(&self.plan).bodies.insert(id, body);
+    }
+
+    /// Runs a step in which readiness goes by the script.
+    pub(crate) fn scripted<T>(&self, step: impl FnOnce() -> T) -> T {
+        lock(&self.plan).scripted = true;
+        let result = step();
+        lock(&self.plan).scripted = false;
+        result
+    }
+
+    /// Whether the inner service has seen the request of this number.
+    pub(crate) fn reached(&self, id: usize) -> bool {
+        lock(&self.plan).reached.contains(&id)
+    }
+
+    /// What is still held, though nobody is there.
+    pub(crate) fn remains(&self, held: Kind, at: &str) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for load in self.loads() {
+            let mut found = |kind| findings.push(Finding { kind, at: format!("{at}: {load:?}") });
+            if load.in_use > 0 {
+                found(held);
+            }
+            if load.waiting > 0 {
+                found(Kind::StillWaiting);
+            }
+        }
+        // A future that panicked keeps what is in it until it is dropped; it does not keep its permit.
+        if self.inner.in_flight() > 0 && held == Kind::Leak {
+            findings.push(Finding { kind: Kind::StillInside, at: format!("{at}: {} inside", self.inner.in_flight()) });
+        }
+        findings
+    }
+}
+
+pub(crate) fn settings(limit: u32) -> Settings {
+    Settings::try_new(limit).expect("not zero")
+}
+
+fn load(snapshot: &bulkhead::Snapshot) -> Load {
+    let room = |usage: &bulkhead::Usage| usage.in_use < usage.capacity;
+    let own = |usage: &bulkhead::Usage| usage.waiting > 0 && room(usage);
+    let pools: Vec<_> = std::iter::once(snapshot.common).chain(snapshot.compartments).collect();
+    Load {
+        in_use: snapshot.in_use as usize,
+        waiting: snapshot.waiting,
+        limit: pools.iter().map(|pool| pool.capacity as usize).sum(),
+        idle: snapshot.waiting > 0 && room(&snapshot.common) || snapshot.compartments.iter().any(own),
+    }
+}

@@ -1,0 +1,95 @@
+//! The table: every layer and every stack that the suites go through.
+//!
+//! A line is a subject: its name, how many requests of weight 1 it lets in at once (`None` for any number), and the
+//! stack. What holds something is made with the kit, so that a harness can look into it; `kit.on_inner(…)`,
+//! `kit.outermost(…)` and `kit.inside(…)` put a gate's every permit and wait on the books.
+//!
+//! A room that remembers failures has to be set so that one failed or panicked call does not change how many it lets
+//! in afterwards. Timers end within `kit::LIMIT`, or a harness takes the call for lost; what needs longer goes into a
+//! test of the room's own.
+
+/// Gives the table to a macro, and whatever else that wants to know in front of it, in brackets.
+macro_rules! every_subject {
+    ($check:ident $($with:tt)*) => {
+        $check! {
+            [$($with)*]
+            nothing: None, |_: &Kit| Stack::new();
+            bulkhead: Some(2), |kit: &Kit| Stack::new().bulkhead(kit.bulkhead(2));
+            bulkhead_that_lets_wait: Some(2), |kit: &Kit| Stack::new().bulkhead(kit.waiting(2, Duration::MAX));
+            bulkhead_that_lets_wait_for_a_time: Some(1), |kit: &Kit| Stack::new().bulkhead(kit.waiting(1, WAIT));
+            bulkhead_newest_first: Some(1), |kit: &Kit| {
+                Stack::new().bulkhead(kit.set(settings(1).with_wait(8, Duration::MAX).with_order(Order::NewestFirst)))
+            };
+            weighted_bulkhead: Some(3), |kit: &Kit| {
+                Stack::new().bulkhead(kit.waiting(3, Duration::MAX).weighted(|ask: &Ask| ask.weight))
+            };
+            weighted_bulkhead_that_refuses: Some(3), |kit: &Kit| {
+                Stack::new().bulkhead(kit.bulkhead(3).weighted(|ask: &Ask| ask.weight))
+            };
+            bulkhead_with_compartments: Some(3), |kit: &Kit| {
+                let set = settings(4).try_with_compartments(&[2, 1]).expect("fits").with_wait(8, Duration::MAX);
+                Stack::new().bulkhead(kit.set(set).compartment_by(|ask: &Ask| ask.compartment))
+            };
+            timeout: None, |_: &Kit| Stack::new().timeout(LIMIT);
+            timeout_without_end: None, |_: &Kit| Stack::new().timeout(Duration::MAX);
+            gate: None, |kit: &Kit| Stack::new().gate(kit.on_inner(()));
+            gate_that_refuses: Some(0), |kit: &Kit| Stack::new().gate(kit.on_inner(Shut));
+            gate_that_lets_wait: None, |kit: &Kit| Stack::new().gate(kit.on_inner(Turnstile));
+            gate_that_sets_timers: None, |kit: &Kit| Stack::new().gate(kit.on_inner(Hourglass));
+            gate_left_out: None, |_: &Kit| Stack::new().gate(None::<Turnstile>);
+            watched_bulkhead: Some(2), |kit: &Kit| Stack::new().gate(kit.on_inner(kit.waiting(2, Duration::MAX)));
+            pair_that_refuses: Some(0), |kit: &Kit| Stack::new().gate(kit.on_inner(())).gate(kit.on_inner(Shut));
+            pair: Some(1), |kit: &Kit| Stack::new().gate(kit.on_inner(())).bulkhead(kit.bulkhead(1));
+            pair_of_waits: Some(1), |kit: &Kit| {
+                Stack::new().gate(kit.on_inner(Turnstile)).gate(kit.on_inner(kit.waiting(1, Duration::MAX)))
+            };
+            pair_of_bulkheads: Some(2), |kit: &Kit| {
+                Stack::new().gate(kit.on_inner(kit.waiting(3, WAIT))).gate(kit.on_inner(kit.waiting(2, Duration::MAX)))
+            };
+            triple: Some(1), |kit: &Kit| {
+                let last = kit.on_inner(kit.bulkhead(1));
+                Stack::new().gate(kit.on_inner(Turnstile)).bulkhead(kit.waiting(2, Duration::MAX)).gate(last)
+            };
+            triple_of_waits: Some(2), |kit: &Kit| {
+                let (second, last) = (kit.on_inner(kit.waiting(2, Duration::MAX)), kit.on_inner(Turnstile));
+                Stack::new().gate(kit.on_inner(())).gate(second).gate(last)
+            };
+            nested_gates: Some(1), |kit: &Kit| {
+                let further_in = Stack::new().gate(kit.inside(kit.waiting(1, WAIT)));
+                Stack::new().gate(kit.outermost(())).layer(further_in)
+            };
+            timeout_over_bulkhead: Some(1), |kit: &Kit| Stack::new().timeout(LIMIT).bulkhead(kit.waiting(1, WAIT));
+            timeout_over_endless_wait: Some(1), |kit: &Kit| {
+                Stack::new().timeout(LIMIT).bulkhead(kit.waiting(1, Duration::MAX))
+            };
+            bulkhead_over_timeout: Some(1), |kit: &Kit| {
+                Stack::new().gate(kit.outermost(kit.waiting(1, Duration::MAX))).timeout(LIMIT)
+            };
+            timeout_over_bulkhead_over_timeout: Some(1), |kit: &Kit| {
+                Stack::new().timeout(2 * LIMIT).bulkhead(kit.waiting(1, WAIT)).timeout(LIMIT)
+            };
+            gates_around_a_timeout: Some(1), |kit: &Kit| {
+                let first = Stack::new().gate(kit.outermost(Turnstile)).bulkhead(kit.waiting(2, Duration::MAX));
+                first.timeout(LIMIT).gate(kit.inside(kit.waiting(1, Duration::MAX)))
+            };
+            // Tower's timeout keeps the inner future until its own is dropped. A gate around it does not.
+            under_foreign_timeout: Some(1), |kit: &Kit| {
+                let foreign = tower::timeout::TimeoutLayer::new(LIMIT);
+                Stack::new().gate(kit.outermost(())).layer(foreign).bulkhead(kit.waiting(1, Duration::MAX))
+            };
+            under_foreign_load_shed: Some(2), |kit: &Kit| {
+                let shed = tower::load_shed::LoadShedLayer::new();
+                Stack::new().gate(kit.outermost(())).layer(shed).gate(kit.inside(kit.waiting(2, Duration::MAX)))
+            };
+            over_foreign_limit: Some(2), |kit: &Kit| {
+                let limit = tower::limit::GlobalConcurrencyLimitLayer::new(2);
+                Stack::new().gate(kit.outermost(kit.waiting(3, Duration::MAX))).layer(limit)
+            };
+            between_foreign_layers: Some(1), |kit: &Kit| {
+                let outer = Stack::new().layer(tower::util::MapRequestLayer::new(|ask: Ask| ask));
+                let inner = tower::util::MapResponseLayer::new(|response: u32| response);
+                outer.bulkhead(kit.waiting(1, Duration::MAX)).layer(inner)
+            };
+        }
+    };
+}
