@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{future::Future, time::Duration};
+use std::{convert::Infallible, future::Future, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use plimsoll::{Stack, circuit_breaker::CircuitBreaker, clock, timeout::TimeoutLayer};
@@ -14,7 +14,7 @@ fn measure<S: Service<u64>>(criterion: &mut Criterion, name: &str, mut service: 
     criterion.bench_function(name, |bencher| bencher.iter(|| once(&mut service)));
 }
 
-fn hang(_: u64) -> impl Future<Output = Result<u64, ()>> {
+fn hang(_: u64) -> impl Future<Output = Result<u64, Infallible>> {
     std::future::pending()
 }
 
@@ -24,7 +24,6 @@ fn rejection(criterion: &mut Criterion) {
     measure(criterion, "bulkhead full", full.clone());
 
     let mut shedding = ServiceBuilder::new().load_shed().concurrency_limit(1).service(service_fn(hang));
-    assert!(!once(&mut shedding.clone()), "it hangs");
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(shedding.poll_ready(&mut cx).is_ready());
     let _held_too = shedding.call(0);

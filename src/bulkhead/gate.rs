@@ -193,6 +193,10 @@ impl State {
             self.events.emit(|| Event::WouldRefuse(self.full()));
             return Admission::Admitted(self.permits.take_anyway(lane, weight));
         }
+        // Under a flood of requests refusing them must not cost a lock.
+        if self.permits.is_packed() {
+            return Admission::Refused(self.full());
+        }
         let deadline = deadline().unwrap_or(Instant::FAR).min(current().deadline);
         let arrival = self.queue.lock().arrive(&self.permits, lane, weight);
         match arrival {

@@ -68,6 +68,8 @@ pub(super) struct Permits {
     pools: [Pool; LANES],
     /// How many wait in all lanes.
     waiting: AtomicUsize,
+    /// How many may. Where there is no place left, nobody has to ask the queue.
+    places: AtomicU32,
 }
 
 impl Permits {
@@ -77,7 +79,7 @@ impl Permits {
             capacity: AtomicU32::new(capacity),
             waiting: AtomicUsize::new(0),
         });
-        Self { pools, waiting: AtomicUsize::new(0) }
+        Self { pools, waiting: AtomicUsize::new(0), places: AtomicU32::new(settings.places()) }
     }
 
     /// Takes permits without a lock, unless others wait for them.
@@ -141,6 +143,7 @@ impl Permits {
     /// Changes the capacities. What is in use beyond them stays in use, and is not replaced when it comes back. The
     /// caller sees to it that nobody else does this at the same time.
     pub(super) fn resize(&self, settings: &Settings) {
+        self.places.store(settings.places(), Relaxed);
         for (pool, capacity) in self.pools.iter().zip(capacities(settings)) {
             let before = pool.capacity.swap(capacity, SeqCst);
             pool.free.fetch_add(i64::from(capacity) - i64::from(before), SeqCst);
@@ -159,6 +162,11 @@ impl Permits {
     /// wait for ever.
     pub(super) fn has_any(&self, lane: usize) -> bool {
         self.width(lane, 1).is_some()
+    }
+
+    /// Whether there is no place left to wait.
+    pub(super) fn is_packed(&self) -> bool {
+        self.waiting.load(Relaxed) >= self.places.load(Relaxed) as usize
     }
 
     /// How many wait in all lanes.

@@ -44,12 +44,11 @@ impl Queue {
             permits.exit(lane);
             return Arrival::Admitted(permit);
         }
-        let Settings { max_waiting, max_wait, .. } = self.settings;
-        if max_wait.is_zero() || permits.waiting() > max_waiting as usize || !permits.has_any(lane) {
+        if permits.waiting() > self.settings.places() as usize || !permits.has_any(lane) {
             permits.exit(lane);
             return Arrival::Full;
         }
-        Arrival::Waiting(self.waiters.join(lane, weight), max_wait)
+        Arrival::Waiting(self.waiters.join(lane, weight), self.settings.max_wait)
     }
 
     /// Gives a free permit to the next who waits, if there are both. Whoever got it is to be woken once the lock is

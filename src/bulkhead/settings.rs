@@ -89,6 +89,11 @@ impl Settings {
         Ok(self)
     }
 
+    /// How many may wait.
+    pub(super) const fn places(&self) -> u32 {
+        if self.max_wait.is_zero() { 0 } else { self.max_waiting }
+    }
+
     /// The permits that belong to no compartment.
     pub(super) fn common(&self) -> u32 {
         // The guarantees are at most the limit: `try_with_compartments` saw to it.

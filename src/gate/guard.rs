@@ -34,7 +34,7 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
 
     /// Whether the permit went back already.
     pub(super) fn is_settled(&self) -> bool {
-        self.permit.is_none()
+        self.stage == Stage::Settled
     }
 
     /// Gives the permit back, unless that is done already.
