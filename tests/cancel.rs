@@ -63,39 +63,39 @@ mod in_any_order_of_many_callers_nothing_is_lost {
     }
 
     mixed! {
-        bulkhead: 2_000, Mix::of(2), |kit: &Kit| Stack::new().bulkhead(kit.bulkhead(2));
-        bulkhead_that_lets_wait: 5_000, Mix::of(1), |kit: &Kit| {
+        bulkhead: 1_500, Mix::of(2), |kit: &Kit| Stack::new().bulkhead(kit.bulkhead(2));
+        bulkhead_that_lets_wait: 3_500, Mix::of(1), |kit: &Kit| {
             Stack::new().gate(kit.on_inner(kit.waiting(1, Duration::MAX)))
         };
-        wider_bulkhead_that_lets_wait: 3_000, Mix { callers: 7, operations: 90, ..Mix::of(3) }, |kit: &Kit| {
+        wider_bulkhead_that_lets_wait: 2_000, Mix { callers: 7, operations: 90, ..Mix::of(3) }, |kit: &Kit| {
             Stack::new().bulkhead(kit.waiting(3, Duration::MAX))
         };
-        bulkhead_newest_first: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
+        bulkhead_newest_first: 1_500, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
             let set = settings(2).with_wait(8, Duration::MAX).with_order(Order::NewestFirst);
             Stack::new().gate(kit.on_inner(kit.set(set)))
         };
-        resized_bulkhead: 4_000, Mix { callers: 6, resize: 4, ..Mix::of(2) }, |kit: &Kit| {
+        resized_bulkhead: 3_000, Mix { callers: 6, resize: 4, ..Mix::of(2) }, |kit: &Kit| {
             Stack::new().gate(kit.on_inner(kit.waiting(2, Duration::MAX)))
         };
-        resized_weighted_bulkhead: 3_000, Mix { callers: 6, heaviest: 3, resize: 4, ..Mix::of(3) }, |kit: &Kit| {
+        resized_weighted_bulkhead: 2_000, Mix { callers: 6, heaviest: 3, resize: 4, ..Mix::of(3) }, |kit: &Kit| {
             Stack::new().bulkhead(kit.waiting(3, Duration::MAX).weighted(|ask: &Ask| ask.weight))
         };
-        weighted_bulkhead: 3_000, Mix { callers: 6, heaviest: 4, ..Mix::of(3) }, |kit: &Kit| {
+        weighted_bulkhead: 2_000, Mix { callers: 6, heaviest: 4, ..Mix::of(3) }, |kit: &Kit| {
             Stack::new().bulkhead(kit.waiting(3, Duration::MAX).weighted(|ask: &Ask| ask.weight))
         };
-        compartments: 3_000, Mix { callers: 7, compartments: 3, ..Mix::of(4) }, |kit: &Kit| {
+        compartments: 2_000, Mix { callers: 7, compartments: 3, ..Mix::of(4) }, |kit: &Kit| {
             let set = settings(4).try_with_compartments(&[1, 1]).expect("fits").with_wait(8, Duration::MAX);
             Stack::new().bulkhead(kit.set(set).compartment_by(|ask: &Ask| ask.compartment))
         };
-        weighted_compartments: 3_000, Mix { callers: 7, compartments: 3, heaviest: 3, ..Mix::of(5) }, |kit: &Kit| {
+        weighted_compartments: 2_500, Mix { callers: 7, compartments: 3, heaviest: 3, ..Mix::of(5) }, |kit: &Kit| {
             let set = settings(5).try_with_compartments(&[3, 1]).expect("fits").with_wait(8, Duration::MAX);
             let bulkhead = kit.set(set).compartment_by(|ask: &Ask| ask.compartment);
             Stack::new().bulkhead(bulkhead.weighted(|ask: &Ask| ask.weight))
         };
-        waits_that_run_out: 2_000, Mix { callers: 6, time: true, ..Mix::of(1) }, |kit: &Kit| {
+        waits_that_run_out: 1_500, Mix { callers: 6, time: true, ..Mix::of(1) }, |kit: &Kit| {
             Stack::new().timeout(LIMIT).gate(kit.inside(kit.waiting(1, Duration::from_secs(1))))
         };
-        pair_of_bulkheads: 3_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
+        pair_of_bulkheads: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
             let outer = kit.set(settings(2).with_wait(8, Duration::MAX));
             Stack::new().gate(kit.on_inner(outer)).bulkhead(kit.waiting(2, Duration::MAX))
         };

@@ -92,11 +92,18 @@ fn cut_one<S>(
     S::Error: Refusal,
 {
     for steps in 0..MOST_STEPS {
-        let mut scene = Scene::new(clock, capacity, scenario, build);
-        let went_on = (0..steps).all(|_| scene.step());
-        let over = !went_on || scene.victim.has_ended();
+        let run = |told| {
+            let mut scene = Scene::new(clock, capacity, scenario, build);
+            let went_on = (0..steps).all(|_| scene.step());
+            let over = !went_on || scene.victim.has_ended();
+            (over, scene.conclude(steps, told))
+        };
+        let (over, findings) = run(false);
         report.runs += 1;
-        report.findings.extend(scene.conclude(steps));
+        if !findings.is_empty() {
+            // Once more, to tell of it: words for every cut would take most of the time.
+            report.findings.extend(run(true).1);
+        }
         if over {
             return;
         }
@@ -183,8 +190,9 @@ where
     }
 
     /// Drops the victim's call, has the others go on to their end, and looks at what is left.
-    fn conclude(mut self, steps: usize) -> Vec<Finding> {
-        let at = format!("step {steps}, {:?}, {:?}", self.victim.stage, self.scenario);
+    fn conclude(mut self, steps: usize, told: bool) -> Vec<Finding> {
+        let tell = || format!("step {steps}, {:?}, {:?}", self.victim.stage, self.scenario);
+        let at = if told { tell() } else { String::new() };
         if let Some(message) = self.victim.foreign_panic() {
             self.findings.push(Finding { kind: Kind::ForeignPanic, at: format!("{at}: {message}") });
         }

@@ -209,11 +209,11 @@ pub(crate) fn settings(limit: u32) -> Settings {
 fn load(snapshot: &bulkhead::Snapshot) -> Load {
     let room = |usage: &bulkhead::Usage| usage.in_use < usage.capacity;
     let own = |usage: &bulkhead::Usage| usage.waiting > 0 && room(usage);
-    let pools: Vec<_> = std::iter::once(snapshot.common).chain(snapshot.compartments).collect();
+    let guaranteed: u32 = snapshot.compartments.iter().map(|pool| pool.capacity).sum();
     Load {
         in_use: snapshot.in_use as usize,
         waiting: snapshot.waiting,
-        limit: pools.iter().map(|pool| pool.capacity as usize).sum(),
+        limit: (snapshot.common.capacity + guaranteed) as usize,
         idle: snapshot.waiting > 0 && room(&snapshot.common) || snapshot.compartments.iter().any(own),
     }
 }
