@@ -9,14 +9,18 @@ mod support;
 
 use std::time::Duration;
 
-use plimsoll::{Error, Stack, bulkhead::Order};
+use plimsoll::{
+    Error, Ratio, Stack,
+    bulkhead::Order,
+    circuit_breaker::{self, CircuitBreaker},
+};
 use support::{
     client::Client,
     clock::Clock,
     cuts::{cut_everywhere, cut_everywhere_watched},
     doors::{Hourglass, Shut, Turnstile},
     finding::{Kind, Report},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, settings},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, quick, settings},
     mix::{Mix, mix_everything},
     planted::{Door, DoorFault, Porter, PorterFault},
 };

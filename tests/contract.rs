@@ -13,8 +13,9 @@ use std::{
 };
 
 use plimsoll::{
-    Error, Event, Gate, Outcome, Reason, Refusal, Stack,
+    Error, Event, Gate, Outcome, Ratio, Reason, Refusal, Stack,
     bulkhead::{Bulkhead, Order},
+    circuit_breaker::{self, CircuitBreaker},
     clock::Instant,
     gate::{Ending, GateLayer, Gated},
     testing::{Mock, Readiness, Reply},
@@ -27,7 +28,7 @@ use support::{
     finding::Kind,
     flag::Flag,
     inners::{picky, unclone, unsend},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, settings},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, quick, settings},
     planted::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
     quiet::catch,
     scripts::{Body, Finish, Pause, Ready},

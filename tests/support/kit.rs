@@ -11,6 +11,8 @@ use std::{
 
 use plimsoll::{
     bulkhead::{self, Bulkhead, Settings},
+    chance::Chance,
+    retry::{self, RetryLayer},
     testing::{Handle, Mock, Readiness},
 };
 
@@ -25,6 +27,11 @@ use super::{
 pub(crate) const WAIT: Duration = Duration::from_secs(2);
 /// How long the subjects' timeouts let a call take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
+
+/// Tries again, and draws the same delays each time.
+pub(crate) fn quick() -> RetryLayer {
+    RetryLayer::new(retry::Settings::new()).chance(Chance::seeded(7))
+}
 
 /// A request.
 #[derive(Clone, Copy, Debug)]

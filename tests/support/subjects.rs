@@ -72,6 +72,32 @@ macro_rules! every_subject {
                 let first = Stack::new().gate(kit.outermost(Turnstile)).bulkhead(kit.waiting(2, Duration::MAX));
                 first.timeout(LIMIT).gate(kit.inside(kit.waiting(1, Duration::MAX)))
             };
+            circuit_breaker: None, |_: &Kit| Stack::new().circuit_breaker(circuit_breaker::Settings::new());
+            circuit_breaker_that_judges_slow_calls: None, |kit: &Kit| {
+                let settings = circuit_breaker::Settings::new().with_slow_calls(LIMIT, Ratio::HALF);
+                Stack::new().gate(kit.on_inner(CircuitBreaker::new(settings)))
+            };
+            circuit_breaker_held_open: Some(0), |kit: &Kit| {
+                let breaker = CircuitBreaker::new(circuit_breaker::Settings::new());
+                breaker.handle().force_open();
+                Stack::new().gate(kit.on_inner(breaker))
+            };
+            retry: None, |_: &Kit| Stack::new().retry(quick());
+            retry_over_bulkhead: Some(1), |kit: &Kit| Stack::new().retry(quick()).bulkhead(kit.bulkhead(1));
+            retry_over_waiting_bulkhead: Some(1), |kit: &Kit| {
+                Stack::new().retry(quick()).gate(kit.inside(kit.waiting(1, WAIT)))
+            };
+            bulkhead_over_retry: Some(1), |kit: &Kit| {
+                Stack::new().gate(kit.outermost(kit.waiting(1, Duration::MAX))).retry(quick())
+            };
+            a_client: Some(1), |kit: &Kit| {
+                Stack::new()
+                    .timeout(2 * LIMIT)
+                    .retry(quick())
+                    .bulkhead(kit.waiting(1, WAIT))
+                    .circuit_breaker(circuit_breaker::Settings::new())
+                    .timeout(LIMIT)
+            };
             // Tower's timeout keeps the inner future until its own is dropped. A gate around it does not.
             under_foreign_timeout: Some(1), |kit: &Kit| {
                 let foreign = tower::timeout::TimeoutLayer::new(LIMIT);
