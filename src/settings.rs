@@ -101,7 +101,12 @@ impl fmt::Debug for Ratio {
 
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} %", self.as_f64() * 100.0)
+        // In integers: a float would show its own dust.
+        let (percent, rest) = (self.as_millionths() / 10_000, self.as_millionths() % 10_000);
+        match rest {
+            0 => write!(f, "{percent} %"),
+            _ => write!(f, "{percent}.{} %", format!("{rest:04}").trim_end_matches('0')),
+        }
     }
 }
 
@@ -131,6 +136,12 @@ mod tests {
         assert!(!third.is_reached(299_999, 1_000_000));
         assert!(third.is_reached(u64::MAX, u64::MAX));
         assert!(!Ratio::percent(1).is_reached(0, 0));
+    }
+
+    #[test]
+    fn a_share_is_printed_without_dust() {
+        let printed = |millionths| Ratio::millionths(millionths).to_string();
+        assert_eq!([printed(1), printed(70_000), printed(123_400)], ["0.0001 %", "7 %", "12.34 %"]);
     }
 
     #[test]
