@@ -85,7 +85,9 @@ impl<L, G, C> Stack<L, G, C> {
         self.judged().push(breaker)
     }
 
-    /// Adds any other tower layer. It may change requests, answers and errors.
+    /// Adds any other tower layer. It may change requests, answers and errors. One that may be left out, a timeout
+    /// or a retry of ours among them, goes into `tower::util::option_layer`; gates may be left out by
+    /// [`gate`](Self::gate).
     pub fn layer<M>(self, layer: M) -> Within<M, L, G, C>
     where
         G: Close<C>,

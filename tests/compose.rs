@@ -287,6 +287,19 @@ async fn a_room_may_be_left_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_room_that_is_no_gate_may_be_left_out_too() {
+    use plimsoll::timeout::TimeoutLayer;
+    use tower::util::option_layer;
+
+    for limit in [None, Some(Duration::from_secs(1))] {
+        let (slow, _) = Mock::new(|_, (): &()| Reply::<(), io::Error>::ok(()).after(Duration::from_secs(2)));
+        let stack = Stack::new().layer(option_layer(limit.map(TimeoutLayer::new))).bulkhead(one());
+        let answer = stack.service(slow).oneshot(()).await;
+        assert_eq!(answer.is_ok(), limit.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_observer_hears_all_rooms_before_and_after_it() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let (inner, _) = Mock::new(|_, (): &()| Reply::<(), io::Error>::hang());
