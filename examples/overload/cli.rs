@@ -16,7 +16,7 @@ Options:
   --port PORT        Loopback port of the server [default: 0, any free one]
   --workers N        Jobs that the server does at a time, 1 to 64 [default: 8]
   --service-ms MS    Mean time of a job, 1 to 100 [default: 10]
-  --svg PATH         Also write the goodput plot as an SVG file of its own
+  --svg PATH         Also write the picture for the README
   -h, --help         Print this
 
 Writes target/overload/report.html and target/overload/report.json.";

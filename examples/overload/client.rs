@@ -15,7 +15,6 @@ pub(crate) type Client = BoxCloneSyncService<Request, Response, Failure>;
 pub(crate) enum Failure {
     TimedOut,
     /// The client's own stack said no.
-    #[expect(dead_code, reason = "only a client stack refuses")]
     Refused,
     Broken,
 }

@@ -11,6 +11,7 @@
 //! | I want to change…                     | open…        |
 //! |---------------------------------------|--------------|
 //! | the protection                        | `stacks.rs`  |
+//! | what is counted of its doings         | `tally.rs`   |
 //! | the loads, and how long they last     | `plan.rs`    |
 //! | the server, and what its capacity is  | `server.rs`, `backlog.rs` |
 //! | the naive client, one attempt of it   | `client.rs`, `wire.rs` |
@@ -29,6 +30,7 @@ mod report;
 mod run;
 mod server;
 mod stacks;
+mod tally;
 mod wire;
 
 use std::error::Error;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::load::Ending;
 use crate::plan::Plan;
 use crate::run::Log;
+use crate::tally::Deeds;
 
 /// The numbers of one run, as they stand in `report.json`.
 #[derive(Debug, Clone, Serialize)]
@@ -39,6 +40,8 @@ pub(crate) struct Aside {
     pub(crate) lag_p99: Duration,
     /// Attempts over the wire for each request.
     pub(crate) attempts_each: f64,
+    /// What the layers say that they did, from the start of the run.
+    pub(crate) deeds: Option<Deeds>,
     /// Jobs that the server finished per second, for anybody or nobody.
     pub(crate) jobs_rps: f64,
     /// Requests that ended in another way: should be none.
@@ -81,6 +84,7 @@ pub(crate) fn measure(plan: &Plan, protected: bool, capacity: f64, patience: Dur
             lag_max: lags.last().copied().unwrap_or_default(),
             lag_p99: percentile(&lags, 0.99).unwrap_or_default(),
             attempts_each: log.attempts as f64 / log.arrivals.len().max(1) as f64,
+            deeds: log.deeds,
             jobs_rps: jobs.len() as f64 / (to - from).as_secs_f64(),
             broken: ended(Ending::Broken).count(),
             timeline: timeline(to, log),
@@ -169,4 +173,95 @@ fn percentile(sorted: &[Duration], p: f64) -> Option<Duration> {
 fn round(x: f64, digits: i32) -> f64 {
     let scale = 10_f64.powi(digits);
     (x * scale).round() / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Record;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// A moment each `gap` from `from` on.
+    fn every(gap: Duration, from: Duration, to: Duration) -> Vec<Duration> {
+        std::iter::successors(Some(from), |at| Some(*at + gap)).take_while(|at| *at < to).collect()
+    }
+
+    /// What a perfect server of 100 a second makes of `arrivals` within a second, with clients that wait for 100 ms.
+    fn possible_in_a_second(arrivals: &[Duration]) -> usize {
+        possible(arrivals, 100.0, 100 * MS, Duration::ZERO, 1000 * MS)
+    }
+
+    #[test]
+    fn all_that_fits_is_possible_and_no_more() {
+        assert_eq!(possible_in_a_second(&[]), 0);
+        assert_eq!(possible_in_a_second(&every(20 * MS, Duration::ZERO, 1000 * MS)), 50);
+        assert_eq!(possible_in_a_second(&every(2 * MS, Duration::ZERO, 1000 * MS)), 100);
+    }
+
+    #[test]
+    fn what_is_answered_before_the_warm_up_ends_does_not_count() {
+        let arrivals = every(2 * MS, Duration::ZERO, 1000 * MS);
+        assert_eq!(possible(&arrivals, 100.0, 100 * MS, 700 * MS, 1000 * MS), 30);
+    }
+
+    #[test]
+    fn of_a_crowd_so_many_are_answered_as_the_patience_allows() {
+        let crowd = vec![Duration::ZERO; 50];
+        // One at once, and one each 10 ms until 100 ms have passed.
+        assert_eq!(possible_in_a_second(&crowd), 11);
+    }
+
+    #[test]
+    fn who_has_left_keeps_nobody_waiting() {
+        let mut arrivals = vec![Duration::ZERO; 50];
+        arrivals.extend(every(10 * MS, 50 * MS, 1000 * MS));
+        // A place each 10 ms, for the newest. By 150 ms the last of the crowd has left, and no place stays empty.
+        assert_eq!(possible_in_a_second(&arrivals), 100);
+        let late = [vec![Duration::ZERO; 50], every(10 * MS, 500 * MS, 1000 * MS)].concat();
+        assert_eq!(possible_in_a_second(&late), 11 + 50);
+    }
+
+    const END: Duration = Duration::from_millis(4000);
+    const OVER: Duration = Duration::from_millis(10_000);
+
+    /// A run with a request each millisecond, answered in no time, but for those that came in `outages`.
+    fn run(outages: &[(u64, u64)]) -> Log {
+        let arrivals = every(MS, Duration::ZERO, OVER);
+        let out = |at: Duration| outages.iter().any(|(from, to)| (*from..*to).contains(&(at.as_millis() as u64)));
+        let ending = |at| if out(at) { Ending::Refused } else { Ending::Answered };
+        let record = |&at: &Duration| Record { due: at, started: at, ended: at, ending: ending(at) };
+        let records = arrivals.iter().map(record).collect();
+        Log { arrivals, records, jobs: Vec::new(), attempts: 0, deeds: None }
+    }
+
+    #[test]
+    fn recovery_counts_from_the_end_of_the_spike() {
+        assert_eq!(recovery(END, OVER, &run(&[])), Some(0.0));
+        assert_eq!(recovery(END, OVER, &run(&[(1000, 4000)])), Some(0.0));
+        assert_eq!(recovery(END, OVER, &run(&[(1000, 5000)])), Some(1.0));
+    }
+
+    #[test]
+    fn who_falls_again_had_not_recovered() {
+        assert_eq!(recovery(END, OVER, &run(&[(1000, 5000), (6000, 6200)])), Some(2.2));
+        assert_eq!(recovery(END, OVER, &run(&[(9500, 10_000)])), None);
+        assert_eq!(recovery(END, OVER, &run(&[(0, 10_000)])), None);
+    }
+
+    #[test]
+    fn one_in_twenty_may_be_missing_and_no_more() {
+        // 25 of the 500 that come in half a second, and then 30.
+        assert_eq!(recovery(END, OVER, &run(&[(4100, 4125)])), Some(0.0));
+        assert_eq!(recovery(END, OVER, &run(&[(4100, 4130)])), Some(0.15));
+    }
+
+    #[test]
+    fn a_percentile_is_one_of_the_measurements() {
+        let all = every(MS, MS, 101 * MS);
+        assert_eq!(percentile(&all, 0.50), Some(50 * MS));
+        assert_eq!(percentile(&all, 0.99), Some(99 * MS));
+        assert_eq!(percentile(&all[..1], 0.99), Some(MS));
+        assert_eq!(percentile(&[], 0.99), None);
+    }
 }

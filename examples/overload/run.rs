@@ -12,6 +12,7 @@ use crate::backlog::Backlog;
 use crate::load::{self, Record, Records};
 use crate::plan::Plan;
 use crate::stacks::{self, Facts};
+use crate::tally::{Deeds, Tally};
 use crate::wire::Wire;
 
 /// What happened in a run, with times counted from its start.
@@ -25,6 +26,8 @@ pub(crate) struct Log {
     pub(crate) jobs: Vec<(Duration, bool)>,
     /// Attempts that were sent over the wire.
     pub(crate) attempts: usize,
+    /// What the layers did; `None` where there are none.
+    pub(crate) deeds: Option<Deeds>,
 }
 
 /// Plays `plan`, calling `tick` about ten times a second with the time that has passed.
@@ -40,8 +43,9 @@ pub(crate) fn play(
     tick: impl Fn(Duration),
 ) -> Result<Log, Box<dyn Error>> {
     let (backlog, workers) = Backlog::open(facts.workers, facts.service);
+    let tally = Tally::default();
     let server = runtime("server")?;
-    let app = stacks::server_app(protected, Arc::clone(&backlog), facts);
+    let app = stacks::server_app(protected, Arc::clone(&backlog), facts, &tally)?;
     crate::server::serve(&server, listener.try_clone()?, app)?;
 
     let clients = runtime("client")?;
@@ -49,7 +53,7 @@ pub(crate) fn play(
     let wire = clients.block_on(Wire::connect(address))?;
     let client = {
         let _inside = clients.enter();
-        stacks::client(protected, wire.clone(), facts)
+        stacks::client(protected, wire.clone(), facts, &tally)?
     };
     let uri = format!("http://{address}/work").parse()?;
 
@@ -71,10 +75,12 @@ pub(crate) fn play(
     let records = std::mem::take(&mut *records.lock().expect("nobody panics"));
     let jobs = backlog.finished().iter().map(|job| (job.at.saturating_duration_since(start), job.wasted)).collect();
     let attempts = wire.attempts();
+    // Before the server goes down under the last requests: that is not part of the run.
+    let deeds = protected.then(|| tally.deeds());
     drop(workers);
     clients.shutdown_timeout(Duration::from_secs(1));
     server.shutdown_timeout(Duration::from_secs(1));
-    Ok(Log { arrivals, records, jobs, attempts })
+    Ok(Log { arrivals, records, jobs, attempts, deeds })
 }
 
 fn runtime(name: &str) -> std::io::Result<Runtime> {

@@ -35,54 +35,78 @@ pub(super) const COLOURS: [Colour; 5] = [
     Colour { name: "protected", stand_in: PROTECTED, light: "#1d7a8c", dark: "#5cc3d4" },
 ];
 
-const WIDTH: u32 = 760;
-const HEIGHT: u32 = 340;
 const FONT: &str = "sans-serif";
 const READERS_FONT: &str = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif";
 
+/// How large a plot is drawn; whoever shows it decides how large it is seen.
+pub(super) type Size = (u32, u32);
+/// For a page of its own width.
+pub(super) const WIDE: Size = (760, 340);
+/// For two beside one another.
+pub(super) const HALF: Size = (500, 340);
+const TITLE_HEIGHT: u32 = 36;
+
 /// A finished drawing with stand-in colours.
 #[derive(Debug)]
-pub(super) struct Plot(String);
+pub(super) struct Plot {
+    svg: String,
+    size: Size,
+}
 
 impl Plot {
-    pub(super) fn draw(paint: impl FnOnce(&Area<'_>) -> Done) -> Done<Self> {
+    pub(super) fn draw(size: Size, paint: impl FnOnce(&Area<'_>) -> Done) -> Done<Self> {
         let mut svg = String::new();
-        let area = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         paint(&area)?;
         area.present()?;
         drop(area);
-        // Whoever shows the plot decides how wide it is.
-        let fixed = format!("width=\"{WIDTH}\" height=\"{HEIGHT}\" viewBox");
-        Ok(Self(svg.replacen(&fixed, "viewBox", 1)))
+        let (width, height) = size;
+        let fixed = format!("width=\"{width}\" height=\"{height}\" viewBox");
+        Ok(Self { svg: svg.replacen(&fixed, "viewBox", 1), size })
     }
 
     /// The drawing for a page that defines the colours as CSS variables.
     pub(super) fn themed(&self) -> String {
-        self.coloured(|colour| format!("var(--{})", colour.name))
+        coloured(&self.svg, |colour| format!("var(--{})", colour.name))
     }
+}
 
-    /// The drawing as a file of its own, on a white card that is readable on any page.
-    pub(super) fn standing_alone(&self) -> String {
-        let svg = self.coloured(|colour| colour.light.to_owned());
-        let svg = svg.replace(&format!("font-family=\"{FONT}\""), &format!("font-family=\"{READERS_FONT}\""));
-        let (head, drawing) = svg.split_once('\n').unwrap_or_default();
-        let card = format!("<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"8\" fill=\"#fff\"/>");
-        format!("{head}\n{card}\n{drawing}")
+/// Plots beside one another, with their titles, as a file of its own: a white card, readable on any page.
+pub(super) fn card(panels: &[(&str, Plot)]) -> String {
+    let width: u32 = panels.iter().map(|(_, plot)| plot.size.0).sum();
+    let height = panels.iter().map(|(_, plot)| plot.size.1).max().unwrap_or_default() + TITLE_HEIGHT;
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
+         <rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"#fff\"/>\n"
+    );
+    let mut left = 0;
+    for (title, plot) in panels {
+        let (width, height) = plot.size;
+        let (x, y) = (left + 24, TITLE_HEIGHT - 8);
+        svg += &format!("<text x=\"{x}\" y=\"{y}\" font-family=\"{FONT}\" font-size=\"17\" font-weight=\"600\" ");
+        svg += &format!("fill=\"{}\">{title}</text>\n", hex(INK));
+        let place = format!("<svg x=\"{left}\" y=\"{TITLE_HEIGHT}\" width=\"{width}\" height=\"{height}\" viewBox");
+        svg += &plot.svg.replacen("<svg viewBox", &place, 1);
+        left += width;
     }
+    svg += "</svg>\n";
+    let svg = svg.replace(&format!("font-family=\"{FONT}\""), &format!("font-family=\"{READERS_FONT}\""));
+    coloured(&svg, |colour| colour.light.to_owned())
+}
 
-    fn coloured(&self, paint: impl Fn(&Colour) -> String) -> String {
-        COLOURS.iter().fold(self.0.clone(), |svg, colour| {
-            let RGBColor(r, g, b) = colour.stand_in;
-            svg.replace(&format!("#{r:02X}{g:02X}{b:02X}"), &paint(colour))
-        })
-    }
+fn coloured(svg: &str, paint: impl Fn(&Colour) -> String) -> String {
+    COLOURS.iter().fold(svg.to_owned(), |svg, colour| svg.replace(&hex(colour.stand_in), &paint(colour)))
+}
+
+fn hex(RGBColor(r, g, b): RGBColor) -> String {
+    format!("#{r:02X}{g:02X}{b:02X}")
 }
 
 /// Leaves room for the axes.
 pub(super) fn margins<'a, 'b, 'c>(
     chart: &'c mut ChartBuilder<'a, 'b, SVGBackend<'b>>,
 ) -> &'c mut ChartBuilder<'a, 'b, SVGBackend<'b>> {
-    chart.margin(12).x_label_area_size(52).y_label_area_size(76)
+    chart.margin(12).x_label_area_size(52).y_label_area_size(70)
 }
 
 /// Draws axes with their names, and a quiet grid.

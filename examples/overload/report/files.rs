@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Report, page, plots};
+use super::{Report, page};
 use crate::measure::Run;
 
 /// The places of the report's files, known to be writable before the first run.
@@ -41,7 +41,7 @@ impl Files {
         put(&self.folder.join("report.json"), &(serde_json::to_string_pretty(&json)? + "\n"))?;
         put(&self.folder.join("report.html"), &page::html(report)?)?;
         if let Some(path) = &self.svg {
-            put(path, &plots::goodput(report)?.standing_alone())?;
+            put(path, &page::picture(report)?)?;
         }
         Ok(())
     }

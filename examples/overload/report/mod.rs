@@ -59,7 +59,9 @@ impl Report {
         format!(
             "Capacity {:.0} requests a second, as measured before the first run: {} workers, {} ms a job on average; \
              overloaded, they finished {least:.0} to {most:.0} a second. Clients arrive at random, wait {} s \
-             per attempt and try again up to {} times. Bare and protected runs have the same arrivals. Requests started at most {:.1} ms late (99 % of them within {:.1} ms).",
+             per attempt and try again up to {} times, or by the rules of their stack. Bare \
+             and protected runs have the same arrivals. Requests started at most {:.1} ms late (99 % of them within \
+             {:.1} ms).",
             self.capacity,
             self.facts.workers,
             self.facts.service.as_millis(),

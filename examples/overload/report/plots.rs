@@ -1,18 +1,18 @@
-//! The three plots of the report.
+//! The plots of the report.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::Report;
-use super::canvas::{ABOVE, BELOW, Done, GRID, Plot, SOFT, dots, label, line, margins, mesh, side};
+use super::canvas::{ABOVE, BELOW, Done, GRID, Plot, SOFT, Size, dots, label, line, margins, mesh, side};
 
 const LOAD: &str = "offered load, × capacity";
 const NOBODY: &str = "no answers";
-const LOADS: std::ops::Range<f64> = 0.0..5.8;
+const LOADS: std::ops::Range<f64> = 0.0..6.1;
 
 /// Goodput against offered load: what the service is worth when too many come.
-pub(super) fn goodput(report: &Report) -> Done<Plot> {
-    Plot::draw(|area| {
+pub(super) fn goodput(report: &Report, size: Size) -> Done<Plot> {
+    Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder).build_cartesian_2d(LOADS, 0.0..1.12)?;
         mesh(&mut chart, (LOAD, "goodput"), (6, 6), |y| format!("{:.0} %", y * 100.0))?;
@@ -27,11 +27,11 @@ pub(super) fn goodput(report: &Report) -> Done<Plot> {
 }
 
 /// The 99th percentile of answers in time against offered load.
-pub(super) fn p99(report: &Report) -> Done<Plot> {
+pub(super) fn p99(report: &Report, size: Size) -> Done<Plot> {
     const TOP: f64 = 10_000.0;
     let fastest = report.runs.iter().filter_map(|run| run.p99_ms);
     let bottom = if fastest.fold(TOP, f64::min) < 10.0 { 1.0 } else { 10.0 };
-    Plot::draw(|area| {
+    Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder).build_cartesian_2d(LOADS, (bottom..TOP).log_scale())?;
         mesh(&mut chart, (LOAD, "p99 latency"), (6, 4), |&y| {
@@ -52,15 +52,31 @@ pub(super) fn p99(report: &Report) -> Done<Plot> {
     })
 }
 
+/// Attempts for each request against offered load: what the clients add to it.
+pub(super) fn tries(report: &Report, size: Size) -> Done<Plot> {
+    Plot::draw(size, |area| {
+        let mut builder = ChartBuilder::on(area);
+        let mut chart = margins(&mut builder).build_cartesian_2d(LOADS, 0.0..4.0)?;
+        mesh(&mut chart, (LOAD, "tries per request"), (6, 5), |y| format!("{y:.0}"))?;
+        for protected in [false, true] {
+            let runs = report.steady(protected);
+            let points: Vec<_> = runs.map(|run| (run.load, run.aside.attempts_each)).collect();
+            line(&mut chart, &points, protected, ABOVE)?;
+            dots(&mut chart, &points, protected)?;
+        }
+        Ok(())
+    })
+}
+
 /// Goodput over time, before, in and after the spike.
-pub(super) fn spike(report: &Report) -> Done<Plot> {
+pub(super) fn spike(report: &Report, size: Size) -> Done<Plot> {
     let plan = report.plans.iter().find(|plan| plan.name == "spike");
     let plan = plan.ok_or("no spike was played")?;
     let over = plan.lasts().as_secs_f64();
     let top = report.capacity * 1.35;
-    Plot::draw(|area| {
+    Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
-        let mut chart = margins(&mut builder).build_cartesian_2d(0.0..over * 1.14, 0.0..top)?;
+        let mut chart = margins(&mut builder).build_cartesian_2d(0.0..over * 1.22, 0.0..top)?;
         if let Some((from, to, load)) = plan.spans().nth(1) {
             let (from, to) = (from.as_secs_f64(), to.as_secs_f64());
             let shade = Rectangle::new([(from, 0.0), (to, top)], GRID.mix(0.6).filled());
