@@ -89,21 +89,22 @@ fn figure(page: &mut String, title: &str, plot: &Plot, caption: &str) -> std::fm
 fn numbers(page: &mut String, report: &Report) -> std::fmt::Result {
     let side = |run: &Run| if run.protected { "protected" } else { "bare" };
     let runs = report.runs.iter();
-    grid(page, "All runs", table::HEAD, runs.clone().map(|run| (side(run), table::row(run))))?;
+    grid(page, "All runs", 2, table::HEAD, runs.clone().map(|run| (side(run), table::row(run))))?;
     writeln!(page, "<p class=\"fine\">{}</p>\n<p class=\"fine\">{WORDS}</p>", report.how())?;
     let deeds = runs.filter_map(|run| Some(("did", table::deeds(run)?)));
-    grid(page, "What the layers did", table::DEEDS, deeds)?;
+    grid(page, "What the layers did", 1, table::DEEDS, deeds)?;
     writeln!(page, "<p class=\"fine\">{LAYERS}</p>")
 }
 
-/// A table whose rows have a class each.
+/// A table whose rows have a class each, and whose first columns are words.
 fn grid<'a, const N: usize>(
     page: &mut String,
     title: &str,
+    words: usize,
     head: [&str; N],
     rows: impl Iterator<Item = (&'a str, [String; N])>,
 ) -> std::fmt::Result {
-    writeln!(page, "<h2>{title}</h2>\n<div class=\"wide\"><table>\n<tr>")?;
+    writeln!(page, "<h2>{title}</h2>\n<div class=\"wide\"><table class=\"words-{words}\">\n<tr>")?;
     for head in head {
         write!(page, "<th>{head}</th>")?;
     }
@@ -146,6 +147,6 @@ figcaption, .fine { color: var(--soft); font-size: .9rem; max-width: 42rem; }
 table { border-collapse: collapse; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th { color: var(--soft); font-weight: 500; }
 th, td { padding: .35rem .5rem; text-align: right; border-bottom: 1px solid var(--grid); }
-th:first-child, td:first-child, .bare td:nth-child(2), .protected td:nth-child(2) { text-align: left; }
+:is(th, td):first-child, .words-2 :is(th, td):nth-child(2) { text-align: left; }
 tr.bare td:nth-child(2) { color: var(--bare); } tr.protected td:nth-child(2) { color: var(--protected); }
 ";

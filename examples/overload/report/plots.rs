@@ -15,7 +15,7 @@ pub(super) fn goodput(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder).build_cartesian_2d(LOADS, 0.0..1.12)?;
-        mesh(&mut chart, (LOAD, "goodput"), (6, 6), |y| format!("{:.0} %", y * 100.0))?;
+        mesh(&mut chart, (LOAD, "goodput"), (7, 6), |y| format!("{:.0} %", y * 100.0))?;
         for protected in [false, true] {
             let runs = report.steady(protected);
             let points: Vec<_> = runs.map(|run| (run.load, run.goodput)).collect();
@@ -34,7 +34,7 @@ pub(super) fn p99(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder).build_cartesian_2d(LOADS, (bottom..TOP).log_scale())?;
-        mesh(&mut chart, (LOAD, "p99 latency"), (6, 4), |&y| {
+        mesh(&mut chart, (LOAD, "p99 latency"), (7, 4), |&y| {
             if y < 1000.0 { format!("{y:.0} ms") } else { format!("{:.0} s", y / 1000.0) }
         })?;
         for protected in [false, true] {
@@ -57,7 +57,7 @@ pub(super) fn tries(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder).build_cartesian_2d(LOADS, 0.0..4.0)?;
-        mesh(&mut chart, (LOAD, "tries per request"), (6, 5), |y| format!("{y:.0}"))?;
+        mesh(&mut chart, (LOAD, "tries per request"), (7, 5), |y| format!("{y:.0}"))?;
         for protected in [false, true] {
             let runs = report.steady(protected);
             let points: Vec<_> = runs.map(|run| (run.load, run.aside.attempts_each)).collect();
