@@ -65,7 +65,7 @@ pub(crate) fn parse(mut args: Parser) -> Result<Asked, String> {
     let capacity = options.workers as f64 / options.service.as_secs_f64();
     if !CAPACITIES.contains(&capacity) {
         return Err(format!(
-            "{} workers at {} ms make {capacity:.0} jobs a second; this needs {} to {}",
+            "workers: {}, at {} ms a job, make {capacity:.0} jobs a second; this needs {} to {}",
             options.workers,
             options.service.as_millis(),
             CAPACITIES.start(),

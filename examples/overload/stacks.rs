@@ -127,6 +127,7 @@ mod tests {
     use http::{HeaderValue, StatusCode};
 
     use super::*;
+    use crate::tally::Deeds;
 
     fn judged(status: StatusCode, after: Option<&'static str>) -> (Outcome, Outcome) {
         let mut response = Response::default();
@@ -154,5 +155,47 @@ mod tests {
         assert_eq!(judged(StatusCode::INTERNAL_SERVER_ERROR, None), failed(Failed::Transient));
         assert_eq!(judged(StatusCode::GATEWAY_TIMEOUT, None), failed(Failed::Timeout));
         assert_eq!(judged(StatusCode::NOT_FOUND, None), both(Outcome::Success));
+    }
+
+    /// Twenty calls of the protected client to a server that always does the same: how they ended, and what the
+    /// layers did.
+    fn twenty_calls(server: Router) -> (Vec<Result<StatusCode, Failure>>, Deeds) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        server::serve(&runtime, listener, server).expect("a server");
+        let tally = Tally::default();
+        let facts = Facts { workers: 1, service: Duration::from_millis(1), patience: Duration::from_millis(100) };
+        let endings = runtime.block_on(async {
+            let wire = Wire::connect(address).await.expect("a connection");
+            let client = client(true, wire, facts, &tally).expect("good settings");
+            let mut endings = Vec::new();
+            for _ in 0..20 {
+                let mut request = crate::wire::Request::default();
+                *request.uri_mut() = format!("http://{address}/").parse().expect("an address");
+                endings.push(client.clone().oneshot(request).await.map(|answer| answer.status()));
+            }
+            endings
+        });
+        runtime.shutdown_background();
+        (endings, tally.deeds())
+    }
+
+    #[test]
+    fn a_server_that_hangs_opens_the_circuit() {
+        let hung = Router::new().fallback(|| std::future::pending::<()>());
+        let (endings, deeds) = twenty_calls(hung);
+        assert_eq!(endings.first(), Some(&Err(Failure::TimedOut)));
+        assert_eq!(endings.last(), Some(&Err(Failure::Refused)));
+        assert_eq!(deeds.opened, 1);
+    }
+
+    #[test]
+    fn a_server_that_sheds_does_not() {
+        let full = Router::new().fallback(|| std::future::ready(StatusCode::SERVICE_UNAVAILABLE));
+        let (endings, deeds) = twenty_calls(full);
+        assert!(endings.iter().all(|ending| *ending == Ok(StatusCode::SERVICE_UNAVAILABLE)), "{endings:?}");
+        assert!(deeds.retried >= 20, "{deeds:?}");
+        assert_eq!(deeds.opened, 0);
     }
 }

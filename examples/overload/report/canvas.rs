@@ -105,8 +105,9 @@ fn hex(RGBColor(r, g, b): RGBColor) -> String {
 /// Leaves room for the axes.
 pub(super) fn margins<'a, 'b, 'c>(
     chart: &'c mut ChartBuilder<'a, 'b, SVGBackend<'b>>,
+    size: Size,
 ) -> &'c mut ChartBuilder<'a, 'b, SVGBackend<'b>> {
-    chart.margin(12).x_label_area_size(52).y_label_area_size(70)
+    chart.margin(12).x_label_area_size(52).y_label_area_size(if size == WIDE { 76 } else { 70 })
 }
 
 /// Draws axes with their names, and a quiet grid.

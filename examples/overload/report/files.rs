@@ -2,7 +2,7 @@
 
 use std::env;
 use std::error::Error;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -30,7 +30,7 @@ impl Files {
         let folder = package.join("target/overload");
         fs::create_dir_all(&folder).map_err(|e| complaint(&folder, &e))?;
         if let Some(path) = &svg {
-            fs::write(path, "").map_err(|e| complaint(path, &e))?;
+            OpenOptions::new().append(true).create(true).open(path).map_err(|e| complaint(path, &e))?;
         }
         Ok(Self { folder, svg })
     }

@@ -14,7 +14,7 @@ const LOADS: std::ops::Range<f64> = 0.0..6.1;
 pub(super) fn goodput(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
-        let mut chart = margins(&mut builder).build_cartesian_2d(LOADS, 0.0..1.12)?;
+        let mut chart = margins(&mut builder, size).build_cartesian_2d(LOADS, 0.0..1.12)?;
         mesh(&mut chart, (LOAD, "goodput"), (7, 6), |y| format!("{:.0} %", y * 100.0))?;
         for protected in [false, true] {
             let runs = report.steady(protected);
@@ -33,7 +33,7 @@ pub(super) fn p99(report: &Report, size: Size) -> Done<Plot> {
     let bottom = if fastest.fold(TOP, f64::min) < 10.0 { 1.0 } else { 10.0 };
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
-        let mut chart = margins(&mut builder).build_cartesian_2d(LOADS, (bottom..TOP).log_scale())?;
+        let mut chart = margins(&mut builder, size).build_cartesian_2d(LOADS, (bottom..TOP).log_scale())?;
         mesh(&mut chart, (LOAD, "p99 latency"), (7, 4), |&y| {
             if y < 1000.0 { format!("{y:.0} ms") } else { format!("{:.0} s", y / 1000.0) }
         })?;
@@ -56,7 +56,7 @@ pub(super) fn p99(report: &Report, size: Size) -> Done<Plot> {
 pub(super) fn tries(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
-        let mut chart = margins(&mut builder).build_cartesian_2d(LOADS, 0.0..4.0)?;
+        let mut chart = margins(&mut builder, size).build_cartesian_2d(LOADS, 0.0..4.0)?;
         mesh(&mut chart, (LOAD, "tries per request"), (7, 5), |y| format!("{y:.0}"))?;
         for protected in [false, true] {
             let runs = report.steady(protected);
@@ -76,7 +76,7 @@ pub(super) fn spike(report: &Report, size: Size) -> Done<Plot> {
     let top = report.capacity * 1.35;
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
-        let mut chart = margins(&mut builder).build_cartesian_2d(0.0..over * 1.22, 0.0..top)?;
+        let mut chart = margins(&mut builder, size).build_cartesian_2d(0.0..over * 1.22, 0.0..top)?;
         if let Some((from, to, load)) = plan.spans().nth(1) {
             let (from, to) = (from.as_secs_f64(), to.as_secs_f64());
             let shade = Rectangle::new([(from, 0.0), (to, top)], GRID.mix(0.6).filled());
