@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_server_that_hangs_opens_the_circuit() {
-        let hung = Router::new().fallback(|| std::future::pending::<()>());
+        let hung = Router::new().fallback(std::future::pending::<()>);
         let (endings, deeds) = twenty_calls(hung);
         assert_eq!(endings.first(), Some(&Err(Failure::TimedOut)));
         assert_eq!(endings.last(), Some(&Err(Failure::Refused)));
