@@ -8,7 +8,7 @@ use plimsoll::{
     Error, InvalidSetting, Outcome, Reason, Stack, bulkhead, circuit_breaker, classify::Failure as Failed,
     http::RespondRejections, retry, timeout::TimeoutLayer,
 };
-use tower::{Layer, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
 use crate::{
     backlog::Backlog,
@@ -76,7 +76,7 @@ pub(crate) fn client(protected: bool, wire: Wire, facts: Facts, tally: &Tally) -
         .circuit_breaker(circuit_breaker::Settings::new())
         .timeout(attempt)
         .observe(tally.observer());
-    Ok(BoxCloneSyncService::new(stack.wrapping().layer(wire).map_err(failure)))
+    Ok(BoxCloneSyncService::new(stack.service(wire).map_err(failure)))
 }
 
 /// What retry is told. A server that sheds has no room for the request now: the retry pauses for longer than after a
