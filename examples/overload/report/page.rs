@@ -1,0 +1,152 @@
+//! The page: plots, what one sees in each, and the numbers.
+
+use std::fmt::Write;
+
+use super::{
+    Report,
+    canvas::{self, COLOURS, Colour, Done, HALF, Plot, WIDE},
+    plots, table,
+};
+use crate::measure::Run;
+
+/// The whole report as one file that needs no other.
+pub(super) fn html(report: &Report) -> Result<String, Box<dyn std::error::Error>> {
+    let mut page = String::new();
+    let style = STYLE
+        .replace("/*light*/", &variables(|colour| colour.light))
+        .replace("/*dark*/", &variables(|colour| colour.dark));
+    write!(page, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")?;
+    writeln!(page, "<meta name=\"viewport\" content=\"width=device-width\">")?;
+    writeln!(page, "<title>plimsoll: overload</title>\n<style>{style}</style>\n</head>\n<body>")?;
+    writeln!(page, "<h1>One server, more load than it can carry</h1>")?;
+    writeln!(page, "<p class=\"lead\">{}</p>", verdict(report))?;
+    writeln!(
+        page,
+        "<p class=\"key\"><b class=\"bare\">bare</b> axum, clients that retry at will \
+         <b class=\"protected\">protected</b> the same, within plimsoll stacks</p>"
+    )?;
+    figure(&mut page, "Goodput", &plots::goodput(report, WIDE)?, GOODPUT)?;
+    figure(&mut page, "Latency", &plots::p99(report, WIDE)?, LATENCY)?;
+    figure(&mut page, "Retries", &plots::tries(report, WIDE)?, TRIES)?;
+    figure(&mut page, "A spike", &plots::spike(report, WIDE)?, SPIKE)?;
+    numbers(&mut page, report)?;
+    writeln!(page, "</body>\n</html>")?;
+    Ok(page)
+}
+
+/// The two plots that say the most, in a file of their own.
+pub(super) fn picture(report: &Report) -> Done<String> {
+    let spike = report.spike(true).map_or(0.0, |run| run.load);
+    Ok(canvas::card(&[
+        ("Offered more than it can do", plots::goodput(report, HALF)?),
+        (&format!("A spike to {spike}× its capacity"), plots::spike(report, HALF)?),
+    ]))
+}
+
+const GOODPUT: &str = "Requests answered while their client still waited, as a share of the most that capacity and \
+    offered load allow. A service that queues without end does as much work as before, but for clients that have left. \
+    It is the server's bulkhead that makes the difference: it lets in what the workers can do in time, and the rest is \
+    told so at once.";
+const LATENCY: &str = "From the moment a request was due to its answer, retries included; only what was answered in \
+    time counts. The scale is logarithmic. Who is let in waits in the bulkhead's queue, and that is short; the slow end \
+    are those who were refused first and let in at a later try.";
+const TRIES: &str = "Attempts over the wire for each request. Retries at will multiply the load when it is least \
+    wanted. The retry's budget allows one for ten successes and what was saved up before, so that the server has to \
+    refuse hardly more than what the clients want of it.";
+const SPIKE: &str = "For a moment, far too many come. What they leave behind, a long queue and clients that try again, \
+    is enough to keep a bare service down after they are gone. Bulkhead and retry budget leave neither.";
+const LAYERS: &str = "As the layers announced it, from the start of each run. Shed: by the server's bulkhead, one \
+    attempt each. Retried, and too dear: by the client's retry, and its budget. The timeouts and the circuit breaker \
+    are for a server that hangs or is gone. This one is only busy: they should have nothing to do, and refusals must \
+    not open the circuit.";
+
+/// The finding in a sentence, from the numbers and nothing else.
+fn verdict(report: &Report) -> String {
+    let worst = |protected| {
+        let above = report.steady(protected).filter(|run| run.load > 1.0);
+        above.map(|run| run.goodput).fold(f64::INFINITY, f64::min) * 100.0
+    };
+    let recovery = |protected| match report.spike(protected).and_then(|run| run.recovery_s) {
+        Some(seconds) if seconds < 0.1 => "is back as soon as the spike is over".to_owned(),
+        Some(seconds) => format!("is back {seconds:.1} s after the spike"),
+        None => "is not back at the end of the run".to_owned(),
+    };
+    format!(
+        "Offered two to five times its capacity, the bare service falls to {:.0} % of the answers that it could give, \
+         and {}. The protected one keeps {:.0} %, and {}.",
+        worst(false),
+        recovery(false),
+        worst(true),
+        recovery(true),
+    )
+}
+
+fn figure(page: &mut String, title: &str, plot: &Plot, caption: &str) -> std::fmt::Result {
+    let svg = plot.themed();
+    writeln!(page, "<figure>\n<h2>{title}</h2>\n{svg}\n<figcaption>{caption}</figcaption>\n</figure>")
+}
+
+fn numbers(page: &mut String, report: &Report) -> std::fmt::Result {
+    let side = |run: &Run| if run.protected { "protected" } else { "bare" };
+    let runs = report.runs.iter();
+    grid(page, "All runs", 2, table::HEAD, runs.clone().map(|run| (side(run), table::row(run))))?;
+    writeln!(page, "<p class=\"fine\">{}</p>\n<p class=\"fine\">{WORDS}</p>", report.how())?;
+    let deeds = runs.filter_map(|run| Some(("did", table::deeds(run)?)));
+    grid(page, "What the layers did", 1, table::DEEDS, deeds)?;
+    writeln!(page, "<p class=\"fine\">{LAYERS}</p>")
+}
+
+/// A table whose rows have a class each, and whose first columns are words.
+fn grid<'a, const N: usize>(
+    page: &mut String,
+    title: &str,
+    words: usize,
+    head: [&str; N],
+    rows: impl Iterator<Item = (&'a str, [String; N])>,
+) -> std::fmt::Result {
+    writeln!(page, "<h2>{title}</h2>\n<div class=\"wide\"><table class=\"words-{words}\">\n<tr>")?;
+    for head in head {
+        write!(page, "<th>{head}</th>")?;
+    }
+    writeln!(page, "</tr>")?;
+    for (class, row) in rows {
+        write!(page, "<tr class=\"{class}\">")?;
+        for cell in row {
+            write!(page, "<td>{cell}</td>")?;
+        }
+        writeln!(page, "</tr>")?;
+    }
+    writeln!(page, "</table></div>")
+}
+
+const WORDS: &str = "Refused and timed out count requests by their last word. Wasted is the share of the finished work \
+    whose client had left. Recovery is the time from the end of the spike until as many requests are answered as 0.95 \
+    of those that come, for good. Tries are attempts over the wire for each request.";
+
+fn variables(on: impl Fn(&Colour) -> &str) -> String {
+    let each = COLOURS.iter();
+    each.map(|colour| format!("--{}:{};", colour.name, on(colour))).collect()
+}
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --page: #fff; /*light*/ }
+@media (prefers-color-scheme: dark) { :root { --page: #12191d; /*dark*/ } }
+body { margin: 3rem auto 4rem; padding: 0 1.25rem; max-width: 47.5rem; background: var(--page); color: var(--ink);
+  font: 1rem/1.55 system-ui, -apple-system, 'Segoe UI', Inter, Helvetica, Arial, sans-serif; }
+h1 { margin: 0 0 .75rem; font-size: 1.9rem; line-height: 1.2; letter-spacing: -.02em; }
+h2 { margin: 2.5rem 0 .5rem; font-size: 1.1rem; }
+.lead { margin: 0 0 1rem; font-size: 1.1rem; }
+.key { margin: 0 0 2.5rem; color: var(--soft); font-size: .9rem; }
+.key b { margin-right: .2rem; } .key b + b { margin-left: 1.2rem; }
+.key .bare { color: var(--bare); } .key .protected { color: var(--protected); }
+figure { margin: 0 0 3rem; }
+svg { display: block; width: 100%; height: auto; }
+svg text { font-family: inherit; }
+figcaption, .fine { color: var(--soft); font-size: .9rem; max-width: 42rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th { color: var(--soft); font-weight: 500; }
+th, td { padding: .35rem .5rem; text-align: right; border-bottom: 1px solid var(--grid); }
+:is(th, td):first-child, .words-2 :is(th, td):nth-child(2) { text-align: left; }
+tr.bare td:nth-child(2) { color: var(--bare); } tr.protected td:nth-child(2) { color: var(--protected); }
+";

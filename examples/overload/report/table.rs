@@ -1,0 +1,70 @@
+//! The table at the end.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, LineStyle, Table};
+
+use super::Report;
+use crate::{measure::Run, tally::Deeds};
+
+pub(super) const HEAD: [&str; 10] =
+    ["run", "side", "goodput", "p50 ms", "p99 ms", "refused", "timed out", "wasted", "recovery", "tries"];
+
+pub(super) const DEEDS: [&str; 7] =
+    ["run", "shed at once", "shed after a wait", "timed out", "retried", "retry too dear", "circuit opened"];
+
+impl Report {
+    /// Prints the tables, and below them how the numbers came about.
+    pub(crate) fn print(&self) {
+        println!("{}", aligned(HEAD, self.runs.iter().map(row), 2));
+        println!("\nwhat the layers did");
+        println!("{}\n", aligned(DEEDS, self.runs.iter().filter_map(deeds), 1));
+        println!("{}", self.how());
+        let broken: usize = self.runs.iter().map(|run| run.aside.broken).sum();
+        if broken > 0 {
+            println!("{broken} requests failed in another way: do not trust these numbers.");
+        }
+    }
+}
+
+/// A table whose first columns are words and whose others are numbers.
+fn aligned<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>, words: usize) -> Table {
+    let mut table = Table::new();
+    let rule = LineStyle::none().fill('─').junction('─');
+    table.load_style(NOTHING.header_separator(rule));
+    table.set_header(head);
+    table.add_rows(rows);
+    for column in table.column_iter_mut().skip(words) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// A run as the cells of a row.
+pub(super) fn row(run: &Run) -> [String; 10] {
+    let number = |x: Option<f64>| x.map_or("–".into(), |x| format!("{x:.0}"));
+    let recovery = match (run.name, run.recovery_s) {
+        ("spike", Some(s)) => format!("{s:.2} s"),
+        ("spike", None) => "never".into(),
+        _ => String::new(),
+    };
+    [
+        format!("{} {}×", run.name, run.load),
+        if run.protected { "protected" } else { "bare" }.into(),
+        format!("{:.3}", run.goodput),
+        number(run.p50_ms),
+        number(run.p99_ms),
+        run.refused.to_string(),
+        run.timed_out.to_string(),
+        format!("{:.0} %", run.wasted_work * 100.0),
+        recovery,
+        format!("{:.2}", run.aside.attempts_each),
+    ]
+}
+
+/// What the layers of a run did, as the cells of a row.
+pub(super) fn deeds(run: &Run) -> Option<[String; 7]> {
+    let Deeds { full, waited, timed_out, retried, unaffordable, opened } = run.aside.deeds?;
+    let [full, waited, timed_out, retried, unaffordable, opened] =
+        [full, waited, timed_out, retried, unaffordable, opened].map(|times| times.to_string());
+    Some([format!("{} {}×", run.name, run.load), full, waited, timed_out, retried, unaffordable, opened])
+}

@@ -1,0 +1,201 @@
+//! The two sides of the experiment: what stands around the server's handler, and around the client's attempt.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use http::header::RETRY_AFTER;
+use plimsoll::{
+    Error, InvalidSetting, Outcome, Reason, Stack, bulkhead, circuit_breaker, classify::Failure as Failed,
+    http::RespondRejections, retry, timeout::TimeoutLayer,
+};
+use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+
+use crate::{
+    backlog::Backlog,
+    client::{self, Client, Failure},
+    server,
+    tally::Tally,
+    wire::{Response, Wire},
+};
+
+/// What both stacks may know: facts that a person who runs the service knows, too.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts {
+    pub(crate) workers: usize,
+    pub(crate) service: Duration,
+    pub(crate) patience: Duration,
+}
+
+/// The server's application, bare or protected.
+///
+/// * **Answers**, outermost: who is refused is told so by a 503, at once, and not by silence.
+/// * **Timeout**: after the client's patience nobody is there to be answered. It gives up on what waits or hangs.
+/// * **Bulkhead**: the workers' own backlog has no end, so let in only what they have in hand, and a quarter more
+///   so that a worker that is done finds the next job there. As many may wait for that as are worked off in a tenth of
+///   the client's patience: enough for the ups and downs of chance, and too few to make anybody late. The bound
+///   on the wait itself is for a server that has become slower than these facts say.
+pub(crate) fn server_app(
+    protected: bool,
+    backlog: Arc<Backlog>,
+    facts: Facts,
+    tally: &Tally,
+) -> Result<Router, InvalidSetting> {
+    let app = server::app(backlog);
+    if !protected {
+        return Ok(app);
+    }
+    let Facts { workers, service, patience } = facts;
+    let per_worker = patience.as_secs_f64() / 10.0 / service.as_secs_f64();
+    let queue = (workers as f64 * per_worker).ceil() as u32;
+    let bulkhead = bulkhead::Settings::try_new((workers + workers.div_ceil(4)) as u32)?.with_wait(queue, patience / 4);
+
+    let stack = Stack::new().timeout(patience).bulkhead(bulkhead).observe(tally.observer());
+    Ok(app.layer(ServiceBuilder::new().layer(RespondRejections::new()).layer(stack.wrapping())))
+}
+
+/// The client, naive or protected.
+///
+/// * **Total timeout**, outermost: whatever is tried, after twice the patience the caller has an answer.
+/// * **Retry**: up to three attempts, within a budget of one retry for ten successes. A refusal is tried again after
+///   a pause of up to a quarter of the patience, by when the whole queue of the server has changed.
+/// * **Circuit breaker**, with its defaults: for a server that hangs or is gone, which refusals do not show.
+/// * **Timeout** for each attempt, as the naive client has it: innermost, so that the breaker sees what hangs.
+pub(crate) fn client(protected: bool, wire: Wire, facts: Facts, tally: &Tally) -> Result<Client, InvalidSetting> {
+    let patience = facts.patience;
+    if !protected {
+        return Ok(client::naive(wire, patience));
+    }
+    let (total, attempt) = TimeoutLayer::try_total_and_attempt(2 * patience, patience)?;
+    let pauses = retry::Backoff::try_new(Duration::from_millis(50), patience)?.try_with_throttled_base(patience / 4)?;
+
+    let stack = Stack::new()
+        .timeout(total)
+        .classify(worth_a_retry)
+        .retry(retry::Settings::new().with_backoff(pauses))
+        .classify(speaks_of_health)
+        .circuit_breaker(circuit_breaker::Settings::new())
+        .timeout(attempt)
+        .observe(tally.observer());
+    Ok(BoxCloneSyncService::new(stack.service(wire).map_err(failure)))
+}
+
+/// What retry is told. A server that sheds has no room for the request now: the retry pauses for longer than after a
+/// mere failure, and for as long as `Retry-After` says at least.
+fn worth_a_retry(result: Result<&Response, &Error<hyper::Error>>) -> Outcome {
+    match result {
+        Ok(response) => match response.status().as_u16() {
+            429 | 503 => Outcome::Failure(match retry_after(response) {
+                Some(after) => Failed::Throttled(Some(after)),
+                None => Failed::Overload,
+            }),
+            504 => Outcome::Failure(Failed::Timeout),
+            500.. => Outcome::Failure(Failed::Transient),
+            _ => Outcome::Success,
+        },
+        Err(Error::Rejected(rejection)) => Outcome::of_rejection(rejection),
+        Err(Error::Inner(_broken)) => Outcome::Failure(Failed::Transient),
+    }
+}
+
+/// What the circuit breaker is told: the same, but a server that sheds is well. At five times its capacity it refuses
+/// four of five; a breaker that took these for failures would shut out the fifth as well.
+fn speaks_of_health(result: Result<&Response, &Error<hyper::Error>>) -> Outcome {
+    match worth_a_retry(result) {
+        Outcome::Failure(Failed::Overload | Failed::Throttled(_)) => Outcome::Ignored,
+        outcome => outcome,
+    }
+}
+
+/// `Retry-After` in seconds; its other form, a date, is not one that this server sends.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn failure(error: Error<hyper::Error>) -> Failure {
+    match error {
+        Error::Rejected(rejection) => match rejection.reason() {
+            Reason::Timeout | Reason::DeadlineExceeded => Failure::TimedOut,
+            _ => Failure::Refused,
+        },
+        Error::Inner(_broken) => Failure::Broken,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, StatusCode};
+
+    use super::*;
+    use crate::tally::Deeds;
+
+    fn judged(status: StatusCode, after: Option<&'static str>) -> (Outcome, Outcome) {
+        let mut response = Response::default();
+        *response.status_mut() = status;
+        if let Some(after) = after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(after));
+        }
+        (worth_a_retry(Ok(&response)), speaks_of_health(Ok(&response)))
+    }
+
+    #[test]
+    fn a_server_that_sheds_is_worth_a_retry_and_is_well() {
+        let (failed, ignored) = (Outcome::Failure, Outcome::Ignored);
+        let shed = StatusCode::SERVICE_UNAVAILABLE;
+        assert_eq!(judged(shed, None), (failed(Failed::Overload), ignored));
+        let after = Failed::Throttled(Some(Duration::from_secs(7)));
+        assert_eq!(judged(shed, Some("7")), (failed(after), ignored));
+        assert_eq!(judged(shed, Some("soon")), (failed(Failed::Overload), ignored));
+    }
+
+    #[test]
+    fn a_server_that_fails_is_not_well() {
+        let both = |outcome| (outcome, outcome);
+        let failed = |failure| both(Outcome::Failure(failure));
+        assert_eq!(judged(StatusCode::INTERNAL_SERVER_ERROR, None), failed(Failed::Transient));
+        assert_eq!(judged(StatusCode::GATEWAY_TIMEOUT, None), failed(Failed::Timeout));
+        assert_eq!(judged(StatusCode::NOT_FOUND, None), both(Outcome::Success));
+    }
+
+    /// Twenty calls of the protected client to a server that always does the same: how they ended, and what the
+    /// layers did.
+    fn twenty_calls(server: Router) -> (Vec<Result<StatusCode, Failure>>, Deeds) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        server::serve(&runtime, listener, server).expect("a server");
+        let tally = Tally::default();
+        let facts = Facts { workers: 1, service: Duration::from_millis(1), patience: Duration::from_millis(100) };
+        let endings = runtime.block_on(async {
+            let wire = Wire::connect(address).await.expect("a connection");
+            let client = client(true, wire, facts, &tally).expect("good settings");
+            let mut endings = Vec::new();
+            for _ in 0..20 {
+                let mut request = crate::wire::Request::default();
+                *request.uri_mut() = format!("http://{address}/").parse().expect("an address");
+                endings.push(client.clone().oneshot(request).await.map(|answer| answer.status()));
+            }
+            endings
+        });
+        runtime.shutdown_background();
+        (endings, tally.deeds())
+    }
+
+    #[test]
+    fn a_server_that_hangs_opens_the_circuit() {
+        let hung = Router::new().fallback(std::future::pending::<()>);
+        let (endings, deeds) = twenty_calls(hung);
+        assert_eq!(endings.first(), Some(&Err(Failure::TimedOut)));
+        assert_eq!(endings.last(), Some(&Err(Failure::Refused)));
+        assert_eq!(deeds.opened, 1);
+    }
+
+    #[test]
+    fn a_server_that_sheds_does_not() {
+        let full = Router::new().fallback(|| std::future::ready(StatusCode::SERVICE_UNAVAILABLE));
+        let (endings, deeds) = twenty_calls(full);
+        assert!(endings.iter().all(|ending| *ending == Ok(StatusCode::SERVICE_UNAVAILABLE)), "{endings:?}");
+        assert!(deeds.retried >= 20, "{deeds:?}");
+        assert_eq!(deeds.opened, 0);
+    }
+}
