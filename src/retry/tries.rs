@@ -44,6 +44,9 @@ struct Spare<S, Req> {
 pub(super) struct Pause {
     /// On the heap, so that who does not wait does not pay for the room.
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Whether it was pending once, as even no delay at all is: a callee that fails at once, tried again at once and
+    /// often, would keep the thread to itself.
+    gave_way: bool,
     /// What the attempt to come costs, `None` without a budget.
     withdrawal: Option<Withdrawal>,
 }
@@ -53,6 +56,10 @@ impl Pause {
         if let Some(sleep) = &mut self.sleep {
             ready!(sleep.as_mut().poll(cx));
             self.sleep = None;
+        } else if !self.gave_way {
+            self.gave_way = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         Poll::Ready(())
     }
@@ -179,7 +186,7 @@ impl<S, Req> Tries<S, Req> {
             delay,
             failure,
         });
-        Ok(Pause { sleep, withdrawal })
+        Ok(Pause { gave_way: sleep.is_some(), sleep, withdrawal })
     }
 
     /// Whether the inner service is ready for the next attempt; `Ready(false)` if it never will be.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    num::NonZeroU32,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -28,6 +29,20 @@ async fn what_failed_is_sent_again_and_the_answer_returned() {
     let mut service = Stack::new().retry(Settings::new()).wrap(mock.clone());
     assert_eq!(timed(&mut service, 7).await.0, Ok(3));
     assert_eq!(mock.calls(), 3);
+}
+
+/// A callee that fails at once, tried again at once without end and without a budget: between any two attempts the
+/// others get their turn, and a timeout its chance.
+#[tokio::test]
+async fn a_retry_without_a_delay_gives_way_to_others() {
+    let settings = Settings::new().with_attempts(NonZeroU32::MAX).with_backoff(Backoff::IMMEDIATE);
+    let mock = Mock::failing(u32::MAX);
+    let mut service = RetryLayer::new(settings).without_budget().layer(mock.clone());
+    let mut call = tokio_test::task::spawn(service.ready().await.expect("ready").call(7));
+    for attempt in 1..10 {
+        assert!(call.poll().is_pending() && call.is_woken());
+        assert_eq!(mock.calls(), attempt);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -91,7 +91,8 @@ async fn what_was_sent_is_paid_for_even_if_the_caller_leaves_then() {
     let settings = Settings::new().with_backoff(Backoff::IMMEDIATE);
     let mut service = RetryLayer::new(settings).budget(budget.clone()).layer(hangs_at_the_second);
     let mut future = Box::pin(service.call(7));
-    assert!(poll(&mut future).is_pending());
+    assert!(poll(&mut future).is_pending(), "between the attempts");
+    assert!(poll(&mut future).is_pending(), "the second is on its way");
     drop(future);
     assert_eq!(budget.balance(), 9.0);
 }

@@ -1,0 +1,143 @@
+//! Whatever a configuration file says: a number is refused by an error that names it, or it works. Stacks of all rooms
+//! with settings from all over their range serve calls to their end; nothing panics, hangs or is left behind.
+#![cfg(feature = "testing")]
+
+use std::{num::NonZeroU32, time::Duration};
+
+use futures_util::future::join_all;
+use plimsoll::{
+    InvalidSetting, Ratio, Stack,
+    bulkhead::{self, Bulkhead, Order},
+    chance::Chance,
+    circuit_breaker::{self, CircuitBreaker, OpenTime, Probes, Window},
+    clock,
+    retry::{self, Backoff, RetryLayer},
+    testing::{Mock, Reply},
+};
+use proptest::prelude::*;
+use tower::ServiceExt;
+
+/// Nothing, next to nothing, something, nearly for ever, for ever.
+fn duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        Just(Duration::ZERO),
+        Just(Duration::from_nanos(1)),
+        (0..20_000u64).prop_map(Duration::from_millis),
+        any::<u64>().prop_map(Duration::from_nanos),
+        any::<u64>().prop_map(Duration::from_secs),
+        Just(Duration::MAX),
+    ]
+}
+
+fn number() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(0), 1..10u32, any::<u32>(), Just(u32::MAX)]
+}
+
+fn share() -> impl Strategy<Value = f64> {
+    prop_oneof![0.0..1.0, any::<f64>(), Just(1.0), Just(0.0), Just(f64::NAN), Just(f64::INFINITY)]
+}
+
+/// What was parsed, or `instead` after a look at the error: it has to name a setting of `room`.
+fn parsed<T>(room: &str, parsed: Result<T, InvalidSetting>, instead: T) -> T {
+    parsed.unwrap_or_else(|error| {
+        assert!(error.setting().starts_with(room), "{error}");
+        assert!(error.to_string().contains(error.allowed()), "{error}");
+        instead
+    })
+}
+
+fn any_bulkhead() -> impl Strategy<Value = Bulkhead> {
+    let shares = proptest::collection::vec(number(), 0..10);
+    (number(), number(), duration(), shares, any::<bool>()).prop_map(|(limit, places, wait, shares, newest)| {
+        let settings =
+            parsed("bulkhead.", bulkhead::Settings::try_new(limit), bulkhead::Settings::new(NonZeroU32::MIN));
+        let settings = parsed("bulkhead.", settings.try_with_compartments(&shares), settings);
+        let order = if newest { Order::NewestFirst } else { Order::OldestFirst };
+        Bulkhead::new(settings.with_wait(places, wait).with_order(order))
+    })
+}
+
+fn any_breaker() -> impl Strategy<Value = CircuitBreaker> {
+    let windows = (number(), number(), duration(), any::<bool>());
+    let times = (duration(), duration(), duration(), duration(), duration(), duration());
+    (windows, times, number(), number(), share(), share()).prop_map(|(windows, times, row, of, rate, slow)| {
+        let room = "circuit_breaker.";
+        let mut settings = circuit_breaker::Settings::new();
+        let (size, minimum, length, by_time) = windows;
+        let window = if by_time { Window::try_time(length, minimum) } else { Window::try_calls(size, minimum) };
+        if let Some(window) = parsed(room, window.map(Some), None) {
+            settings = settings.with_window(window);
+        }
+        let (first, most, hung, calm, lease, ramp) = times;
+        if let Some(open_time) = parsed(room, OpenTime::try_new(first, most).map(Some), None) {
+            settings = settings.with_open_time(open_time);
+        }
+        if let Some(probes) = parsed(room, Probes::try_new(row, of).map(Some), None) {
+            settings = settings.with_probes(probes);
+        }
+        let rate = parsed("rate", Ratio::try_new("rate", rate), Ratio::HALF);
+        let slow = parsed("slow", Ratio::try_new("slow", slow), Ratio::HALF);
+        settings = settings.with_failure_rate(rate).with_slow_calls(most, slow).with_hung_after(hung);
+        settings = settings.with_calm(calm).with_probe_lease(lease).with_ramp(ramp).with_longest_hint(first);
+        if let Some(row) = NonZeroU32::new(row) {
+            settings = settings.with_consecutive_failures(row);
+        }
+        CircuitBreaker::new(settings).with_chance(Chance::seeded(1))
+    })
+}
+
+fn any_retry() -> impl Strategy<Value = RetryLayer> {
+    (number(), duration(), duration(), duration()).prop_map(|(attempts, base, cap, hint)| {
+        let settings = retry::Settings::new().with_max_hint(hint);
+        let settings = parsed("retry.", settings.try_with_attempts(attempts), settings);
+        let backoff = parsed("retry.", Backoff::try_new(base, cap), settings.backoff());
+        RetryLayer::new(settings.with_backoff(backoff)).chance(Chance::seeded(1))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_call_ends_and_nothing_is_left_whatever_the_settings(
+        patience in 0..100u64,
+        attempt in duration(),
+        bulkhead in any_bulkhead(),
+        breaker in any_breaker(),
+        retry in any_retry(),
+        replies in proptest::collection::vec((0..4u8, 0..5_000u64), 8),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let patience = Duration::from_secs(patience);
+            let (inner, mock) = Mock::new(move |call, _: &u32| {
+                let (kind, millis) = replies[call % replies.len()];
+                let reply = match kind {
+                    0 => Reply::err(std::io::Error::other("down")),
+                    1 => Reply::hang(),
+                    _ => Reply::ok(()),
+                };
+                reply.after(Duration::from_millis(millis))
+            });
+            let handle = bulkhead.handle();
+            let bulkhead = bulkhead.weighted(|weight: &u32| *weight).compartment_by(|kind: &u32| *kind as usize % 5);
+            let service = Stack::new()
+                .timeout(patience)
+                .retry(retry)
+                .bulkhead(bulkhead)
+                .circuit_breaker(breaker)
+                .timeout(attempt)
+                .service(inner);
+
+            for _ in 0..3 {
+                let start = clock::now();
+                let calls = (0..8u32).map(|call| service.clone().oneshot(call.wrapping_mul(u32::MAX / 5)));
+                join_all(calls).await;
+                prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
+            }
+            let left = handle.snapshot();
+            prop_assert_eq!((left.in_use, left.waiting, mock.in_flight()), (0, 0, 0));
+            Ok(())
+        })?;
+    }
+}
