@@ -79,7 +79,7 @@
 //! let settings = Settings::try_new(10)?.try_with_compartments(&[4, 2])?;
 //! let bulkhead = Bulkhead::new(settings)
 //!     .compartment_by(|query: &Query| *query as usize)
-//!     .weighted(|query: &Query| match query { Query::LookUp => 1, Query::Report => 2 });
+//!     .weight_by(|query: &Query| match query { Query::LookUp => 1, Query::Report => 2 });
 //! # let _ = bulkhead;
 //! # Ok(())
 //! # }

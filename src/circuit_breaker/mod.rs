@@ -51,7 +51,7 @@
 //! | [slow calls](Settings::with_slow_calls) | not judged | what is slow is yours to say, and a clock read for each call |
 //! | [hung after](Settings::with_hung_after) | 1 s | who gives up sooner (a user typing on, a lost race of two) does not complain about the callee; most timeouts around are a second or more. Raise it for long polls |
 //! | [open time](Settings::with_open_time) | 5 s, doubling to 5 min, half of it jitter | a restart takes seconds, an outage minutes; a caller of a healthy callee loses 5 s at most |
-//! | [longest hint](Settings::with_longest_hint) | 5 min | no callee, however confused, shuts itself out for longer |
+//! | [max hint](Settings::with_max_hint) | 5 min | no callee, however confused, shuts itself out for longer |
 //! | [calm](Settings::with_calm) | 60 s closed | longer than the first open time, the ramp and a lease together: a callee that fails again within it did not recover |
 //! | [probes](Settings::with_probes) | 1 of 1 | the least that can tell; the ramp carries the rest of the risk |
 //! | [probe lease](Settings::with_probe_lease) | 30 s | longer than any timeout that an interactive caller would set |

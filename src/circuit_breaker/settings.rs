@@ -18,7 +18,7 @@ pub struct Settings {
     pub(super) window: Window,
     hung_after: Option<Duration>,
     pub(super) open_time: OpenTime,
-    longest_hint: Duration,
+    max_hint: Duration,
     pub(super) calm: Duration,
     pub(super) probes: Probes,
     pub(super) probe_lease: Duration,
@@ -36,7 +36,7 @@ impl Settings {
             window: Window { shape: Shape::Calls(nonzero(100)), minimum: nonzero(20) },
             hung_after: Some(Duration::from_secs(1)),
             open_time: OpenTime { first: Duration::from_secs(5), most: Duration::from_secs(300) },
-            longest_hint: Duration::from_secs(300),
+            max_hint: Duration::from_secs(300),
             calm: Duration::from_secs(60),
             probes: Probes { successes: nonzero(1), of: nonzero(1) },
             probe_lease: Duration::from_secs(30),
@@ -116,8 +116,8 @@ impl Settings {
     }
 
     /// How much of the callee's own hint ("leave me alone for an hour") is believed. With zero, none.
-    pub const fn with_longest_hint(mut self, longest: Duration) -> Self {
-        self.longest_hint = longest;
+    pub const fn with_max_hint(mut self, longest: Duration) -> Self {
+        self.max_hint = longest;
         self
     }
 
@@ -181,7 +181,7 @@ impl Settings {
     pub(super) fn open_for(&self, streak: u32, hint: Option<Duration>, random: u64) -> Duration {
         let backoff = self.open_time.backoff(streak);
         let spread = scaled(random, backoff / 2);
-        let hint = nanos(hint.unwrap_or_default().min(self.longest_hint));
+        let hint = nanos(hint.unwrap_or_default().min(self.max_hint));
         // A hint is a lower bound. Circuits of many clients got the same one: the spread goes on top.
         Duration::from_nanos((backoff - backoff / 2).max(hint).saturating_add(spread))
     }
@@ -231,14 +231,14 @@ mod tests {
         assert_eq!(settings.open_for(1, Some(20 * SECOND), 0), 20 * SECOND);
         assert_eq!(settings.open_for(1, Some(20 * SECOND), u64::MAX), 20 * SECOND + 5 * SECOND / 2);
         assert_eq!(settings.open_for(1, Some(Duration::MAX), 0), 300 * SECOND);
-        let deaf = settings.with_longest_hint(Duration::ZERO);
+        let deaf = settings.with_max_hint(Duration::ZERO);
         assert_eq!(deaf.open_for(1, Some(20 * SECOND), u64::MAX), 5 * SECOND);
     }
 
     #[test]
     fn absurd_open_times_saturate() {
         let settings =
-            Settings::new().with_open_time(OpenTime::constant(Duration::MAX)).with_longest_hint(Duration::MAX);
+            Settings::new().with_open_time(OpenTime::constant(Duration::MAX)).with_max_hint(Duration::MAX);
         assert_eq!(settings.open_for(u32::MAX, Some(Duration::MAX), u64::MAX), Duration::from_nanos(u64::MAX));
         let never = settings.with_open_time(OpenTime::constant(Duration::ZERO));
         assert_eq!(never.open_for(5, None, u64::MAX), Duration::ZERO);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::{
-    Budget, CloneRequest, Discard, Retry, RetryHandle, Settings,
+    Budget, CloneRequest, Discard, Handle, Retry, Settings,
     state::{Plan, Shared},
 };
 use crate::{
@@ -84,20 +84,20 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
         RetryLayer { plan: Plan { shared, replay, judge, carrier, dead_letters: sink } }
     }
 
-    /// Lets `observer` hear of retries and of their end; the first who asks is heard. In a stack without one of its
-    /// own, this is left to the stack's.
+    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called. The first
+    /// who asks is heard.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.plan.shared.events.observe(observer);
         self
     }
 
-    /// A way to look at it, and to change its settings while it is at work. Take it when the budget is given.
-    pub fn handle(&self) -> RetryHandle {
-        RetryHandle::new(&self.plan.shared)
+    /// Looks at it and changes it while it serves. Take it after the budget is given, and before the layer goes into the
+    /// stack.
+    pub fn handle(&self) -> Handle {
+        Handle::new(&self.plan.shared)
     }
 
-    /// The same settings and hooks with a state of its own: another budget, full, and other delays. It announces where
-    /// this one does.
+    /// The same settings, hooks and observer, with new state: another budget, full, and other delays.
     pub fn fresh(&self) -> Self
     where
         R: Clone,

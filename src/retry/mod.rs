@@ -57,7 +57,7 @@
 //! | backoff | 50 ms, doubling up to 20 s | the AWS SDKs' retry behaviour of 2026; short, since most failures are short |
 //! | after throttling or overload | 1 s, doubling up to 20 s | of the same source: who asked for less needs more than a moment |
 //! | jitter | full | the fewest calls under contention (Brooker, *Exponential Backoff And Jitter*, 2015) |
-//! | longest hint | 20 s | the cap: no request is kept for longer than our own delays would keep it |
+//! | max hint | 20 s | the cap: no request is kept for longer than our own delays would keep it |
 //! | budget | 10 % of successes, 1 a second, 100 saved | see [`BudgetSettings`] |
 //! | replay | [`CloneRequest`] | a clone is the request again; what must not be repeated needs saying |
 //! | carry, dead letters | none | they depend on your types |
@@ -146,5 +146,5 @@ pub use self::{
     replay::{CloneRequest, Replay},
     service::Retry,
     settings::Settings,
-    state::{RetryHandle, Snapshot},
+    state::{Handle, Snapshot},
 };
