@@ -7,7 +7,7 @@
 //! # When to use it
 //! Outermost on a server, so that no request is worked on longer than anybody waits. Twice on a client: one for the
 //! whole call, outside of retry, and a shorter one for each attempt, inside of it.
-//! [`TimeoutLayer::try_total_and_attempt`] makes the pair. Choose the attempt's so that few good answers are cut off:
+//! [`Settings::try_total_and_attempt`] makes the pair. Choose the attempt's so that few good answers are cut off:
 //! the callee's 99.9th percentile, and some.
 //!
 //! # When not to
@@ -70,12 +70,16 @@
 //! Ready path: no clock, no timer, no allocation. Pending: one clock read and one timer, which lives in the future.
 
 mod future;
+mod handle;
 mod layer;
 mod limit;
 mod service;
+mod settings;
 
 pub use self::{
     future::ResponseFuture,
-    layer::{Handle, TimeoutLayer},
+    handle::{Handle, Snapshot},
+    layer::TimeoutLayer,
     service::Timeout,
+    settings::Settings,
 };
