@@ -131,35 +131,38 @@ impl<C: Classify<Res, E>, Res, E> Classify<Res, E> for Chosen<C> {
     }
 }
 
-/// Which judge a stack has once a room is added that looks at outcomes: the user's, else [`Standard`].
+/// Which judge counts where there are two: one that the user [chose](Chosen), or else the other.
+///
+/// A stack whose user chose none judges by [`Standard`] once a room is added that looks at outcomes; a retry that was
+/// given none judges as its stack does.
 pub trait Judge {
-    /// The judge from then on.
-    type Judge: Clone;
+    /// This judge if it was chosen, else `C`.
+    type Or<C: Clone>: Clone;
 
-    /// The judge from then on.
-    fn judge(self) -> Self::Judge;
+    /// This judge if it was chosen, else `other`.
+    fn or<C: Clone>(self, other: C) -> Self::Or<C>;
 }
 
 impl Judge for Unjudged {
-    type Judge = Standard;
+    type Or<C: Clone> = C;
 
-    fn judge(self) -> Standard {
-        Standard
+    fn or<C: Clone>(self, other: C) -> C {
+        other
     }
 }
 
 impl Judge for Standard {
-    type Judge = Self;
+    type Or<C: Clone> = C;
 
-    fn judge(self) -> Self {
-        self
+    fn or<C: Clone>(self, other: C) -> C {
+        other
     }
 }
 
-impl<C: Clone> Judge for Chosen<C> {
-    type Judge = Self;
+impl<J: Clone> Judge for Chosen<J> {
+    type Or<C: Clone> = Self;
 
-    fn judge(self) -> Self {
+    fn or<C: Clone>(self, _: C) -> Self {
         self
     }
 }

@@ -109,7 +109,7 @@ pub mod testing;
 pub mod timeout;
 
 pub use self::{
-    builder::{Close, Stack, Within, Wrapping},
+    builder::{Close, Judged, Stack, Within, Wrapping},
     classify::{Classify, Outcome},
     error::{BoxError, Error, Refusal},
     event::{Event, Events, Observer},

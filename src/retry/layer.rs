@@ -121,32 +121,6 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
     }
 }
 
-/// Which judge a retry has in a stack: its own, if it was given one, else the stack's.
-pub trait OrStacks<C> {
-    /// The judge in the stack.
-    type Judge;
-
-    /// The judge in the stack.
-    fn or_stacks(self, stacks: C) -> Self::Judge;
-}
-
-/// No judge was given.
-impl<C> OrStacks<C> for Standard {
-    type Judge = C;
-
-    fn or_stacks(self, stacks: C) -> C {
-        stacks
-    }
-}
-
-impl<C, Own> OrStacks<C> for Chosen<Own> {
-    type Judge = Self;
-
-    fn or_stacks(self, _: C) -> Self {
-        self
-    }
-}
-
 impl<S, R, C, K, D> Layer<S> for RetryLayer<R, C, K, D>
 where
     R: Clone,

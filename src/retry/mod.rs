@@ -142,7 +142,7 @@ pub use self::{
     budget_settings::BudgetSettings,
     dead_letter::{DeadLetter, DeadLetters, Discard},
     future::ResponseFuture,
-    layer::{OrStacks, RetryLayer},
+    layer::RetryLayer,
     replay::{CloneRequest, Replay},
     service::Retry,
     settings::Settings,
