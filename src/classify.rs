@@ -1,6 +1,6 @@
 //! What a result says about the callee.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
     error::Refusal,
@@ -57,6 +57,12 @@ impl Failure {
 /// };
 /// assert_eq!(judge.classify(Ok(&404)), Outcome::Success);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not judge results `Result<&{Res}, &{E}>`",
+    label = "not a judge of this response and error",
+    note = "a closure says both types: `|result: Result<&Response, &Error>|`; over `Stack::service` the error is `plimsoll::Error<E>`",
+    note = "the standard judge asks that the error is a `plimsoll::Refusal`"
+)]
 pub trait Classify<Res, E> {
     /// What this result says about the callee. It should be quick: it runs in the call path.
     fn classify(&self, result: Result<&Res, &E>) -> Outcome;
@@ -121,8 +127,15 @@ impl<Res, E> Classify<Res, E> for Unjudged {
 }
 
 /// The judge that the user of a [`Stack`](crate::Stack) chose.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Chosen<C>(pub(crate) C);
+
+/// Closures are not `Debug`, and a service over one should be.
+impl<C> fmt::Debug for Chosen<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chosen({})", std::any::type_name::<C>())
+    }
+}
 
 impl<C: Classify<Res, E>, Res, E> Classify<Res, E> for Chosen<C> {
     #[inline]

@@ -78,7 +78,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `http` | yes | the `http` crate: [`http::RespondRejections`], [`http::Extensions`] |
+//! | `http` | | the `http` crate: [`http::RespondRejections`], [`http::Extensions`] |
 //! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
 //! | `testing` | | [`testing`]: a scripted mock service |

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// The gate of this room; see the [module](super). Clones share their permits; [`fresh`](Self::fresh) does not.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Bulkhead<W = Unasked, K = Unasked, D = Unasked> {
     state: Arc<State>,
@@ -104,6 +105,13 @@ impl<W, K, D> Bulkhead<W, K, D> {
 
     pub(crate) fn join(&self, events: &Events) {
         self.state.events.join(events);
+    }
+}
+
+/// Whatever the questions are: closures are not `Debug`.
+impl<W, K, D> fmt::Debug for Bulkhead<W, K, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bulkhead").field("snapshot", &self.handle().snapshot()).finish_non_exhaustive()
     }
 }
 

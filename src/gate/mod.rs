@@ -83,6 +83,11 @@ use crate::{
 };
 
 /// Decides about requests before they reach the inner service. See the [module](self) for the contract.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not decide about requests `{Req}`",
+    label = "not a `Gate` for this request",
+    note = "the closures given to a gate say the type of the request, and answer with owned values of the very type that is asked for"
+)]
 pub trait Gate<Req> {
     /// What an admitted request holds until it is settled: plain data.
     type Permit: Copy;

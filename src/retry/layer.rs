@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tower_layer::Layer;
 
@@ -19,7 +19,7 @@ use crate::{
 /// Every service that it layers, every clone of those and of itself shares the budget, the settings and the source
 /// of chance. Its types are the hooks: `R` makes copies of requests, `C` judges results, `K` reads and writes what
 /// a request carries, `D` takes dead letters.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct RetryLayer<R = CloneRequest, C = Standard, K = Scoped, D = Discard> {
     plan: Plan<R, C, K, D>,
@@ -118,6 +118,13 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
     pub(crate) fn judged<New>(self, judge: impl FnOnce(C) -> New) -> RetryLayer<R, New, K, D> {
         let Plan { shared, replay, judge: before, carrier, dead_letters } = self.plan;
         RetryLayer { plan: Plan { shared, replay, judge: judge(before), carrier, dead_letters } }
+    }
+}
+
+/// Whatever the hooks are: closures are not `Debug`.
+impl<R, C, K, D> fmt::Debug for RetryLayer<R, C, K, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryLayer").field("snapshot", &self.handle().snapshot()).finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What one pointer leads to: the shared state, and the hooks.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Plan<R, C, K, D> {
     pub(super) shared: Shared,
     pub(super) replay: R,

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Bounds the time of calls. See the [module](super).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct TimeoutLayer<D = Unasked, T = Unasked, K = Scoped> {
     pub(super) shared: Arc<Shared>,
@@ -28,7 +28,7 @@ pub(super) struct Shared {
 }
 
 /// What is asked of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Questions<D, T, K> {
     pub(super) deadline: D,
     pub(super) timeout: T,
@@ -108,6 +108,13 @@ impl<D, T, K> TimeoutLayer<D, T, K> {
 
     pub(crate) fn join(&self, events: &Events) {
         self.shared.events.join(events);
+    }
+}
+
+/// Whatever the questions are: closures are not `Debug`.
+impl<D, T, K> fmt::Debug for TimeoutLayer<D, T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimeoutLayer").field("settings", &self.shared.settings()).finish_non_exhaustive()
     }
 }
 
