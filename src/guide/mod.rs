@@ -4,7 +4,7 @@
 //! * [`errors`]: one error type, and which of `service` and `wrap` you need
 //! * [`readiness`]: why gates are always ready, and what that asks of the inner service
 //! * [`compile`]: what the compiler wants, and a service in a struct
-//! * [`test`](self::test): how to test what your service does when things fail
+//! * [`testing`]: how to test what your service does when things fail
 //! * [`design`]: questions that begin with "why"
 
 /// Which layer goes where, and what breaks if two are swapped.
@@ -24,8 +24,8 @@ pub mod readiness {}
 pub mod compile {}
 
 /// How to test what your service does when things fail.
-#[doc = include_str!("test.md")]
-pub mod test {}
+#[doc = include_str!("testing.md")]
+pub mod testing {}
 
 /// Questions that begin with "why".
 #[doc = include_str!("design.md")]
