@@ -110,7 +110,7 @@ impl<L, G, C> Stack<L, G, C> {
     {
         let closed = self.close().judged();
         let retry = retry.into().judged(|own| own.or(closed.judge.clone()));
-        retry.events().join(&closed.events);
+        retry.join(&closed.events);
         Stack { outer: Nest::new(retry, closed.outer), group: (), judge: closed.judge, events: closed.events }
     }
 

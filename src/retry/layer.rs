@@ -111,8 +111,8 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
         Self { plan: Plan { shared, ..self.plan.clone() } }
     }
 
-    pub(crate) fn events(&self) -> &Events {
-        &self.plan.shared.events
+    pub(crate) fn join(&self, events: &Events) {
+        self.plan.shared.events.join(events);
     }
 
     pub(crate) fn judged<New>(self, judge: impl FnOnce(C) -> New) -> RetryLayer<R, New, K, D> {

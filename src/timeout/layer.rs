@@ -62,7 +62,8 @@ impl From<Duration> for TimeoutLayer {
 }
 
 impl<D, T, K> TimeoutLayer<D, T, K> {
-    /// Heeds the deadline that a request brings: `|r: &Req| r.deadline`. The earlier of it and the limit ends the
+    /// Heeds the deadline that a request brings: `|r: &Req| r.deadline`, or where it says how long is left,
+    /// `|r: &Req| r.left.map(|left| clock::now().after(left))`; [`clock::Instant`](crate::clock::Instant) tells more. The earlier of it and the limit ends the
     /// call. A deadline that a stranger may set should be clamped there.
     pub fn deadline_by<F>(self, deadline: F) -> TimeoutLayer<F, T, K> {
         let Questions { timeout, carry, .. } = self.questions;
