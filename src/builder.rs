@@ -1,4 +1,5 @@
-//! [`Stack`]: rooms in order, around any service.
+//! [`Stack`]: rooms in order, around any service. What else is here are the names of what its methods return; nobody
+//! has to write them.
 
 use tower_layer::{Identity, Layer, Stack as Nest};
 
@@ -116,7 +117,7 @@ impl<L, G, C> Stack<L, G, C> {
 
     /// Lets `judge` say what a result means, to the rooms that come after this. A closure qualifies, but has to name
     /// its argument's type. The rooms before keep the judge they had: by default
-    /// [`Standard`](crate::classify::Standard).
+    /// [`Standard`].
     pub fn classify<D>(self, judge: D) -> Stack<<G as Close<C>>::Outer<L>, (), Chosen<D>>
     where
         G: Close<C>,

@@ -84,7 +84,7 @@
 //! | `testing` | | [`testing`]: a scripted mock service |
 #![forbid(unsafe_code)]
 
-mod builder;
+pub mod builder;
 pub mod bulkhead;
 pub mod chance;
 pub mod circuit_breaker;
@@ -109,7 +109,7 @@ pub mod testing;
 pub mod timeout;
 
 pub use self::{
-    builder::{Close, Judged, Stack, Within, Wrapping},
+    builder::Stack,
     classify::{Classify, Outcome},
     error::{BoxError, Error, Refusal},
     event::{Event, Events, Observer},
