@@ -1,15 +1,16 @@
-//! [`Stack`]: rooms in order, around any service.
+//! [`Stack`]: rooms in order, around any service. What else is here are the names of what its methods return; nobody
+//! has to write them.
 
 use tower_layer::{Identity, Layer, Stack as Nest};
 
 use crate::{
     bulkhead::Bulkhead,
     circuit_breaker::CircuitBreaker,
-    classify::{Chosen, Judge, Unjudged},
+    classify::{Chosen, Judge, Standard, Unjudged},
     event::{Events, Observer},
     gate::{GateLayer, Seq},
     lift::{Lift, LiftLayer},
-    retry::{OrStacks, RetryLayer},
+    retry::RetryLayer,
     timeout::TimeoutLayer,
 };
 
@@ -67,7 +68,7 @@ impl<L, G, C> Stack<L, G, C> {
 
     /// Adds a gate of your own, or `Some` or `None` of one. However often the stack is cloned or layered, all meet
     /// this one.
-    pub fn gate<H>(self, gate: H) -> Stack<L, Seq<G, std::sync::Arc<H>>, C::Judge>
+    pub fn gate<H>(self, gate: H) -> Stack<L, Seq<G, std::sync::Arc<H>>, Judged<C>>
     where
         C: Judge,
     {
@@ -76,7 +77,7 @@ impl<L, G, C> Stack<L, G, C> {
 
     /// Adds a [circuit breaker](crate::circuit_breaker), which stops calling what keeps failing: one of your own, or
     /// its settings.
-    pub fn circuit_breaker(self, breaker: impl Into<CircuitBreaker>) -> Stack<L, Seq<G, CircuitBreaker>, C::Judge>
+    pub fn circuit_breaker(self, breaker: impl Into<CircuitBreaker>) -> Stack<L, Seq<G, CircuitBreaker>, Judged<C>>
     where
         C: Judge,
     {
@@ -104,21 +105,21 @@ impl<L, G, C> Stack<L, G, C> {
     pub fn retry<R, X, K, D>(
         self,
         retry: impl Into<RetryLayer<R, X, K, D>>,
-    ) -> Stack<Nest<RetryLayer<R, X::Judge, K, D>, <G as Close<C>>::Outer<L>>, (), C::Judge>
+    ) -> Stack<Nest<RetryLayer<R, X::Or<Judged<C>>, K, D>, <G as Close<C>>::Outer<L>>, (), Judged<C>>
     where
         G: Close<C>,
         C: Judge + Clone,
-        X: OrStacks<C::Judge>,
+        X: Judge,
     {
         let closed = self.close().judged();
-        let retry = retry.into().judged(|own| own.or_stacks(closed.judge.clone()));
-        retry.events().join(&closed.events);
+        let retry = retry.into().judged(|own| own.or(closed.judge.clone()));
+        retry.join(&closed.events);
         Stack { outer: Nest::new(retry, closed.outer), group: (), judge: closed.judge, events: closed.events }
     }
 
     /// Lets `judge` say what a result means, to the rooms that come after this. A closure qualifies, but has to name
     /// its argument's type. The rooms before keep the judge they had: by default
-    /// [`Standard`](crate::classify::Standard).
+    /// [`Standard`].
     pub fn classify<D>(self, judge: D) -> Stack<<G as Close<C>>::Outer<L>, (), Chosen<D>>
     where
         G: Close<C>,
@@ -168,11 +169,11 @@ impl<L, G, C> Stack<L, G, C> {
     }
 
     /// From here on results are looked at.
-    fn judged(self) -> Stack<L, G, C::Judge>
+    fn judged(self) -> Stack<L, G, Judged<C>>
     where
         C: Judge,
     {
-        Stack { outer: self.outer, group: self.group, judge: self.judge.judge(), events: self.events }
+        Stack { outer: self.outer, group: self.group, judge: self.judge.or(Standard), events: self.events }
     }
 
     fn close(self) -> Stack<G::Outer<L>, (), C>
@@ -184,6 +185,9 @@ impl<L, G, C> Stack<L, G, C> {
         Stack { outer, group: (), judge: self.judge, events: self.events }
     }
 }
+
+/// The judge of a stack in which somebody looks at outcomes: the user's, else [`Standard`].
+pub type Judged<C> = <C as Judge>::Or<Standard>;
 
 /// A stack with a layer `M` further in than all before; the gates before it are complete.
 pub type Within<M, L, G, C> = Stack<Nest<M, <G as Close<C>>::Outer<L>>, (), C>;

@@ -1,6 +1,6 @@
 //! What a result says about the callee.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
     error::Refusal,
@@ -57,6 +57,12 @@ impl Failure {
 /// };
 /// assert_eq!(judge.classify(Ok(&404)), Outcome::Success);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not judge results `Result<&{Res}, &{E}>`",
+    label = "not a judge of this response and error",
+    note = "a closure says both types: `|result: Result<&Response, &Error>|`; over `Stack::service` the error is `plimsoll::Error<E>`",
+    note = "the standard judge asks that the error is a `plimsoll::Refusal`"
+)]
 pub trait Classify<Res, E> {
     /// What this result says about the callee. It should be quick: it runs in the call path.
     fn classify(&self, result: Result<&Res, &E>) -> Outcome;
@@ -121,8 +127,15 @@ impl<Res, E> Classify<Res, E> for Unjudged {
 }
 
 /// The judge that the user of a [`Stack`](crate::Stack) chose.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Chosen<C>(pub(crate) C);
+
+/// Closures are not `Debug`, and a service over one should be.
+impl<C> fmt::Debug for Chosen<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chosen({})", std::any::type_name::<C>())
+    }
+}
 
 impl<C: Classify<Res, E>, Res, E> Classify<Res, E> for Chosen<C> {
     #[inline]
@@ -131,35 +144,38 @@ impl<C: Classify<Res, E>, Res, E> Classify<Res, E> for Chosen<C> {
     }
 }
 
-/// Which judge a stack has once a room is added that looks at outcomes: the user's, else [`Standard`].
+/// Which judge counts where there are two: one that the user [chose](Chosen), or else the other.
+///
+/// A stack whose user chose none judges by [`Standard`] once a room is added that looks at outcomes; a retry that was
+/// given none judges as its stack does.
 pub trait Judge {
-    /// The judge from then on.
-    type Judge: Clone;
+    /// This judge if it was chosen, else `C`.
+    type Or<C: Clone>: Clone;
 
-    /// The judge from then on.
-    fn judge(self) -> Self::Judge;
+    /// This judge if it was chosen, else `other`.
+    fn or<C: Clone>(self, other: C) -> Self::Or<C>;
 }
 
 impl Judge for Unjudged {
-    type Judge = Standard;
+    type Or<C: Clone> = C;
 
-    fn judge(self) -> Standard {
-        Standard
+    fn or<C: Clone>(self, other: C) -> C {
+        other
     }
 }
 
 impl Judge for Standard {
-    type Judge = Self;
+    type Or<C: Clone> = C;
 
-    fn judge(self) -> Self {
-        self
+    fn or<C: Clone>(self, other: C) -> C {
+        other
     }
 }
 
-impl<C: Clone> Judge for Chosen<C> {
-    type Judge = Self;
+impl<J: Clone> Judge for Chosen<J> {
+    type Or<C: Clone> = Self;
 
-    fn judge(self) -> Self {
+    fn or<C: Clone>(self, _: C) -> Self {
         self
     }
 }

@@ -17,6 +17,9 @@ const ANCHOR: u64 = 1 << 62;
 ///
 /// It is a plain `u64`, so it fits an atomic; adding to it never overflows and subtracting never goes below zero.
 /// [`Instant::FAR`] is "never".
+///
+/// A deadline is made of what is left, `clock::now().after(left)`, or of an `Instant` of tokio or the standard library:
+/// `at.into()`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
@@ -70,10 +73,25 @@ pub const fn nanos(duration: Duration) -> u64 {
 /// The time now, by tokio's clock. About 25 ns.
 #[inline]
 pub fn now() -> Instant {
-    let (now, anchor) = (TokioInstant::now(), anchor());
-    match now.checked_duration_since(anchor) {
-        Some(later) => Instant(ANCHOR.saturating_add(nanos(later))),
-        None => Instant(ANCHOR.saturating_sub(nanos(anchor.duration_since(now)))),
+    TokioInstant::now().into()
+}
+
+/// For a deadline that was kept as tokio's.
+impl From<TokioInstant> for Instant {
+    #[inline]
+    fn from(at: TokioInstant) -> Self {
+        let anchor = anchor();
+        match at.checked_duration_since(anchor) {
+            Some(later) => Self(ANCHOR.saturating_add(nanos(later))),
+            None => Self(ANCHOR.saturating_sub(nanos(anchor.duration_since(at)))),
+        }
+    }
+}
+
+/// For a deadline that was kept as the standard library's.
+impl From<std::time::Instant> for Instant {
+    fn from(at: std::time::Instant) -> Self {
+        TokioInstant::from_std(at).into()
     }
 }
 
@@ -158,6 +176,14 @@ mod tests {
         assert_eq!(now().since(start), SECOND);
         sleep_until(now().after(SECOND)).expect("not never").await;
         assert_eq!(now().since(start), 2 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_of_tokio_or_std_is_one_of_ours() {
+        let (at, start) = (TokioInstant::now() + SECOND, now());
+        assert_eq!(Instant::from(at).since(start), SECOND);
+        assert_eq!(Instant::from(at.into_std()), Instant::from(at));
+        assert_eq!(start.since(Instant::from(at - 2 * SECOND)), SECOND);
     }
 
     /// A clock that was paused before the anchor was set stands before it for ever; a scale that began at its

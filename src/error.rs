@@ -94,6 +94,11 @@ impl<E: error::Error + 'static> error::Error for Error<E> {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot say whether it is a refusal",
+    label = "not a `Refusal`",
+    note = "implement `plimsoll::Refusal` for it (its page has the lines), or use `Stack::service` instead of `Stack::wrap`"
+)]
 pub trait Refusal: From<Rejection> {
     /// The refusal in this error, if it is one.
     fn rejection(&self) -> Option<&Rejection>;

@@ -78,13 +78,13 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `http` | yes | the `http` crate: [`http::RespondRejections`], [`http::Extensions`] |
+//! | `http` | | the `http` crate: [`http::RespondRejections`], [`http::Extensions`] |
 //! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
 //! | `testing` | | [`testing`]: a scripted mock service |
 #![forbid(unsafe_code)]
 
-mod builder;
+pub mod builder;
 pub mod bulkhead;
 pub mod chance;
 pub mod circuit_breaker;
@@ -109,7 +109,7 @@ pub mod testing;
 pub mod timeout;
 
 pub use self::{
-    builder::{Close, Stack, Within, Wrapping},
+    builder::Stack,
     classify::{Classify, Outcome},
     error::{BoxError, Error, Refusal},
     event::{Event, Events, Observer},

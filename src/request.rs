@@ -8,6 +8,10 @@ use crate::clock::{self, Instant};
 macro_rules! asks {
     ($(#[$doc:meta])* $trait:ident, $method:ident -> $answer:ty) => {
         $(#[$doc])*
+        #[diagnostic::on_unimplemented(
+            message = "`{Self}` does not answer this question to requests `{Req}`",
+            note = "a closure says the type of the request and answers with exactly this type: `|req: &Request| …`"
+        )]
         pub trait $trait<Req> {
             /// The answer for this request. It runs before the request is admitted; a panic in it loses nothing.
             fn $method(&self, req: &Req) -> $answer;

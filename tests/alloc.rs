@@ -65,7 +65,7 @@ fn the_counter_counts() {
 fn a_bulkhead_allocates_nothing() {
     assert_eq!(allocations(Stack::new().bulkhead(limit(9)).service(Inner), true), 0);
     let weighted = Bulkhead::new(limit(9).try_with_compartments(&[3, 3]).expect("valid"))
-        .weighted(|req: &u64| *req as u32)
+        .weight_by(|req: &u64| *req as u32)
         .compartment_by(|req: &u64| *req as usize % 3);
     assert_eq!(allocations(Stack::new().bulkhead(weighted).service(Inner), true), 0);
 }

@@ -151,7 +151,7 @@ async fn a_granted_waiter_that_leaves_passes_its_turn_on() {
 #[tokio::test]
 async fn nobody_narrow_passes_one_who_is_wide_and_whoever_is_behind_goes_when_the_wide_one_leaves() {
     let (inner, handle) = callee();
-    let bulkhead = Bulkhead::new(settings(3).with_wait(9, SECOND)).weighted(|weight: &u32| *weight);
+    let bulkhead = Bulkhead::new(settings(3).with_wait(9, SECOND)).weight_by(|weight: &u32| *weight);
     let mut service = Stack::new().bulkhead(bulkhead).service(inner);
     let _held = service.call(2);
     let (mut wide, mut narrow) = (task::spawn(service.call(3)), task::spawn(service.call(1)));
@@ -210,12 +210,12 @@ async fn observing_counts_and_announces_and_refuses_nobody() {
     let bulkhead =
         Bulkhead::new(settings(1)).observe(move |event: &Event| log.lock().expect("unpoisoned").push(*event));
     let handle = bulkhead.handle();
-    handle.observe_only(true);
+    handle.observe_only();
     let mut service = Stack::new().bulkhead(bulkhead).service(inner);
     let held = [service.call(1), service.call(1), service.call(1)];
     assert_eq!((mock.in_flight(), handle.snapshot().in_use), (3, 3));
     assert!(matches!(heard.lock().expect("unpoisoned")[..], [Event::WouldRefuse(_), Event::WouldRefuse(_)]));
-    handle.observe_only(false);
+    handle.automatic();
     assert_eq!(reason(service.call(1).await), Reason::BulkheadFull);
     drop(held);
     assert_eq!(handle.snapshot().in_use, 0);
@@ -247,7 +247,7 @@ async fn the_largest_numbers_are_as_good_as_any() {
         .try_with_compartments(&[u32::MAX - 1, 1])
         .expect("they add up to the limit")
         .with_wait(u32::MAX, Duration::MAX);
-    let bulkhead = Bulkhead::new(largest).weighted(|_: &u32| u32::MAX).compartment_by(|_: &u32| usize::MAX);
+    let bulkhead = Bulkhead::new(largest).weight_by(|_: &u32| u32::MAX).compartment_by(|_: &u32| usize::MAX);
     let handle = bulkhead.handle();
     let mut service = Stack::new().bulkhead(bulkhead).service(inner);
     assert_eq!(reason(service.call(1).await), Reason::BulkheadFull, "all is guaranteed to others");

@@ -82,10 +82,10 @@ mod in_any_order_of_many_callers_nothing_is_lost {
             Stack::new().gate(kit.on_inner(kit.waiting(2, Duration::MAX)))
         };
         resized_weighted_bulkhead: 2_000, Mix { callers: 6, heaviest: 3, resize: 4, ..Mix::of(3) }, |kit: &Kit| {
-            Stack::new().bulkhead(kit.waiting(3, Duration::MAX).weighted(|ask: &Ask| ask.weight))
+            Stack::new().bulkhead(kit.waiting(3, Duration::MAX).weight_by(|ask: &Ask| ask.weight))
         };
         weighted_bulkhead: 2_000, Mix { callers: 6, heaviest: 4, ..Mix::of(3) }, |kit: &Kit| {
-            Stack::new().bulkhead(kit.waiting(3, Duration::MAX).weighted(|ask: &Ask| ask.weight))
+            Stack::new().bulkhead(kit.waiting(3, Duration::MAX).weight_by(|ask: &Ask| ask.weight))
         };
         compartments: 2_000, Mix { callers: 7, compartments: 3, ..Mix::of(4) }, |kit: &Kit| {
             let set = settings(4).try_with_compartments(&[1, 1]).expect("fits").with_wait(8, Duration::MAX);
@@ -94,7 +94,7 @@ mod in_any_order_of_many_callers_nothing_is_lost {
         weighted_compartments: 2_500, Mix { callers: 7, compartments: 3, heaviest: 3, ..Mix::of(5) }, |kit: &Kit| {
             let set = settings(5).try_with_compartments(&[3, 1]).expect("fits").with_wait(8, Duration::MAX);
             let bulkhead = kit.set(set).compartment_by(|ask: &Ask| ask.compartment);
-            Stack::new().bulkhead(bulkhead.weighted(|ask: &Ask| ask.weight))
+            Stack::new().bulkhead(bulkhead.weight_by(|ask: &Ask| ask.weight))
         };
         waits_that_run_out: 1_500, Mix { callers: 6, time: true, ..Mix::of(1) }, |kit: &Kit| {
             Stack::new().timeout(LIMIT).gate(kit.inside(kit.waiting(1, Duration::from_secs(1))))
@@ -145,7 +145,7 @@ mod whoever_waits {
     #[test]
     fn and_leaves_lets_a_narrower_one_behind_go_on() {
         let kit = Kit::new();
-        let bulkhead = kit.waiting(2, Duration::MAX).weighted(|ask: &Ask| ask.weight);
+        let bulkhead = kit.waiting(2, Duration::MAX).weight_by(|ask: &Ask| ask.weight);
         let service = Stack::new().gate(kit.on_inner(bulkhead)).service(kit.mock());
         let mut clients =
             [1, 2, 1].map(|weight| Client::new(service.clone(), Ask { weight, ..Ask::light(weight as usize) }));
@@ -193,7 +193,7 @@ mod whoever_waits {
     fn for_more_than_the_common_permits_keeps_nobody_from_them() {
         let kit = Kit::new();
         let set = settings(8).try_with_compartments(&[5]).expect("fits").with_wait(8, Duration::MAX);
-        let bulkhead = kit.set(set).weighted(|ask: &Ask| ask.weight).compartment_by(|ask: &Ask| ask.compartment);
+        let bulkhead = kit.set(set).weight_by(|ask: &Ask| ask.weight).compartment_by(|ask: &Ask| ask.compartment);
         let service = Stack::new().gate(kit.on_inner(bulkhead)).service(kit.mock());
         let come = |id, weight, compartment| {
             let mut client = Client::new(service.clone(), Ask { id, weight, compartment });

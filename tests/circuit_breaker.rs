@@ -72,7 +72,7 @@ fn three() -> Settings {
 fn guarded(
     settings: Settings,
 ) -> (impl Service<Script, Response = u32, Error = Error<io::Error>, Future: Send> + Clone + Send + 'static, Handle) {
-    let breaker = CircuitBreaker::new(settings).with_chance(Chance::seeded(7));
+    let breaker = CircuitBreaker::new(settings).chance(Chance::seeded(7));
     let handle = breaker.handle();
     (Stack::new().circuit_breaker(breaker).service(service_fn(callee)), handle)
 }
@@ -519,7 +519,7 @@ async fn a_seed_repeats_and_circuits_of_many_clients_do_not_return_together() {
         trip(&Stack::new().circuit_breaker(breaker).service(service_fn(callee))).await;
         handle.snapshot().half_opens_in
     }
-    let seeded = |seed| CircuitBreaker::new(three()).with_chance(Chance::seeded(seed));
+    let seeded = |seed| CircuitBreaker::new(three()).chance(Chance::seeded(seed));
     assert_eq!(open_time(seeded(7)).await, open_time(seeded(7)).await);
     let first = seeded(7);
     assert_ne!(open_time(first.fresh()).await, open_time(first.fresh()).await);

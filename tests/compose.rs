@@ -351,3 +351,23 @@ async fn the_judge_of_a_stack_is_heeded_by_the_rooms_after_it() {
     assert_eq!(*before.0.lock().expect("unpoisoned"), [Ending::Finished(Outcome::Success)]);
     assert_eq!(*after.0.lock().expect("unpoisoned"), [Ending::Finished(Outcome::Failure(Failure::Overload))]);
 }
+
+/// A client that keeps its service in a struct wants `#[derive(Debug)]` there, and closures are not `Debug`.
+#[test]
+fn a_stack_with_hooks_and_its_service_can_be_printed() {
+    let bulkhead = Bulkhead::new(bulkhead::Settings::try_new(7).expect("seven"));
+    let stack = Stack::new()
+        .classify(|_: Result<&u32, &BoxError>| Outcome::Success)
+        .timeout(
+            plimsoll::timeout::TimeoutLayer::new(Duration::from_secs(9))
+                .deadline_by(|_: &u32| None::<plimsoll::clock::Instant>),
+        )
+        .retry(retry::RetryLayer::new(retry::Settings::new()).replay(|req: &u32, _: u32| Some(*req)))
+        .bulkhead(bulkhead.weight_by(|weight: &u32| *weight));
+    let service = stack.wrap(());
+    for printed in [format!("{stack:?}"), format!("{service:?}")] {
+        for part in ["limit: 9s", "attempts: 3", "limit: 7"] {
+            assert!(printed.contains(part), "{part} is not in {printed}");
+        }
+    }
+}

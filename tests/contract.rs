@@ -497,7 +497,7 @@ macro_rules! harmless {
 }
 
 harmless! {
-    weight: bulkhead => Stack::new().bulkhead(bulkhead.weighted(|id: &u32| if *id == 1 { panics() } else { 1 }));
+    weight: bulkhead => Stack::new().bulkhead(bulkhead.weight_by(|id: &u32| if *id == 1 { panics() } else { 1 }));
     compartment: bulkhead => {
         Stack::new().bulkhead(bulkhead.compartment_by(|id: &u32| if *id == 1 { panics() } else { 0 }))
     };
@@ -505,7 +505,7 @@ harmless! {
         let deadline = |id: &u32| if *id == 1 { panics() } else { None };
         // Request 1 is too wide for what is free, and only who waits is asked for a deadline.
         let heavy = |id: &u32| if *id == 1 { 2 } else { 1 };
-        Stack::new().bulkhead(bulkhead.weighted(heavy).deadline_by(deadline))
+        Stack::new().bulkhead(bulkhead.weight_by(heavy).deadline_by(deadline))
     };
     deadline_of_a_call: bulkhead => {
         let timeout = TimeoutLayer::new(LIMIT).deadline_by(|id: &u32| if *id == 1 { panics() } else { None::<Instant> });

@@ -159,3 +159,42 @@ fn nothing_panics_by_design_but_a_poll_after_the_end() {
         }
     }
 }
+
+#[test]
+fn the_pages_of_the_rooms_have_the_same_parts_in_the_same_order() {
+    let parts = [
+        "Why",
+        "When to use it",
+        "When not to",
+        "What the caller sees",
+        "Place in the stack",
+        "Defaults",
+        "Events",
+        "Example",
+        "How it decides",
+    ];
+    let rows =
+        ["| it |", "| [`Reason`]", "| `retry_after` |", "| dispatched |", "| `poll_ready` |", "| cancel safety |"];
+    for room in ROOMS.iter().chain(&["gate"]) {
+        let page = fs::read_to_string(format!("{}/src/{room}/mod.rs", env!("CARGO_MANIFEST_DIR"))).expect("a page");
+        let headings = page.lines().filter_map(|line| line.strip_prefix("//! # "));
+        let found: Vec<_> =
+            headings.filter(|heading| heading.starts_with(char::is_uppercase) && !heading.contains("(")).collect();
+        assert_eq!(found, parts, "{room}");
+        let said: Vec<_> = rows.iter().filter_map(|row| page.find(row)).collect();
+        assert!(said.len() == rows.len() && said.is_sorted(), "{room} does not say what the caller sees");
+    }
+}
+
+#[test]
+fn the_floor_plan_leads_to_files_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let lib = fs::read_to_string(root.join("lib.rs")).expect("text");
+    let (_, plan) = lib.split_once("| I want to change").expect("the floor plan");
+    let rows = plan.lines().take_while(|line| line.starts_with("//! |") || line.starts_with('…'));
+    let named: Vec<_> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() > 15, "{named:?}");
+    for name in named {
+        assert!(name == "settings.rs" || root.join(name).exists(), "{name} is not there");
+    }
+}

@@ -8,7 +8,7 @@ use plimsoll::{
     clock::Instant,
     request::{Carried, Carry, current},
     testing::{Mock, Reply},
-    timeout::TimeoutLayer,
+    timeout::{Settings, TimeoutLayer},
 };
 use tower::{Service, ServiceExt, service_fn};
 
@@ -126,7 +126,7 @@ async fn no_time_at_all_is_for_what_is_answered_at_once() {
     let service = Stack::new().timeout(Duration::ZERO).service(inner);
     service.clone().oneshot(PLAIN).await.expect("answered at once");
     assert_eq!(rejection(service.oneshot(PLAIN).await).reason(), Reason::Timeout);
-    assert!(TimeoutLayer::try_new(Duration::ZERO).is_err());
+    assert!(Settings::try_new(Duration::ZERO).is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,10 +144,10 @@ async fn for_ever_is_for_ever() {
 
 #[test]
 fn an_attempt_is_shorter_than_the_whole() {
-    assert!(TimeoutLayer::try_total_and_attempt(2 * SECOND, SECOND).is_ok());
+    assert!(Settings::try_total_and_attempt(2 * SECOND, SECOND).is_ok());
     for (total, attempt) in [(SECOND, SECOND), (SECOND, 2 * SECOND), (SECOND, Duration::ZERO), (Duration::ZERO, SECOND)]
     {
-        let error = TimeoutLayer::try_total_and_attempt(total, attempt).expect_err("nonsense");
+        let error = Settings::try_total_and_attempt(total, attempt).expect_err("nonsense");
         assert!(error.setting().starts_with("timeout."), "{error}");
     }
 }
@@ -155,12 +155,12 @@ fn an_attempt_is_shorter_than_the_whole() {
 #[tokio::test(start_paused = true)]
 async fn the_limit_can_be_changed_while_calls_are_made() {
     let (inner, _) = callee(5 * SECOND);
-    let layer = TimeoutLayer::new(SECOND);
+    let layer = TimeoutLayer::new(Settings::new(SECOND).with_name("patience"));
     let handle = layer.handle();
     let service = Stack::new().timeout(layer).service(inner);
     assert_eq!(rejection(service.clone().oneshot(PLAIN).await).reason(), Reason::Timeout);
     handle.update(9 * SECOND);
-    assert_eq!(handle.limit(), 9 * SECOND);
+    assert_eq!(handle.snapshot().settings, Settings::new(9 * SECOND).with_name("patience"));
     service.oneshot(PLAIN).await.expect("in time now");
 }
 

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// The gate of this room; see the [module](super). Clones share their permits; [`fresh`](Self::fresh) does not.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Bulkhead<W = Unasked, K = Unasked, D = Unasked> {
     state: Arc<State>,
@@ -44,13 +45,7 @@ pub(super) struct State {
 impl Bulkhead {
     /// A bulkhead set like this, with all its permits free.
     pub fn new(settings: Settings) -> Self {
-        let state = State {
-            permits: Permits::new(&settings),
-            queue: Lock::new(Queue::new(settings)),
-            observing: AtomicBool::new(false),
-            events: Events::default(),
-            name: settings.name,
-        };
+        let state = State::new(settings, Events::default());
         Self { state: Arc::new(state), weight: Unasked, compartment: Unasked, deadline: Unasked }
     }
 }
@@ -64,7 +59,7 @@ impl From<Settings> for Bulkhead {
 impl<W, K, D> Bulkhead<W, K, D> {
     /// Lets a request take as many permits as `weight` says: `|r: &Req| r.rows`. Zero counts as one, and what is
     /// wider than the whole bulkhead runs alone.
-    pub fn weighted<F>(self, weight: F) -> Bulkhead<F, K, D> {
+    pub fn weight_by<F>(self, weight: F) -> Bulkhead<F, K, D> {
         Bulkhead { state: self.state, weight, compartment: self.compartment, deadline: self.deadline }
     }
 
@@ -80,27 +75,29 @@ impl<W, K, D> Bulkhead<W, K, D> {
         Bulkhead { state: self.state, weight: self.weight, compartment: self.compartment, deadline }
     }
 
-    /// The same settings and questions, with permits of its own.
+    /// The same settings, questions and observer, with new state: for another dependency.
     pub fn fresh(&self) -> Self
     where
         W: Clone,
         K: Clone,
         D: Clone,
     {
+        let settings = self.state.queue.lock().settings;
         Self {
-            state: Bulkhead::new(self.state.queue.lock().settings).state,
+            state: Arc::new(State::new(settings, self.state.events.clone())),
             weight: self.weight.clone(),
             compartment: self.compartment.clone(),
             deadline: self.deadline.clone(),
         }
     }
 
-    /// Looks at it and changes it while it serves.
+    /// Looks at it and changes it while it serves. Take it before the bulkhead goes into the stack.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.state))
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called.
+    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called. The first
+    /// who asks is heard.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.state.events.observe(observer);
         self
@@ -108,6 +105,13 @@ impl<W, K, D> Bulkhead<W, K, D> {
 
     pub(crate) fn join(&self, events: &Events) {
         self.state.events.join(events);
+    }
+}
+
+/// Whatever the questions are: closures are not `Debug`.
+impl<W, K, D> fmt::Debug for Bulkhead<W, K, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bulkhead").field("snapshot", &self.handle().snapshot()).finish_non_exhaustive()
     }
 }
 
@@ -180,6 +184,16 @@ where
 }
 
 impl State {
+    fn new(settings: Settings, events: Events) -> Self {
+        Self {
+            permits: Permits::new(&settings),
+            queue: Lock::new(Queue::new(settings)),
+            observing: AtomicBool::new(false),
+            events,
+            name: settings.name,
+        }
+    }
+
     /// A request that found no permit at first sight.
     #[cold]
     fn arrive(

@@ -7,11 +7,11 @@ use super::{
 };
 use crate::{event::Event, sync::atomic::Ordering::Relaxed};
 
-/// Looks at a bulkhead and changes it while it serves. Clones look at the same one.
+/// Looks at a bulkhead and changes it while it serves. A clone costs a reference count.
 #[derive(Clone, Debug)]
 pub struct Handle(Arc<State>);
 
-/// A bulkhead as it was at one moment. Under load its numbers are each true, but not of the very same instant.
+/// A bulkhead at one moment. Under load its numbers are each true, but not of the very same instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -29,7 +29,7 @@ pub struct Snapshot {
     pub observe_only: bool,
 }
 
-/// One pool of permits as it was at one moment.
+/// One pool of permits at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
@@ -46,7 +46,7 @@ impl Handle {
         Self(state)
     }
 
-    /// How the bulkhead is now.
+    /// The bulkhead as it is at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let usage = |pool| {
             let (capacity, in_use, waiting) = self.0.permits.usage(pool);
@@ -64,7 +64,7 @@ impl Handle {
         }
     }
 
-    /// Changes the settings, all but the name. Nothing in flight is lost: after shrinking, what is in use beyond the
+    /// Limits by `settings` from now on; the name stays. Nothing in flight is lost: after shrinking, what is in use beyond the
     /// limit stays until it ends and is not replaced; after growing, those who wait go on at once. Requests that wait
     /// already keep the bound on their wait.
     pub fn update(&self, settings: Settings) {
@@ -83,9 +83,14 @@ impl Handle {
         }
     }
 
-    /// Only observes, or refuses again. While it only observes it counts, announces what it would have refused, and
-    /// lets everything through at once.
-    pub fn observe_only(&self, observe: bool) {
-        self.0.observing.store(observe, Relaxed);
+    /// Counts as ever, but never refuses and lets nobody wait: instead, it announces
+    /// [`WouldRefuse`](Event::WouldRefuse). To try a limit on real traffic. Who waits already still does.
+    pub fn observe_only(&self) {
+        self.0.observing.store(true, Relaxed);
+    }
+
+    /// Refuses again, after [`observe_only`](Self::observe_only).
+    pub fn automatic(&self) {
+        self.0.observing.store(false, Relaxed);
     }
 }

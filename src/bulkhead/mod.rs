@@ -15,12 +15,17 @@
 //! something is done rather than how much *at once*: that is a rate limit.
 //!
 //! # What the caller sees
-//! It **refuses**, and **waits** if told to. A request that finds no permit is refused at once with
-//! [`BulkheadFull`](crate::Reason::BulkheadFull), unless it may wait ([`Settings::with_wait`]): then it waits in a
-//! bounded queue, and is refused with [`WaitTimeout`](crate::Reason::WaitTimeout) when its wait gets too long, or with
-//! [`DeadlineExceeded`](crate::Reason::DeadlineExceeded) when its deadline comes first. `retry_after` is not known.
-//! The permit is given back when the call ends. Dropping the future gives it back too, or leaves the queue; a permit
-//! that had just been granted goes to the next.
+//! | | |
+//! |---|---|
+//! | it | **refuses**; it **waits** if told to ([`Settings::with_wait`]), in a bounded queue |
+//! | [`Reason`](crate::Reason) | `BulkheadFull` at once; `WaitTimeout` when the wait gets too long; `DeadlineExceeded` when the deadline comes first |
+//! | `retry_after` | not known |
+//! | dispatched | no |
+//! | `poll_ready` | always ready |
+//! | cancel safety | dropping the future gives the permit back, or leaves the queue; a permit that had just been granted goes to the next |
+//!
+//! The permit is given back when the call ends, before the caller hears of it. The inner service has to be `Clone`; one
+//! that is not goes over `tower::buffer::Buffer`. A wait needs a tokio runtime with time enabled.
 //!
 //! # Place in the stack
 //! On a server innermost, next to the handler. On a client above the circuit breaker, one for each dependency; and
@@ -29,12 +34,12 @@
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | limit | none, you say | only you know what it protects |
-//! | wait | nobody waits | a queue hides overload until all who wait are late |
-//! | order | oldest first | fair; newest first is for a standing overload |
-//! | weight | 1 | |
-//! | compartments | none | |
-//! | name | `bulkhead` | |
+//! | [limit](Settings::new) | none, you say | only you know what it protects |
+//! | [wait](Settings::with_wait) | nobody waits | a queue hides overload until all who wait are late |
+//! | [order](Order) | oldest first | fair; newest first is for a standing overload |
+//! | [weight](Bulkhead::weight_by) | 1 | most requests of a kind are alike |
+//! | [compartments](Settings::try_with_compartments) | none | a guarantee to one is taken from the others: only you know whom to spare |
+//! | name | `bulkhead` | give each dependency its own |
 //!
 //! # Events
 //! | event | when |
@@ -79,7 +84,7 @@
 //! let settings = Settings::try_new(10)?.try_with_compartments(&[4, 2])?;
 //! let bulkhead = Bulkhead::new(settings)
 //!     .compartment_by(|query: &Query| *query as usize)
-//!     .weighted(|query: &Query| match query { Query::LookUp => 1, Query::Report => 2 });
+//!     .weight_by(|query: &Query| match query { Query::LookUp => 1, Query::Report => 2 });
 //! # let _ = bulkhead;
 //! # Ok(())
 //! # }

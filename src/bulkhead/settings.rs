@@ -89,7 +89,37 @@ impl Settings {
         Ok(self)
     }
 
-    /// How many may wait.
+    /// The name under which it refuses and announces.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How many permits there are.
+    pub const fn limit(&self) -> NonZeroU32 {
+        self.limit
+    }
+
+    /// How many requests may wait for a permit.
+    pub const fn max_waiting(&self) -> u32 {
+        self.max_waiting
+    }
+
+    /// How long each may wait.
+    pub const fn max_wait(&self) -> Duration {
+        self.max_wait
+    }
+
+    /// Who gets the next free permit.
+    pub const fn order(&self) -> Order {
+        self.order
+    }
+
+    /// How many permits each compartment is guaranteed; 0 for those that there are not.
+    pub const fn compartments(&self) -> &[u32; MAX_COMPARTMENTS] {
+        &self.guarantees
+    }
+
+    /// How many may wait, with the time to do so.
     pub(super) const fn places(&self) -> u32 {
         if self.max_wait.is_zero() { 0 } else { self.max_waiting }
     }

@@ -32,9 +32,10 @@ impl CircuitBreaker {
         Self::make(settings, Arc::new(Chance::default()), Events::default())
     }
 
-    /// The same with new state, and with jitter that `chance` decides: a seeded one repeats from run to run.
+    /// Draws jitter from `chance`: a seeded one makes it repeat. The state is new: take the [`handle`](Self::handle)
+    /// after.
     #[must_use]
-    pub fn with_chance(self, chance: Chance) -> Self {
+    pub fn chance(self, chance: Chance) -> Self {
         Self::make(self.circuit.settings(), Arc::new(chance), self.circuit.events.clone())
     }
 
@@ -44,13 +45,13 @@ impl CircuitBreaker {
         Self::make(self.circuit.settings(), Arc::clone(&self.circuit.chance), self.circuit.events.clone())
     }
 
-    /// To look into this circuit and to change it at run time.
+    /// Looks at it and changes it while it serves. Take it before the breaker goes into the stack.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.circuit))
     }
 
-    /// Lets `observer` hear what happens here. A breaker has one observer, by default its stack's; a second is not
-    /// heard.
+    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called. The first
+    /// who asks is heard.
     #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.circuit.events.observe(observer);
@@ -245,7 +246,7 @@ mod tests {
             others in any_settings(duration().boxed()),
             steps in prop::collection::vec((duration(), 0..12_usize), 0..80),
         ) {
-            let breaker = CircuitBreaker::new(settings).with_chance(Chance::seeded(7));
+            let breaker = CircuitBreaker::new(settings).chance(Chance::seeded(7));
             let (mut now, mut permits) = (Instant::from_nanos(1 << 62), Vec::new());
             for (pass, step) in steps {
                 now = now.after(pass);

@@ -11,8 +11,7 @@ use crate::{
     stats::Counts,
 };
 
-/// To look into a circuit and to change it at run time. Take it before the breaker goes into the stack. A clone costs
-/// a reference count.
+/// Looks at a circuit breaker and changes it while it serves. A clone costs a reference count.
 #[derive(Clone, Debug)]
 pub struct Handle {
     circuit: Arc<Circuit>,

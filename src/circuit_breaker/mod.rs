@@ -1,18 +1,15 @@
 //! Stop calling what keeps failing.
 //!
 //! # Why
-//!
 //! A callee that is down answers slowly or not at all, and every call to it holds a task, a connection and a caller's
 //! patience here. Calling on makes this service fail along with it, and keeps the callee from getting up again. A
 //! circuit breaker notices, refuses at once, and finds out with few calls when the callee is back.
 //!
 //! # When to use it
-//!
 //! * Around a dependency that fails as a whole: a service, a database, one endpoint of many (a breaker for each).
 //! * Where there is something better to do than to wait: another endpoint, a cached answer, an honest error.
 //!
 //! # When not to
-//!
 //! * Around something that fails in part: one bad shard of ten opens the circuit to the nine good ones. Give each
 //!   its own.
 //! * Against a callee that is merely busy: a limit ([`Stack::gate`](crate::Stack::gate) takes any) lets through what
@@ -20,15 +17,18 @@
 //! * Against a rare failure of single requests: that is what a retry is for.
 //!
 //! # What the caller sees
+//! | | |
+//! |---|---|
+//! | it | **refuses**; it never waits |
+//! | [`Reason`](crate::Reason) | `CircuitOpen`, in the future, without touching the inner service |
+//! | `retry_after` | how long the circuit stays open; half-open, when a place for a probe may be free; on the ramp, when a tenth more of the calls will get through; not known while it is held open by hand |
+//! | dispatched | no |
+//! | `poll_ready` | always ready |
+//! | cancel safety | dropping the future gives a probe's place back; one that is leaked (`mem::forget`) is lost when its lease is over |
 //!
-//! It **refuses**: an open circuit answers with [`Reason::CircuitOpen`](crate::Reason::CircuitOpen) in the future,
-//! never from `poll_ready`, and does not touch the inner service. The refused request was not dispatched. `retry_after`
-//! says how long the circuit stays open; half-open, when a place for a probe may be free; on the ramp, when a tenth
-//! more of the calls will get through; nothing while it is held open by hand. It never waits.
-//!
-//! Dropping the future gives a probe's place back. It counts as a failure if the call had been under way for
-//! [`hung_after`](Settings::with_hung_after), and as slow if for longer than a call may take; else it says nothing.
-//! A future that is leaked (`mem::forget`) while it is a probe is lost when its lease is over.
+//! A dropped call counts as a failure if it had been under way for [`hung_after`](Settings::with_hung_after), and as
+//! slow if for longer than a call may take; else it says nothing. The inner service has to be `Clone`; one that is not
+//! goes over `tower::buffer::Buffer`.
 //!
 //! What counts as a failure is up to the stack's judge ([`Classify`](crate::Classify)); panics of the inner service
 //! always do, errors of its readiness as the judge says. What it ignores counts as nothing: refusals from further in
@@ -36,7 +36,6 @@
 //! looked at.
 //!
 //! # Place in the stack
-//!
 //! Inside retry, so that each attempt is judged and an open circuit ends the trying; outside the timeout of the single
 //! attempt, so that a callee that hangs is seen to fail. Where the only timeout is further out, set
 //! [`hung_after`](Settings::with_hung_after) no higher than it.
@@ -47,7 +46,6 @@
 //! five, and an open circuit would refuse the fifth as well.
 //!
 //! # Defaults
-//!
 //! | setting | default | why |
 //! |---|---|---|
 //! | [consecutive failures](Settings::with_consecutive_failures) | 10 | an outage shows in ten calls, whatever the window holds; at an error rate of 10 % ten in a row are a chance in 10¹⁰ |
@@ -56,25 +54,25 @@
 //! | [slow calls](Settings::with_slow_calls) | not judged | what is slow is yours to say, and a clock read for each call |
 //! | [hung after](Settings::with_hung_after) | 1 s | who gives up sooner (a user typing on, a lost race of two) does not complain about the callee; most timeouts around are a second or more. Raise it for long polls |
 //! | [open time](Settings::with_open_time) | 5 s, doubling to 5 min, half of it jitter | a restart takes seconds, an outage minutes; a caller of a healthy callee loses 5 s at most |
-//! | [longest hint](Settings::with_longest_hint) | 5 min | no callee, however confused, shuts itself out for longer |
+//! | [max hint](Settings::with_max_hint) | 5 min | no callee, however confused, shuts itself out for longer |
 //! | [calm](Settings::with_calm) | 60 s closed | longer than the first open time, the ramp and a lease together: a callee that fails again within it did not recover |
 //! | [probes](Settings::with_probes) | 1 of 1 | the least that can tell; the ramp carries the rest of the risk |
 //! | [probe lease](Settings::with_probe_lease) | 30 s | longer than any timeout that an interactive caller would set |
 //! | [ramp](Settings::with_ramp) | 10 s, from 10 % | cold caches and pools fill before the whole load is back |
+//! | name | `circuit_breaker` | give each callee its own |
 //!
 //! # Events
-//!
-//! | [event](crate::Event) | when |
+//! | event | when |
 //! |---|---|
-//! | `CircuitOpened` | a rule tripped, or the probes failed or were lost; says which ([`Trip`](crate::event::Trip)) and for how long |
-//! | `CircuitHalfOpened` | the first call after the open time asked |
-//! | `CircuitRamping` | enough probes succeeded |
-//! | `CircuitClosed` | the ramp is over, or there is none; or by [`Handle::reset`] |
-//! | `CircuitHeld` | by hand: [`Handle::force_open`] and its like |
-//! | `WouldRefuse` | instead of a refusal, while it [only observes](Handle::observe_only) |
+//! | [`Refused`](crate::Event::Refused) | a call is refused |
+//! | [`CircuitOpened`](crate::Event::CircuitOpened) | a rule tripped, or the probes failed or were lost; says which ([`Trip`](crate::event::Trip)) and for how long |
+//! | [`CircuitHalfOpened`](crate::Event::CircuitHalfOpened) | the first call after the open time asked |
+//! | [`CircuitRamping`](crate::Event::CircuitRamping) | enough probes succeeded |
+//! | [`CircuitClosed`](crate::Event::CircuitClosed) | the ramp is over, or there is none; or by [`Handle::reset`] |
+//! | [`CircuitHeld`](crate::Event::CircuitHeld) | by hand: [`Handle::force_open`] and its like |
+//! | [`WouldRefuse`](crate::Event::WouldRefuse) | instead of a refusal, while it [only observes](Handle::observe_only) |
 //!
 //! # Example
-//!
 //! ```
 //! use plimsoll::{Error, Reason, Stack, circuit_breaker::{CircuitBreaker, Settings, State}};
 //! use tower::{ServiceExt, service_fn};
@@ -99,7 +97,6 @@
 //! ```
 //!
 //! # How it decides
-//!
 //! ```text
 //!              a rule trips                    open time over, a call asks
 //!   ┌────────┐ ───────────▶ ┌──────┐ ────────────────────────▶ ┌──────────┐
@@ -123,9 +120,9 @@
 //!
 //! Nothing happens on its own: there is no task and no timer, and what time brings about is noticed by the next call.
 //!
-//! A success in a closed circuit costs a few loads and two atomic additions, and takes no lock. A failure takes a
-//! lock for a moment, and so does every call while the circuit is half-open or ramping. An open circuit refuses without
-//! one.
+//! Every call costs O(1), and allocates nothing. A success in a closed circuit costs a few loads and two atomic
+//! additions, and takes no lock. A failure takes a lock for a moment, and so does every call while the circuit is
+//! half-open or ramping. An open circuit refuses without one.
 //!
 //! Sources: Michael Nygard, *Release It!* (the pattern); the hybrid of consecutive failures and rate is Finagle's and
 //! linkerd's; jitter: Marc Brooker, *Exponential Backoff and Jitter*, AWS Architecture Blog, 2015.

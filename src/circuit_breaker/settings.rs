@@ -18,7 +18,7 @@ pub struct Settings {
     pub(super) window: Window,
     hung_after: Option<Duration>,
     pub(super) open_time: OpenTime,
-    longest_hint: Duration,
+    max_hint: Duration,
     pub(super) calm: Duration,
     pub(super) probes: Probes,
     pub(super) probe_lease: Duration,
@@ -35,8 +35,8 @@ impl Settings {
             slow_calls: None,
             window: Window { shape: Shape::Calls(nonzero(100)), minimum: nonzero(20) },
             hung_after: Some(Duration::from_secs(1)),
-            open_time: OpenTime { first: Duration::from_secs(5), most: Duration::from_secs(300) },
-            longest_hint: Duration::from_secs(300),
+            open_time: OpenTime { first: Duration::from_secs(5), max: Duration::from_secs(300) },
+            max_hint: Duration::from_secs(300),
             calm: Duration::from_secs(60),
             probes: Probes { successes: nonzero(1), of: nonzero(1) },
             probe_lease: Duration::from_secs(30),
@@ -116,8 +116,8 @@ impl Settings {
     }
 
     /// How much of the callee's own hint ("leave me alone for an hour") is believed. With zero, none.
-    pub const fn with_longest_hint(mut self, longest: Duration) -> Self {
-        self.longest_hint = longest;
+    pub const fn with_max_hint(mut self, max_hint: Duration) -> Self {
+        self.max_hint = max_hint;
         self
     }
 
@@ -145,6 +145,66 @@ impl Settings {
     pub const fn with_ramp(mut self, ramp: Duration) -> Self {
         self.ramp = ramp;
         self
+    }
+
+    /// The name in refusals and events.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How many failures in a row open the circuit; `None` if no number does.
+    pub const fn consecutive_failures(&self) -> Option<NonZeroU32> {
+        self.consecutive_failures
+    }
+
+    /// What share of failures opens the circuit; `None` if none does.
+    pub const fn failure_rate(&self) -> Option<Ratio> {
+        self.failure_rate
+    }
+
+    /// From when on a call is slow, and what share of such opens the circuit; `None` if that is not judged.
+    pub const fn slow_calls(&self) -> Option<(Duration, Ratio)> {
+        self.slow_calls
+    }
+
+    /// Over which calls the rates are computed.
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// From when on a call that its caller gave up on has failed; `None` if it never has.
+    pub const fn hung_after(&self) -> Option<Duration> {
+        self.hung_after
+    }
+
+    /// How long the circuit stays open.
+    pub const fn open_time(&self) -> OpenTime {
+        self.open_time
+    }
+
+    /// How long a hint of the callee is believed.
+    pub const fn max_hint(&self) -> Duration {
+        self.max_hint
+    }
+
+    /// How long the circuit must have been closed for its next opening to be short.
+    pub const fn calm(&self) -> Duration {
+        self.calm
+    }
+
+    /// How many calls test a callee that was failing.
+    pub const fn probes(&self) -> Probes {
+        self.probes
+    }
+
+    /// How long a probe may take.
+    pub const fn probe_lease(&self) -> Duration {
+        self.probe_lease
+    }
+
+    /// How long it takes to let all calls through again.
+    pub const fn ramp(&self) -> Duration {
+        self.ramp
     }
 
     /// The time after which a finished call was slow, in nanoseconds; `u64::MAX` if that is not judged.
@@ -181,7 +241,7 @@ impl Settings {
     pub(super) fn open_for(&self, streak: u32, hint: Option<Duration>, random: u64) -> Duration {
         let backoff = self.open_time.backoff(streak);
         let spread = scaled(random, backoff / 2);
-        let hint = nanos(hint.unwrap_or_default().min(self.longest_hint));
+        let hint = nanos(hint.unwrap_or_default().min(self.max_hint));
         // A hint is a lower bound. Circuits of many clients got the same one: the spread goes on top.
         Duration::from_nanos((backoff - backoff / 2).max(hint).saturating_add(spread))
     }
@@ -231,14 +291,13 @@ mod tests {
         assert_eq!(settings.open_for(1, Some(20 * SECOND), 0), 20 * SECOND);
         assert_eq!(settings.open_for(1, Some(20 * SECOND), u64::MAX), 20 * SECOND + 5 * SECOND / 2);
         assert_eq!(settings.open_for(1, Some(Duration::MAX), 0), 300 * SECOND);
-        let deaf = settings.with_longest_hint(Duration::ZERO);
+        let deaf = settings.with_max_hint(Duration::ZERO);
         assert_eq!(deaf.open_for(1, Some(20 * SECOND), u64::MAX), 5 * SECOND);
     }
 
     #[test]
     fn absurd_open_times_saturate() {
-        let settings =
-            Settings::new().with_open_time(OpenTime::constant(Duration::MAX)).with_longest_hint(Duration::MAX);
+        let settings = Settings::new().with_open_time(OpenTime::constant(Duration::MAX)).with_max_hint(Duration::MAX);
         assert_eq!(settings.open_for(u32::MAX, Some(Duration::MAX), u64::MAX), Duration::from_nanos(u64::MAX));
         let never = settings.with_open_time(OpenTime::constant(Duration::ZERO));
         assert_eq!(never.open_for(5, None, u64::MAX), Duration::ZERO);

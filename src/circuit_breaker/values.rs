@@ -56,40 +56,71 @@ impl Window {
         let minimum = at_least_one("circuit_breaker.window.minimum", minimum)?;
         Ok(Self { shape: Shape::Time(length), minimum })
     }
+
+    /// How many of the last calls it holds; `None` if it holds those of a time.
+    pub const fn calls(&self) -> Option<NonZeroU32> {
+        match self.shape {
+            Shape::Calls(size) => Some(size),
+            Shape::Time(_) => None,
+        }
+    }
+
+    /// How long calls stay in it; `None` if it holds a number of them.
+    pub const fn length(&self) -> Option<Duration> {
+        match self.shape {
+            Shape::Calls(_) => None,
+            Shape::Time(length) => Some(length),
+        }
+    }
+
+    /// From how many calls on a rate is computed.
+    pub const fn minimum(&self) -> NonZeroU32 {
+        self.minimum
+    }
 }
 
 /// How long a circuit stays open: `first`, then twice as long each time that it opens again without having been
-/// [calm](super::Settings::with_calm) between, but never more than `most`. From each, up to a half is taken off at random, so
+/// [calm](super::Settings::with_calm) between, but never more than `max`. From each, up to a half is taken off at random, so
 /// that many clients of one callee do not return together ("equal jitter": AWS Architecture Blog, *Exponential
 /// Backoff and Jitter*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenTime {
     pub(super) first: Duration,
-    pub(super) most: Duration,
+    pub(super) max: Duration,
 }
 
 impl OpenTime {
-    /// From `first` to `most`. With a `first` of zero, the next call is a probe, always.
+    /// From `first` to `max`. With a `first` of zero, the next call is a probe, always.
     ///
     /// # Errors
-    /// [`InvalidSetting`] if `first` is longer than `most`.
-    pub fn try_new(first: Duration, most: Duration) -> Result<Self, InvalidSetting> {
-        if first <= most {
-            Ok(Self { first, most })
+    /// [`InvalidSetting`] if `first` is longer than `max`.
+    pub fn try_new(first: Duration, max: Duration) -> Result<Self, InvalidSetting> {
+        if first <= max {
+            Ok(Self { first, max })
         } else {
-            Err(InvalidSetting::new("circuit_breaker.open_time.first", first, "at most open_time.most"))
+            Err(InvalidSetting::new("circuit_breaker.open_time.first", first, "at most open_time.max"))
         }
     }
 
     /// Always the same, apart from the jitter.
     pub const fn constant(duration: Duration) -> Self {
-        Self { first: duration, most: duration }
+        Self { first: duration, max: duration }
+    }
+
+    /// How long it stays open at first.
+    pub const fn first(&self) -> Duration {
+        self.first
+    }
+
+    /// How long it stays open at most.
+    pub const fn max(&self) -> Duration {
+        self.max
     }
 
     /// In nanoseconds, without the jitter.
     pub(super) fn backoff(self, streak: u32) -> u64 {
         let doubled = 1_u64.checked_shl(streak.saturating_sub(1)).unwrap_or(u64::MAX);
-        nanos(self.first).saturating_mul(doubled).min(nanos(self.most))
+        nanos(self.first).saturating_mul(doubled).min(nanos(self.max))
     }
 }
 
@@ -114,6 +145,16 @@ impl Probes {
             InvalidSetting::new("circuit_breaker.probes.successes", successes, "at least 1 and at most probes.of")
         })?;
         Ok(Self { successes, of })
+    }
+
+    /// How many must succeed.
+    pub const fn successes(&self) -> NonZeroU32 {
+        self.successes
+    }
+
+    /// How many there are.
+    pub const fn of(&self) -> NonZeroU32 {
+        self.of
     }
 }
 

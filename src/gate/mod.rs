@@ -1,31 +1,47 @@
-//! A gate decides about one request before it reaches the inner service, and is told how it ended.
+//! A room of your own.
 //!
-//! Bulkhead and circuit breaker are gates, and so is whatever you add: implement [`Gate`], and
+//! A gate decides about one request before it reaches the inner service, and is told how it ended. Bulkhead and circuit
+//! breaker are gates, and so is whatever you add.
+//!
+//! # Why
+//! What decides is short; what surrounds it is not, and easily wrong. Implement [`Gate`], and
 //! [`Stack::gate`](crate::Stack::gate) gives you readiness, cancellation, panics, clock reads, classification and
 //! events, right and tested, for nothing.
 //!
-//! # The contract
+//! # When to use it
+//! For whatever admits, delays or refuses requests one by one: office hours, a feature switch, a licence, a limit of
+//! your own.
 //!
-//! * A request is asked about **once**, in `call`. The gate admits it with a permit, lets it wait, or refuses it.
-//! * Every permit is settled **exactly once**, with an [`Ending`]. It does not matter whether the future runs to its
-//!   end, is dropped at any point (before its first poll too), or panics.
-//! * Every wait either ends in [`Gate::poll_wait`], or is abandoned, exactly once.
-//! * Permits and waits are plain data (a start time, a generation, an index), not guards: the future holds the one
-//!   pointer to the gates, and one drop guard for all of them. A permit is `Copy`, so it cannot be a guard by mistake.
-//! * If a gate further in refuses, or the caller leaves before the request was dispatched, the permit is settled
-//!   with [`Ending::Undispatched`].
-//! * A permit is settled as soon as the call ends, not when its future is dropped.
-//! * A gate is always ready. It admits first and drives the inner service's readiness after, in place when that is
-//!   ready at once, else in the future. So nothing holds an inner reservation while it waits. The future then takes
-//!   the very instance that was polled, and leaves a clone behind.
+//! # When not to
+//! For what changes requests or answers, or sends them elsewhere: that is a tower layer, which
+//! [`Stack::layer`](crate::Stack::layer) takes.
 //!
-//! # Fusing
+//! # What the caller sees
+//! | | |
+//! |---|---|
+//! | it | **refuses** or **waits**, as you say |
+//! | [`Reason`](crate::Reason) | as you say: `Custom`, unless another fits better |
+//! | `retry_after` | as you say |
+//! | dispatched | no |
+//! | `poll_ready` | always ready |
+//! | cancel safety | dropping the future settles the permit, or abandons the wait |
 //!
-//! Neighbouring gates of a stack are one: [`Seq`] asks the first and then the second, and one [`Gated`] service, one
-//! future and one clock reading serve them all.
+//! The inner service has to be `Clone`; one that is not goes over `tower::buffer::Buffer`. A wait with an end needs a
+//! tokio runtime with time enabled.
+//!
+//! # Place in the stack
+//! Where you put it. To keep a hold on its state, hand in an `Arc` of it.
+//!
+//! # Defaults
+//! A gate's waits are never looked at by the clock, and abandoning one does nothing, unless you implement
+//! [`wait_until`](Gate::wait_until) and [`abandon`](Gate::abandon).
+//!
+//! # Events
+//! | event | when |
+//! |---|---|
+//! | [`Refused`](crate::Event::Refused) | a request is refused, at once or after a wait |
 //!
 //! # Example
-//!
 //! A gate that lets every tenth request pass, and counts what came of them:
 //!
 //! ```
@@ -60,6 +76,132 @@
 //!
 //! let stack = Stack::new().gate(EveryTenth::default());
 //! ```
+//!
+//! One at a time, in the order of arrival, and nobody waits longer than a second:
+//!
+//! ```
+//! use std::{collections::VecDeque, sync::Mutex, task::{Context, Poll, Waker}, time::Duration};
+//! use plimsoll::{
+//!     Reason, Rejection, Stack,
+//!     clock::{Instant, Moment},
+//!     gate::{Admission, Ending, Gate},
+//! };
+//!
+//! #[derive(Default)]
+//! struct Turnstile(Mutex<Turns>);
+//!
+//! #[derive(Default)]
+//! struct Turns { busy: bool, tickets: u64, queue: VecDeque<(u64, Option<Waker>)> }
+//!
+//! impl Turns {
+//!     /// Wakes whose turn it is. Whenever a turn may have come, somebody has to be woken, or all wait in vain.
+//!     fn wake_next(&self) {
+//!         if let (false, Some((_, Some(waker)))) = (self.busy, self.queue.front()) {
+//!             waker.wake_by_ref();
+//!         }
+//!     }
+//!
+//!     fn leave(&mut self, ticket: u64) {
+//!         self.queue.retain(|(other, _)| *other != ticket);
+//!         self.wake_next();
+//!     }
+//! }
+//!
+//! impl<Req> Gate<Req> for Turnstile {
+//!     type Permit = ();
+//!     type Wait = (u64, Instant);
+//!
+//!     fn admit(&self, _: &Req, now: &Moment) -> Admission<(), Self::Wait> {
+//!         let mut turns = self.0.lock().unwrap();
+//!         if !turns.busy && turns.queue.is_empty() {
+//!             turns.busy = true;
+//!             return Admission::Admitted(());
+//!         }
+//!         turns.tickets += 1;
+//!         let ticket = turns.tickets;
+//!         turns.queue.push_back((ticket, None));
+//!         Admission::Waiting((ticket, now.now().after(Duration::from_secs(1))))
+//!     }
+//!
+//!     fn poll_wait(
+//!         &self,
+//!         &mut (ticket, until): &mut Self::Wait,
+//!         _: &Req,
+//!         now: &Moment,
+//!         cx: &mut Context<'_>,
+//!     ) -> Poll<Result<(), Rejection>> {
+//!         let mut turns = self.0.lock().unwrap();
+//!         if !turns.busy && turns.queue.front().is_some_and(|(first, _)| *first == ticket) {
+//!             turns.queue.pop_front();
+//!             turns.busy = true;
+//!             Poll::Ready(Ok(()))
+//!         } else if now.now() >= until {
+//!             // Once this is `Ready` the wait is spent, and is not abandoned: it has to leave the queue here.
+//!             turns.leave(ticket);
+//!             Poll::Ready(Err(Rejection::new(Reason::WaitTimeout, "turnstile")))
+//!         } else {
+//!             for (_, waker) in turns.queue.iter_mut().filter(|(other, _)| *other == ticket) {
+//!                 *waker = Some(cx.waker().clone());
+//!             }
+//!             Poll::Pending
+//!         }
+//!     }
+//!
+//!     fn wait_until(&self, (_, until): &Self::Wait) -> Instant {
+//!         *until
+//!     }
+//!
+//!     /// Who had been woken and left hands the turn on.
+//!     fn abandon(&self, (ticket, _): Self::Wait) {
+//!         self.0.lock().unwrap().leave(ticket);
+//!     }
+//!
+//!     fn settle(&self, (): (), _: Ending, _: &Moment) {
+//!         let mut turns = self.0.lock().unwrap();
+//!         turns.busy = false;
+//!         turns.wake_next();
+//!     }
+//! }
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() {
+//! # use tower::{ServiceExt, service_fn};
+//! # let turnstile = std::sync::Arc::new(Turnstile::default());
+//! # let service = Stack::new().gate(turnstile.clone()).service(service_fn(|_: ()| async {
+//! #     tokio::time::sleep(Duration::from_millis(600)).await;
+//! #     Ok::<_, std::io::Error>(())
+//! # }));
+//! # let call = || service.clone().oneshot(());
+//! # let (first, second, third) = tokio::join!(call(), call(), call());
+//! # assert!(first.is_ok() && second.is_ok() && third.is_err());
+//! # assert!(turnstile.0.lock().unwrap().queue.is_empty());
+//! # }
+//! ```
+//!
+//! It wakes under its lock and queues without a bound, which is short and good enough for an example; the bulkhead does
+//! neither.
+//!
+//! # How it decides
+//! ```text
+//!             admit ─▶ Refused ──────────────────────────▶ the caller
+//!               ├────▶ Waiting ─▶ poll_wait … ─▶ refused ─▶ the caller
+//!               │         └─▶ caller left ─▶ abandon
+//!               └────▶ Admitted ─▶ gates further in, inner service ─▶ settle, once
+//! ```
+//! * A request is asked about **once**, in `call`. The gate admits it with a permit, lets it wait, or refuses it.
+//! * Every permit is settled **exactly once**, with an [`Ending`]. It does not matter whether the future runs to its
+//!   end, is dropped at any point (before its first poll too), or panics.
+//! * Every wait either ends in [`Gate::poll_wait`], or is abandoned, exactly once.
+//! * Permits and waits are plain data (a start time, a generation, an index), not guards: the future holds the one
+//!   pointer to the gates, and one drop guard for all of them. A permit is `Copy`, so it cannot be a guard by mistake.
+//! * If a gate further in refuses, or the caller leaves before the request was dispatched, the permit is settled
+//!   with [`Ending::Undispatched`].
+//! * A permit is settled as soon as the call ends, not when its future is dropped.
+//! * A gate is always ready. It admits first and drives the inner service's readiness after, in place when that is
+//!   ready at once, else in the future. So nothing holds an inner reservation while it waits. The future then takes
+//!   the very instance that was polled, and leaves a clone behind.
+//!
+//! Neighbouring gates of a stack are one: [`Seq`] asks the first and then the second, and one [`Gated`] service, one
+//! future and one clock reading serve them all.
 
 mod adapt;
 mod future;
@@ -82,7 +224,12 @@ use crate::{
     rejection::Rejection,
 };
 
-/// Decides about requests before they reach the inner service. See the [module](self) for the contract.
+/// Decides about requests before they reach the inner service. See the [module](self#how-it-decides) for the contract.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not decide about requests `{Req}`",
+    label = "not a `Gate` for this request",
+    note = "the closures given to a gate say the type of the request, and answer with owned values of the very type that is asked for"
+)]
 pub trait Gate<Req> {
     /// What an admitted request holds until it is settled: plain data.
     type Permit: Copy;

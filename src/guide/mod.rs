@@ -3,7 +3,8 @@
 //! * [`order`]: which layer goes where, and what breaks if two are swapped
 //! * [`errors`]: one error type, and which of `service` and `wrap` you need
 //! * [`readiness`]: why gates are always ready, and what that asks of the inner service
-//! * [`testing`](self::test): how to test what your service does when things fail
+//! * [`compile`]: what the compiler wants, and a service in a struct
+//! * [`testing`]: how to test what your service does when things fail
 //! * [`design`]: questions that begin with "why"
 
 /// Which layer goes where, and what breaks if two are swapped.
@@ -18,9 +19,13 @@ pub mod errors {}
 #[doc = include_str!("readiness.md")]
 pub mod readiness {}
 
+/// What the compiler wants when a stack does not compile, and how to keep a service in a struct.
+#[doc = include_str!("compile.md")]
+pub mod compile {}
+
 /// How to test what your service does when things fail.
-#[doc = include_str!("test.md")]
-pub mod test {}
+#[doc = include_str!("testing.md")]
+pub mod testing {}
 
 /// Questions that begin with "why".
 #[doc = include_str!("design.md")]

@@ -12,15 +12,15 @@
 //! use std::time::Duration;
 //! use axum::{Router, routing::get};
 //! use plimsoll::{Stack, bulkhead, http::RespondRejections};
-//! use tower::ServiceBuilder;
 //!
 //! let stack = Stack::new()
+//!     .layer(RespondRejections::new())
 //!     .timeout(Duration::from_secs(2))
 //!     .bulkhead(bulkhead::Settings::try_new(64)?.with_wait(64, Duration::from_millis(100)));
 //!
 //! let app: Router = Router::new()
 //!     .route("/", get(|| async { "hello" }))
-//!     .layer(ServiceBuilder::new().layer(RespondRejections::new()).layer(stack.wrapping()));
+//!     .layer(stack.wrapping());
 //! # let _ = app;
 //! # Ok(())
 //! # }
@@ -28,7 +28,12 @@
 //! # fn main() {}
 //! ```
 //!
-//! Routes layered from one stack share its limits.
+//! Routes layered from one stack share its limits. A body of your own is a closure:
+//! [`RespondRejections::with`]`(|rejection: &Rejection| …)`, over [`HeadersOnly`].
+//!
+//! # Requests carry what the layers know
+//! With `.carry(`[`Extensions`]`)` on a timeout or a retry, the request takes its deadline and the number of the attempt
+//! along to its handler, across `spawn` too.
 
 mod carry;
 mod future;

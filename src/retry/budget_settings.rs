@@ -10,7 +10,7 @@ pub(super) const KINDS: usize = 4;
 
 /// What a [`Budget`](super::Budget) is made of.
 ///
-/// | setting | default | because |
+/// | setting | default | why |
 /// |---|---|---|
 /// | ratio | 10 % | the share of retries that Google's SRE book (chapter 21) allows a client, and the deposit in Brooker's article and gRPC's example (proposal A6); three such layers multiply load by 1.33 at most, three of 20 % by 1.73 |
 /// | cap | 100 tokens | as many retries as the bucket of the AWS SDKs holds (500 at 5 each): what an outage can add at once |

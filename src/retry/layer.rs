@@ -1,9 +1,9 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tower_layer::Layer;
 
 use super::{
-    Budget, CloneRequest, Discard, Retry, RetryHandle, Settings,
+    Budget, CloneRequest, Discard, Handle, Retry, Settings,
     state::{Plan, Shared},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 /// Every service that it layers, every clone of those and of itself shares the budget, the settings and the source
 /// of chance. Its types are the hooks: `R` makes copies of requests, `C` judges results, `K` reads and writes what
 /// a request carries, `D` takes dead letters.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct RetryLayer<R = CloneRequest, C = Standard, K = Scoped, D = Discard> {
     plan: Plan<R, C, K, D>,
@@ -84,20 +84,20 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
         RetryLayer { plan: Plan { shared, replay, judge, carrier, dead_letters: sink } }
     }
 
-    /// Lets `observer` hear of retries and of their end; the first who asks is heard. In a stack without one of its
-    /// own, this is left to the stack's.
+    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called. The first
+    /// who asks is heard.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.plan.shared.events.observe(observer);
         self
     }
 
-    /// A way to look at it, and to change its settings while it is at work. Take it when the budget is given.
-    pub fn handle(&self) -> RetryHandle {
-        RetryHandle::new(&self.plan.shared)
+    /// Looks at it and changes it while it serves. Take it after the budget is given, and before the layer goes into the
+    /// stack.
+    pub fn handle(&self) -> Handle {
+        Handle::new(&self.plan.shared)
     }
 
-    /// The same settings and hooks with a state of its own: another budget, full, and other delays. It announces where
-    /// this one does.
+    /// The same settings, hooks and observer, with new state: another budget, full, and other delays.
     pub fn fresh(&self) -> Self
     where
         R: Clone,
@@ -111,8 +111,8 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
         Self { plan: Plan { shared, ..self.plan.clone() } }
     }
 
-    pub(crate) fn events(&self) -> &Events {
-        &self.plan.shared.events
+    pub(crate) fn join(&self, events: &Events) {
+        self.plan.shared.events.join(events);
     }
 
     pub(crate) fn judged<New>(self, judge: impl FnOnce(C) -> New) -> RetryLayer<R, New, K, D> {
@@ -121,29 +121,10 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
     }
 }
 
-/// Which judge a retry has in a stack: its own, if it was given one, else the stack's.
-pub trait OrStacks<C> {
-    /// The judge in the stack.
-    type Judge;
-
-    /// The judge in the stack.
-    fn or_stacks(self, stacks: C) -> Self::Judge;
-}
-
-/// No judge was given.
-impl<C> OrStacks<C> for Standard {
-    type Judge = C;
-
-    fn or_stacks(self, stacks: C) -> C {
-        stacks
-    }
-}
-
-impl<C, Own> OrStacks<C> for Chosen<Own> {
-    type Judge = Self;
-
-    fn or_stacks(self, _: C) -> Self {
-        self
+/// Whatever the hooks are: closures are not `Debug`.
+impl<R, C, K, D> fmt::Debug for RetryLayer<R, C, K, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryLayer").field("snapshot", &self.handle().snapshot()).finish_non_exhaustive()
     }
 }
 

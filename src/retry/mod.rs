@@ -1,7 +1,6 @@
-//! Try again what failed, within a budget.
+//! Try again what failed by chance, and not what failed by overload.
 //!
 //! # Why
-//!
 //! Many failures are gone a moment later: a connection that was reset, an instance that was restarting, a lock held
 //! too long. Sending the request again hides them from the caller. But retries are also how a small failure becomes
 //! an outage: they add load exactly when the callee has none to spare, layers of them multiply (three attempts in
@@ -13,12 +12,10 @@
 //! they are what was saved up and then one a second.
 //!
 //! # When to use it
-//!
 //! Around calls of another process that may fail for a moment, and may be sent twice without harm. Use it at *one*
 //! place on the way, the nearest to the caller that still knows what is safe to repeat.
 //!
 //! # When not to
-//!
 //! * What is not idempotent, unless it carries a key by which the callee knows it again. Say so with
 //!   [`RetryLayer::replay`].
 //! * Where somebody further out retries. Layers of this library notice that by themselves, in one task; across
@@ -26,17 +23,20 @@
 //! * Against overload of your own making: retries cannot help there. Shed load.
 //!
 //! # What the caller sees
+//! | | |
+//! |---|---|
+//! | it | **tries again**; it refuses nothing |
+//! | [`Reason`](crate::Reason) | none of its own: the result of the last attempt that was made, whatever it was |
+//! | `retry_after` | none of its own |
+//! | dispatched | as the last attempt says |
+//! | `poll_ready` | the inner service's |
+//! | cancel safety | dropping the future cancels whatever it is at; what the budget gave for an attempt that was not sent goes back, exactly once |
 //!
-//! It **bounds**: it refuses nothing, gives no [`Reason`](crate::Reason) and no `retry_after` of its own. The caller
-//! gets the result of the last attempt that was made, whatever it was, never a made-up one.
-//!
-//! * `poll_ready` is the inner service's. Later attempts drive the readiness of a clone, so the inner service has to
-//!   be `Clone`; one that is not goes over `tower::buffer::Buffer`.
+//! * Later attempts drive the readiness of a clone, so the inner service has to be `Clone`; one that is not goes over
+//!   `tower::buffer::Buffer`.
 //! * Only what the judge calls [`Outcome::Failure`](crate::Outcome::Failure) is tried again; that may be a response.
 //!   By the [`Standard`](crate::classify::Standard) judge, refusals from further in that never reached the callee are
 //!   none: an open circuit breaker is asked once, and nobody sleeps.
-//! * Dropping the future cancels whatever it is at. What the budget gave for an attempt that was not sent goes back,
-//!   exactly once.
 //! * Until a request is answered its copy is kept, for the next attempt. During a delay nothing of the attempt before
 //!   is held but its result; a response with a body that is still streaming holds its connection through the delay.
 //! * A delay needs a tokio runtime with time enabled. Nothing else does.
@@ -45,32 +45,29 @@
 //! request can [carry](RetryLayer::carry) it, from the request.
 //!
 //! # Place in the stack
-//!
 //! Inside the total timeout, so that its deadline bounds all attempts; outside the circuit breaker, the bulkhead and
 //! the per-attempt timeout, so that each attempt meets them anew and a delay holds no permit.
 //!
 //! # Defaults
-//!
-//! | setting | default | because |
+//! | setting | default | why |
 //! |---|---|---|
-//! | attempts | 3, the first included | a third attempt helps where a second one did not, a fourth hardly ever; Google's SRE book (chapter 21) and the AWS SDKs say the same |
-//! | backoff | 50 ms, doubling up to 20 s | the AWS SDKs' retry behaviour of 2026; short, since most failures are short |
-//! | after throttling or overload | 1 s, doubling up to 20 s | of the same source: who asked for less needs more than a moment |
-//! | jitter | full | the fewest calls under contention (Brooker, *Exponential Backoff And Jitter*, 2015) |
-//! | longest hint | 20 s | the cap: no request is kept for longer than our own delays would keep it |
-//! | budget | 10 % of successes, 1 a second, 100 saved | see [`BudgetSettings`] |
-//! | replay | [`CloneRequest`] | a clone is the request again; what must not be repeated needs saying |
-//! | carry, dead letters | none | they depend on your types |
+//! | [attempts](Settings::with_attempts) | 3, the first included | a third attempt helps where a second one did not, a fourth hardly ever; Google's SRE book (chapter 21) and the AWS SDKs say the same |
+//! | [backoff](Settings::with_backoff) | 50 ms, doubling up to 20 s | the AWS SDKs' retry behaviour of 2026; short, since most failures are short |
+//! | [after throttling or overload](Backoff::try_with_throttled_base) | 1 s, doubling up to 20 s | of the same source: who asked for less needs more than a moment |
+//! | [jitter](Jitter) | full | the fewest calls under contention (Brooker, *Exponential Backoff And Jitter*, 2015) |
+//! | [max hint](Settings::with_max_hint) | 20 s | the cap: no request is kept for longer than our own delays would keep it |
+//! | [budget](RetryLayer::budget) | 10 % of successes, 1 a second, 100 saved | see [`BudgetSettings`] |
+//! | [replay](RetryLayer::replay) | [`CloneRequest`] | a clone is the request again; what must not be repeated needs saying |
+//! | name | `retry` | give each callee its own |
+//! | [carry](RetryLayer::carry), [dead letters](RetryLayer::dead_letter) | none | they depend on your types |
 //!
 //! # Events
-//!
 //! | event | when |
 //! |---|---|
 //! | [`Retrying`](crate::Event::Retrying) | an attempt failed and there will be another, before its delay |
 //! | [`RetryStopped`](crate::Event::RetryStopped) | an attempt failed and there will be no other, with how many were made and [why](crate::event::Stop) |
 //!
 //! # Example
-//!
 //! ```
 //! use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 //! use plimsoll::{Stack, retry};
@@ -98,7 +95,6 @@
 //! ```
 //!
 //! # How it decides
-//!
 //! ```text
 //!             result of an attempt
 //!                      │
@@ -119,6 +115,10 @@
 //!                      │                         (both return the token)
 //!               the next attempt
 //! ```
+//!
+//! Every call costs O(1), and allocates nothing but what the copy does. While nothing fails: a few loads, the copy, and a
+//! deposit, which only looks at a full budget; no lock, and no clock unless the request carries its deadline. A failure
+//! takes a lock for a moment, reads the clock and draws a number.
 //!
 //! An attempt after a failure that ends in [`Outcome::Ignored`](crate::Outcome::Ignored), such as the refusal of a
 //! circuit that opened meanwhile, is the answer too (`NotRetryable`).
@@ -142,9 +142,9 @@ pub use self::{
     budget_settings::BudgetSettings,
     dead_letter::{DeadLetter, DeadLetters, Discard},
     future::ResponseFuture,
-    layer::{OrStacks, RetryLayer},
+    layer::RetryLayer,
     replay::{CloneRequest, Replay},
     service::Retry,
     settings::Settings,
-    state::{RetryHandle, Snapshot},
+    state::{Handle, Snapshot},
 };

@@ -17,6 +17,11 @@
 ///
 /// A closure over `&Req` and the number of the attempt that the copy is for qualifies. It runs in the call path; a
 /// panic in it loses nothing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not copy requests `{Req}`",
+    label = "makes no copy of this request",
+    note = "by default the request has to be `Clone`; if it is not, say how with `RetryLayer::replay`"
+)]
 pub trait Replay<Req> {
     /// The request for the `attempt`th attempt, of which the first is 1; or `None` where it cannot be had again.
     fn replay(&self, req: &Req, attempt: u32) -> Option<Req>;

@@ -1,11 +1,12 @@
 use std::{
+    fmt,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use tower_service::Service;
 
-use super::{DeadLetters, Replay, future::ResponseFuture, state::Plan, tries::Tries};
+use super::{DeadLetters, Handle, Replay, future::ResponseFuture, state::Plan, tries::Tries};
 use crate::{classify::Classify, request::Carry};
 
 /// A service whose failed requests are sent again. Made by [`RetryLayer`](super::RetryLayer), or in a stack by
@@ -14,7 +15,6 @@ use crate::{classify::Classify, request::Carry};
 /// It is ready when the inner service is. A clone costs one reference count and the inner clone, and shares budget
 /// and settings. The inner service has to be `Clone`, since later attempts are sent by clones of it; one that is not
 /// goes into `tower::buffer::Buffer`.
-#[derive(Debug)]
 pub struct Retry<S, R, C, K, D> {
     inner: S,
     plan: Arc<Plan<R, C, K, D>>,
@@ -29,6 +29,13 @@ impl<S, R, C, K, D> Retry<S, R, C, K, D> {
 impl<S: Clone, R, C, K, D> Clone for Retry<S, R, C, K, D> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), plan: Arc::clone(&self.plan) }
+    }
+}
+
+impl<S: fmt::Debug, R, C, K, D> fmt::Debug for Retry<S, R, C, K, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let snapshot = Handle::new(&self.plan.shared).snapshot();
+        f.debug_struct("Retry").field("inner", &self.inner).field("snapshot", &snapshot).finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What one pointer leads to: the shared state, and the hooks.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Plan<R, C, K, D> {
     pub(super) shared: Shared,
     pub(super) replay: R,
@@ -72,15 +72,14 @@ impl State {
     }
 }
 
-/// A hold on the retries of a [`RetryLayer`](super::RetryLayer), to look at them and to change their settings while
-/// they are at work. Cloning it is cheap.
+/// Looks at a retry and changes it while it serves. A clone costs a reference count or two.
 #[derive(Clone, Debug)]
-pub struct RetryHandle {
+pub struct Handle {
     state: Arc<State>,
     budget: Option<Budget>,
 }
 
-/// How the retries of a layer stand.
+/// A retry at one moment. The numbers are read one after the other, while calls go on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -94,12 +93,12 @@ pub struct Snapshot {
     pub stopped: u64,
 }
 
-impl RetryHandle {
+impl Handle {
     pub(super) fn new(shared: &Shared) -> Self {
         Self { state: Arc::clone(&shared.state), budget: shared.budget.clone() }
     }
 
-    /// How it stands. The numbers are read one after the other, while calls go on.
+    /// The retry as it is at this moment.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             settings: self.state.settings(),
@@ -109,11 +108,11 @@ impl RetryHandle {
         }
     }
 
-    /// Changes the settings. A request under way keeps the number of attempts that it began with; a delay that has
-    /// begun goes on as it is.
+    /// Retries by `settings` from now on; the name stays. A request under way keeps the number of attempts that it
+    /// began with; a delay that has begun goes on as it is.
     pub fn update(&self, settings: Settings) {
         let mut current = self.state.settings.lock();
-        *current = settings;
+        *current = settings.with_name(current.name());
         self.state.attempts.store(settings.attempts().get(), Relaxed);
     }
 

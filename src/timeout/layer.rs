@@ -1,18 +1,17 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::service::Timeout;
+use super::{handle::Handle, service::Timeout, settings::Settings};
 use crate::{
     clock::nanos,
     event::{Events, Observer},
     request::{Scoped, Unasked},
-    settings::InvalidSetting,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::AtomicU64,
 };
 
 /// Bounds the time of calls. See the [module](super).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct TimeoutLayer<D = Unasked, T = Unasked, K = Scoped> {
     pub(super) shared: Arc<Shared>,
@@ -29,52 +28,30 @@ pub(super) struct Shared {
 }
 
 /// What is asked of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Questions<D, T, K> {
     pub(super) deadline: D,
     pub(super) timeout: T,
     pub(super) carry: K,
 }
 
+impl Shared {
+    fn new(settings: Settings, events: Events) -> Arc<Self> {
+        Arc::new(Self { limit: AtomicU64::new(nanos(settings.limit())), name: settings.name(), events })
+    }
+}
+
 impl TimeoutLayer {
-    /// Calls take at most `limit`. Zero lets through only what is answered at the first poll; [`Duration::MAX`] is no
-    /// limit, and leaves the deadlines that requests bring.
-    pub fn new(limit: Duration) -> Self {
-        Self::named("timeout", limit)
-    }
-
-    /// As [`new`](Self::new), with the name under which it refuses.
-    pub fn named(name: &'static str, limit: Duration) -> Self {
-        let shared = Shared { limit: AtomicU64::new(nanos(limit)), name, events: Events::default() };
+    /// Bounds calls by `settings`; a [`Duration`] will do.
+    pub fn new(settings: impl Into<Settings>) -> Self {
         let questions = Questions { deadline: Unasked, timeout: Unasked, carry: Scoped };
-        Self { shared: Arc::new(shared), questions }
+        Self { shared: Shared::new(settings.into(), Events::default()), questions }
     }
+}
 
-    /// As [`new`](Self::new), for a number that may be anything.
-    ///
-    /// # Errors
-    /// [`InvalidSetting`] if `limit` is zero.
-    pub fn try_new(limit: Duration) -> Result<Self, InvalidSetting> {
-        if limit.is_zero() {
-            return Err(InvalidSetting::new("timeout.limit", limit, "longer than zero"));
-        }
-        Ok(Self::new(limit))
-    }
-
-    /// A timeout for a whole call, retries and pauses included, and one for each attempt: the first goes outside of
-    /// retry, the second inside.
-    ///
-    /// # Errors
-    /// [`InvalidSetting`] if either is zero, or `attempt` is not shorter than `total`: it would never end an attempt
-    /// before the call is over.
-    pub fn try_total_and_attempt(total: Duration, attempt: Duration) -> Result<(Self, Self), InvalidSetting> {
-        if total.is_zero() {
-            return Err(InvalidSetting::new("timeout.total", total, "longer than zero"));
-        }
-        if attempt.is_zero() || attempt >= total {
-            return Err(InvalidSetting::new("timeout.attempt", attempt, "longer than zero and shorter than the total"));
-        }
-        Ok((Self::named("timeout.total", total), Self::named("timeout.attempt", attempt)))
+impl From<Settings> for TimeoutLayer {
+    fn from(settings: Settings) -> Self {
+        Self::new(settings)
     }
 }
 
@@ -85,7 +62,8 @@ impl From<Duration> for TimeoutLayer {
 }
 
 impl<D, T, K> TimeoutLayer<D, T, K> {
-    /// Heeds the deadline that a request brings: `|r: &Req| r.deadline`. The earlier of it and the limit ends the
+    /// Heeds the deadline that a request brings: `|r: &Req| r.deadline`, or where it says how long is left,
+    /// `|r: &Req| r.left.map(|left| clock::now().after(left))`; [`clock::Instant`](crate::clock::Instant) tells more. The earlier of it and the limit ends the
     /// call. A deadline that a stranger may set should be clamped there.
     pub fn deadline_by<F>(self, deadline: F) -> TimeoutLayer<F, T, K> {
         let Questions { timeout, carry, .. } = self.questions;
@@ -106,19 +84,38 @@ impl<D, T, K> TimeoutLayer<D, T, K> {
         TimeoutLayer { shared: self.shared, questions: Questions { deadline, timeout, carry } }
     }
 
-    /// Lets `observer` hear of refusals; in a stack, the stack's observer does unless this was called.
+    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called. The first
+    /// who asks is heard.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.shared.events.observe(observer);
         self
     }
 
-    /// Looks at the limit and changes it while calls are made.
+    /// Looks at it and changes it while it serves. Take it before the layer goes into the stack.
     pub fn handle(&self) -> Handle {
-        Handle(Arc::clone(&self.shared))
+        Handle::new(Arc::clone(&self.shared))
+    }
+
+    /// The same settings, questions and observer, with new state: its limit is changed apart from this one's.
+    pub fn fresh(&self) -> Self
+    where
+        D: Clone,
+        T: Clone,
+        K: Clone,
+    {
+        let shared = Shared::new(self.shared.settings(), self.shared.events.clone());
+        Self { shared, questions: self.questions.clone() }
     }
 
     pub(crate) fn join(&self, events: &Events) {
         self.shared.events.join(events);
+    }
+}
+
+/// Whatever the questions are: closures are not `Debug`.
+impl<D, T, K> fmt::Debug for TimeoutLayer<D, T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimeoutLayer").field("settings", &self.shared.settings()).finish_non_exhaustive()
     }
 }
 
@@ -127,24 +124,5 @@ impl<S, D: Clone, T: Clone, K: Clone> Layer<S> for TimeoutLayer<D, T, K> {
 
     fn layer(&self, inner: S) -> Self::Service {
         Timeout::new(inner, self.clone())
-    }
-}
-
-/// Looks at a timeout and changes it while calls are made.
-#[derive(Clone, Debug)]
-pub struct Handle(Arc<Shared>);
-
-impl Handle {
-    /// How long a call may take.
-    pub fn limit(&self) -> Duration {
-        match self.0.limit.load(Relaxed) {
-            u64::MAX => Duration::MAX,
-            nanos => Duration::from_nanos(nanos),
-        }
-    }
-
-    /// Changes how long a call may take, for calls made from now on.
-    pub fn update(&self, limit: Duration) {
-        self.0.limit.store(nanos(limit), Relaxed);
     }
 }

@@ -7,7 +7,7 @@
 //! # When to use it
 //! Outermost on a server, so that no request is worked on longer than anybody waits. Twice on a client: one for the
 //! whole call, outside of retry, and a shorter one for each attempt, inside of it.
-//! [`TimeoutLayer::try_total_and_attempt`] makes the pair. Choose the attempt's so that few good answers are cut off:
+//! [`Settings::try_total_and_attempt`] makes the pair. Choose the attempt's so that few good answers are cut off:
 //! the callee's 99.9th percentile, and some.
 //!
 //! # When not to
@@ -15,14 +15,19 @@
 //! bound how long a request *queues*: the rooms that queue have a bound of their own.
 //!
 //! # What the caller sees
-//! It **bounds**. When the time is up the caller gets [`Timeout`](crate::Reason::Timeout), or
-//! [`DeadlineExceeded`](crate::Reason::DeadlineExceeded) if it was the deadline that the request itself brought; both
-//! say that the request was dispatched, for it may have been. A deadline that is past already **refuses** before
-//! dispatch. `retry_after` is not known. Dropping the future drops the inner one.
+//! | | |
+//! |---|---|
+//! | it | **bounds**; it **refuses** a request whose deadline is past already |
+//! | [`Reason`](crate::Reason) | `Timeout`, or `DeadlineExceeded` if it was the deadline that the request itself brought |
+//! | `retry_after` | not known |
+//! | dispatched | yes, for it may have been; not if the deadline was past before |
+//! | `poll_ready` | the inner service's |
+//! | cancel safety | dropping the future drops the inner one; nothing else is held |
 //!
 //! The limit counts from the first poll that finds the inner service pending: what is answered at once needs neither
-//! clock nor timer. Readiness passes through, and time spent in `poll_ready` does not count; gates are always ready
-//! and drive what is behind them in the future, where it does.
+//! clock nor timer. Time spent in `poll_ready` does not count; gates are always ready and drive what is behind them in
+//! the future, where it does. When the time is up the inner future is dropped at once, before the caller hears of it. A
+//! timer needs a tokio runtime with time enabled.
 //!
 //! # Place in the stack
 //! See "When to use it". A circuit breaker belongs above the timeout for attempts, so that it sees a callee that hangs.
@@ -32,9 +37,10 @@
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | limit | none, you say | only you know how long an answer is of use |
-//! | deadline of the request | not asked | a stranger's word is not taken unless you say so |
-//! | name | `timeout` | |
+//! | [limit](Settings::new) | none, you say | only you know how long an answer is of use |
+//! | [deadline of the request](TimeoutLayer::deadline_by) | not asked | a stranger's word is not taken unless you say so |
+//! | [limit of the request](TimeoutLayer::timeout_by) | not asked | most requests of a stack are alike |
+//! | name | `timeout` | give each limit its own where there are two |
 //!
 //! # Events
 //! | event | when |
@@ -67,15 +73,20 @@
 //!                  ▼
 //!            set a timer once for min(limit, deadline) ─due─▶ drop inner, refused
 //! ```
-//! Ready path: no clock, no timer, no allocation. Pending: one clock read and one timer, which lives in the future.
+//! Every call costs O(1), and allocates nothing. One that is answered at once: no clock, no timer, no lock. One that is
+//! pending: one clock read and one timer, which lives in the future.
 
 mod future;
+mod handle;
 mod layer;
 mod limit;
 mod service;
+mod settings;
 
 pub use self::{
     future::ResponseFuture,
-    layer::{Handle, TimeoutLayer},
+    handle::{Handle, Snapshot},
+    layer::TimeoutLayer,
     service::Timeout,
+    settings::Settings,
 };

@@ -1,4 +1,7 @@
-use std::task::{Context, Poll};
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
 
 use tower_service::Service;
 
@@ -16,7 +19,7 @@ use crate::{
 };
 
 /// A service whose calls take so long and no longer. See the [module](super).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Timeout<S, D = Unasked, T = Unasked, K = Scoped> {
     inner: S,
     layer: TimeoutLayer<D, T, K>,
@@ -25,6 +28,12 @@ pub struct Timeout<S, D = Unasked, T = Unasked, K = Scoped> {
 impl<S, D, T, K> Timeout<S, D, T, K> {
     pub(super) fn new(inner: S, layer: TimeoutLayer<D, T, K>) -> Self {
         Self { inner, layer }
+    }
+}
+
+impl<S: fmt::Debug, D, T, K> fmt::Debug for Timeout<S, D, T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout").field("inner", &self.inner).field("layer", &self.layer).finish()
     }
 }
 

@@ -21,10 +21,10 @@ macro_rules! every_subject {
                 Stack::new().bulkhead(kit.set(settings(1).with_wait(8, Duration::MAX).with_order(Order::NewestFirst)))
             };
             weighted_bulkhead: Some(3), |kit: &Kit| {
-                Stack::new().bulkhead(kit.waiting(3, Duration::MAX).weighted(|ask: &Ask| ask.weight))
+                Stack::new().bulkhead(kit.waiting(3, Duration::MAX).weight_by(|ask: &Ask| ask.weight))
             };
             weighted_bulkhead_that_refuses: Some(3), |kit: &Kit| {
-                Stack::new().bulkhead(kit.bulkhead(3).weighted(|ask: &Ask| ask.weight))
+                Stack::new().bulkhead(kit.bulkhead(3).weight_by(|ask: &Ask| ask.weight))
             };
             bulkhead_with_compartments: Some(3), |kit: &Kit| {
                 let set = settings(4).try_with_compartments(&[2, 1]).expect("fits").with_wait(8, Duration::MAX);

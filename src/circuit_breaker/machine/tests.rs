@@ -268,7 +268,7 @@ prop_compose! {
             .with_window(window.expect("a window"))
             .with_open_time(OpenTime::try_new(open.0.min(open.1), open.0.max(open.1)).expect("an open time"))
             .with_probes(Probes::try_new(probes.1 % probes.0 + 1, probes.0).expect("probes"))
-            .with_calm(times.0).with_probe_lease(times.1).with_ramp(times.2).with_longest_hint(times.3);
+            .with_calm(times.0).with_probe_lease(times.1).with_ramp(times.2).with_max_hint(times.3);
         settings = match rules.0.and_then(NonZeroU32::new) {
             Some(failures) => settings.with_consecutive_failures(failures),
             None => settings.without_consecutive_failures(),
