@@ -78,11 +78,11 @@ fn any_breaker() -> impl Strategy<Value = CircuitBreaker> {
         let rate = parsed("rate", Ratio::try_new("rate", rate), Ratio::HALF);
         let slow = parsed("slow", Ratio::try_new("slow", slow), Ratio::HALF);
         settings = settings.with_failure_rate(rate).with_slow_calls(most, slow).with_hung_after(hung);
-        settings = settings.with_calm(calm).with_probe_lease(lease).with_ramp(ramp).with_longest_hint(first);
+        settings = settings.with_calm(calm).with_probe_lease(lease).with_ramp(ramp).with_max_hint(first);
         if let Some(row) = NonZeroU32::new(row) {
             settings = settings.with_consecutive_failures(row);
         }
-        CircuitBreaker::new(settings).with_chance(Chance::seeded(1))
+        CircuitBreaker::new(settings).chance(Chance::seeded(1))
     })
 }
 
@@ -120,7 +120,7 @@ proptest! {
                 reply.after(Duration::from_millis(millis))
             });
             let handle = bulkhead.handle();
-            let bulkhead = bulkhead.weighted(|weight: &u32| *weight).compartment_by(|kind: &u32| *kind as usize % 5);
+            let bulkhead = bulkhead.weight_by(|weight: &u32| *weight).compartment_by(|kind: &u32| *kind as usize % 5);
             let service = Stack::new()
                 .timeout(patience)
                 .retry(retry)

@@ -6,7 +6,7 @@ use axum::Router;
 use http::header::RETRY_AFTER;
 use plimsoll::{
     Error, InvalidSetting, Outcome, Reason, Stack, bulkhead, circuit_breaker, classify::Failure as Failed,
-    http::RespondRejections, retry, timeout::TimeoutLayer,
+    http::RespondRejections, retry, timeout,
 };
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
@@ -65,7 +65,7 @@ pub(crate) fn client(protected: bool, wire: Wire, facts: Facts, tally: &Tally) -
     if !protected {
         return Ok(client::naive(wire, patience));
     }
-    let (total, attempt) = TimeoutLayer::try_total_and_attempt(2 * patience, patience)?;
+    let (total, attempt) = timeout::Settings::try_total_and_attempt(2 * patience, patience)?;
     let pauses = retry::Backoff::try_new(Duration::from_millis(50), patience)?.try_with_throttled_base(patience / 4)?;
 
     let stack = Stack::new()
