@@ -1,11 +1,17 @@
 //! The bulkhead through the public door, in paused time.
 #![cfg(feature = "testing")]
 
-use std::{io, sync::Arc, sync::Mutex, time::Duration};
+use std::{
+    future::Future,
+    io,
+    sync::{Arc, Mutex, mpsc},
+    task::{Context, Wake, Waker},
+    time::Duration,
+};
 
 use plimsoll::{
     Error, Event, Reason, Stack,
-    bulkhead::{Bulkhead, Order, Settings},
+    bulkhead::{self, Bulkhead, Order, Settings},
     clock,
     testing::{Mock, Reply},
 };
@@ -272,4 +278,39 @@ async fn idle_clones_hold_nothing() {
     }
     let _held = service.clone().call(1);
     assert_eq!(handle.in_flight(), 1);
+}
+
+/// A waker was dropped under the lock when its waiter left. It may be the last that holds on to a task, and with the
+/// task go the calls that this was making: one that waited at the same bulkhead locked the thread out for ever.
+#[test]
+fn a_waker_may_look_at_the_bulkhead_while_it_is_dropped() {
+    struct Curious(bulkhead::Handle);
+
+    impl Wake for Curious {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Curious {
+        fn drop(&mut self) {
+            self.0.snapshot();
+        }
+    }
+
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || {
+        let bulkhead = Bulkhead::new(settings(1).with_wait(9, Duration::MAX));
+        let handle = bulkhead.handle();
+        let mut service = Stack::new().bulkhead(bulkhead).service(callee().0);
+        let _held = service.call(1);
+        for polls in 1..3 {
+            let mut waiting = Box::pin(service.call(1));
+            for _ in 0..polls {
+                let waker = Waker::from(Arc::new(Curious(handle.clone())));
+                assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            }
+            drop(waiting);
+        }
+        done.send(handle.snapshot().waiting).expect("heard");
+    });
+    assert_eq!(is_done.recv_timeout(10 * SECOND), Ok(0));
 }

@@ -149,13 +149,14 @@ where
     ) -> Poll<Result<Permit, Rejection>> {
         let State { queue, name, .. } = &*self.state;
         // Cloned and dropped outside of the lock: a waker is somebody else's code.
-        let waker = cx.waker().clone();
-        let claimed = queue.lock().waiters.claim(wait.ticket, waker);
+        let mut waker = Some(cx.waker().clone());
+        let claimed = queue.lock().waiters.claim(wait.ticket, &mut waker);
+        drop(waker);
         match claimed {
-            Ok(permit) => Poll::Ready(Ok(permit)),
-            Err(_replaced) if now.now() < wait.until => Poll::Pending,
+            Some(permit) => Poll::Ready(Ok(permit)),
+            None if now.now() < wait.until => Poll::Pending,
             // The turn may come in this very moment; then it is taken, and not wasted.
-            Err(_replaced) => Poll::Ready(match self.state.leave(wait.lane, wait.ticket) {
+            None => Poll::Ready(match self.state.leave(wait.lane, wait.ticket) {
                 Some(permit) => Ok(permit),
                 None if wait.deadline => Err(Rejection::new(Reason::DeadlineExceeded, name)),
                 None => Err(Rejection::new(Reason::WaitTimeout, name)),
@@ -219,11 +220,16 @@ impl State {
 
     /// Ends a wait. Somebody behind may be able to go on now, who was too narrow to pass.
     fn leave(&self, lane: usize, ticket: Ticket) -> Option<Permit> {
-        let granted = self.queue.lock().leave(&self.permits, lane, ticket);
-        if granted.is_none() {
-            self.hand_over();
+        let left = self.queue.lock().leave(&self.permits, lane, ticket);
+        match left {
+            Ok(permit) => Some(permit),
+            Err(nobody) => {
+                // First, and the drop after it: should that panic, nobody waits for a permit that is free.
+                self.hand_over();
+                drop(nobody);
+                None
+            }
         }
-        granted
     }
 
     /// Gives what is free to those who wait, one after another, and wakes each outside of the lock.
