@@ -314,3 +314,22 @@ fn a_waker_may_look_at_the_bulkhead_while_it_is_dropped() {
     });
     assert_eq!(is_done.recv_timeout(10 * SECOND), Ok(0));
 }
+
+/// One who waits for its own compartment, too wide for the common permits, keeps nobody from them. It did when it had
+/// the last place of the queue: then nobody else got as far as looking for a permit.
+#[tokio::test]
+async fn a_full_queue_refuses_nobody_for_whom_there_is_a_permit() {
+    let compartments = settings(8).with_wait(1, SECOND).try_with_compartments(&[5]).expect("five of eight");
+    let bulkhead = Bulkhead::new(compartments)
+        .compartment_by(|ask: &u32| if *ask > 3 { 0 } else { usize::MAX })
+        .weighted(|ask: &u32| *ask);
+    let handle = bulkhead.handle();
+    let mut service = Stack::new().bulkhead(bulkhead).service(callee().0);
+    let _own = service.call(4);
+    let wide = service.call(5);
+    assert_eq!(handle.snapshot().waiting, 1);
+    let _common = service.call(3);
+    assert_eq!((handle.snapshot().waiting, handle.snapshot().common.in_use), (1, 3));
+    assert_eq!(reason(service.call(1).await), Reason::BulkheadFull, "now there is none");
+    drop(wide);
+}

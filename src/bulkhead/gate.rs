@@ -195,7 +195,7 @@ impl State {
             return Admission::Admitted(self.permits.take_anyway(lane, weight));
         }
         // Under a flood of requests refusing them must not cost a lock.
-        if self.permits.is_packed() {
+        if self.permits.is_packed() && !self.permits.has_room(lane, weight) {
             return Admission::Refused(self.full());
         }
         let deadline = deadline().unwrap_or(Instant::FAR).min(current().deadline);
