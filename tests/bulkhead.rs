@@ -333,3 +333,36 @@ async fn a_full_queue_refuses_nobody_for_whom_there_is_a_permit() {
     assert_eq!(reason(service.call(1).await), Reason::BulkheadFull, "now there is none");
     drop(wide);
 }
+
+/// Those who waited when the bulkhead was told only to observe went on waiting, behind all who came later and were let
+/// through, until they were refused.
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_go_on_when_it_only_observes() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&events);
+    let bulkhead = Bulkhead::new(settings(1).with_wait(9, SECOND));
+    let handle = bulkhead.handle();
+    let stack = Stack::new().bulkhead(bulkhead).observe(move |event: &Event| {
+        heard.lock().expect("unpoisoned").push(*event);
+    });
+    let (inner, mock) = callee();
+    let mut service = stack.service(inner);
+    let mut held = task::spawn(service.call(1));
+    let mut waiting: Vec<_> = (0..3).map(|_| task::spawn(service.call(1))).collect();
+    assert_pending!(held.poll());
+    waiting.iter_mut().for_each(|waiting| assert_pending!(waiting.poll()));
+
+    handle.observe_only(true);
+    assert_eq!((handle.snapshot().waiting, handle.snapshot().in_use), (0, 4));
+    for waiting in &mut waiting {
+        assert!(waiting.is_woken());
+        assert_pending!(waiting.poll());
+    }
+    assert_eq!(mock.in_flight(), 4);
+    let would_refuse = events.lock().expect("unpoisoned").iter().filter(|e| matches!(e, Event::WouldRefuse(_))).count();
+    assert_eq!(would_refuse, 3);
+
+    handle.observe_only(false);
+    drop(waiting);
+    assert_eq!((reason(service.call(1).await), handle.snapshot().in_use), (Reason::WaitTimeout, 1));
+}

@@ -17,7 +17,10 @@ use crate::{
     request::{CostOf, DeadlineOf, KeyOf, Unasked, current},
     sync::{
         Lock, Ticket,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{
+            AtomicBool,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
 };
 
@@ -204,6 +207,10 @@ impl State {
             Arrival::Admitted(permit) => Admission::Admitted(permit),
             Arrival::Full => Admission::Refused(self.full()),
             Arrival::Waiting(ticket, max_wait) => {
+                // If that has changed since it was looked at, those who waited may be through already.
+                if self.observing.load(SeqCst) {
+                    self.let_through();
+                }
                 let until = now.now().after(max_wait);
                 Admission::Waiting(Wait { ticket, lane, until: until.min(deadline), deadline: deadline < until })
             }
@@ -238,6 +245,25 @@ impl State {
         loop {
             let granted = self.queue.lock().grant_one(&self.permits);
             let Some(wakeup) = granted else { return };
+            wakeup.wake();
+        }
+    }
+
+    /// Only observes, or refuses again. Those who wait need not wait any longer while it only observes.
+    pub(super) fn observe_only(&self, observe: bool) {
+        self.observing.store(observe, SeqCst);
+        if observe {
+            self.let_through();
+        }
+    }
+
+    /// Lets all who wait go on, whatever is free, and wakes each outside of the lock.
+    #[cold]
+    fn let_through(&self) {
+        loop {
+            let granted = self.queue.lock().grant_anyway(&self.permits);
+            let Some(wakeup) = granted else { return };
+            self.events.emit(|| Event::WouldRefuse(self.full()));
             wakeup.wake();
         }
     }

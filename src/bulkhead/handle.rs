@@ -84,8 +84,8 @@ impl Handle {
     }
 
     /// Only observes, or refuses again. While it only observes it counts, announces what it would have refused, and
-    /// lets everything through at once.
+    /// lets everything through at once, those who wait already too.
     pub fn observe_only(&self, observe: bool) {
-        self.0.observing.store(observe, Relaxed);
+        self.0.observe_only(observe);
     }
 }
