@@ -366,3 +366,23 @@ async fn those_who_wait_go_on_when_it_only_observes() {
     drop(waiting);
     assert_eq!((reason(service.call(1).await), handle.snapshot().in_use), (Reason::WaitTimeout, 1));
 }
+
+#[tokio::test]
+async fn nobody_narrow_passes_one_who_is_wide_in_its_own_compartment() {
+    let compartments = settings(2).with_wait(9, SECOND).try_with_compartments(&[2]).expect("both");
+    let bulkhead = Bulkhead::new(compartments).compartment_by(|_: &u32| 0).weighted(|ask: &u32| *ask);
+    let handle = bulkhead.handle();
+    let mut service = Stack::new().bulkhead(bulkhead).service(callee().0);
+    let _held = service.call(1);
+    let (_wide, _narrow) = (service.call(2), service.call(1));
+    assert_eq!((handle.snapshot().in_use, handle.snapshot().waiting), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_does_not_come_first_is_not_the_reason() {
+    let deadline = clock::now().after(SECOND);
+    let bulkhead = Bulkhead::new(settings(1).with_wait(9, SECOND)).deadline_by(move |_: &u32| Some(deadline));
+    let mut service = Stack::new().bulkhead(bulkhead).service(callee().0);
+    let _held = service.call(1);
+    assert_eq!(reason(service.call(1).await), Reason::WaitTimeout);
+}
