@@ -386,3 +386,27 @@ async fn a_deadline_that_does_not_come_first_is_not_the_reason() {
     let _held = service.call(1);
     assert_eq!(reason(service.call(1).await), Reason::WaitTimeout);
 }
+
+/// The first waker panicked in the middle of handing over: the permits that were free as well were given to nobody.
+#[test]
+fn a_waker_that_panics_harms_nobody_else() {
+    struct Panicking;
+
+    impl Wake for Panicking {
+        fn wake(self: Arc<Self>) {
+            panic!("woken");
+        }
+    }
+
+    let bulkhead = Bulkhead::new(settings(1).with_wait(9, Duration::MAX));
+    let handle = bulkhead.handle();
+    let mut service = Stack::new().bulkhead(bulkhead).service(callee().0);
+    let _held = service.call(1);
+    let (mut first, mut second) = (Box::pin(service.call(1)), task::spawn(service.call(1)));
+    let waker = Waker::from(Arc::new(Panicking));
+    assert!(first.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_pending!(second.poll());
+    handle.update(settings(3).with_wait(9, Duration::MAX));
+    assert!(second.is_woken());
+    assert_eq!((handle.snapshot().in_use, handle.snapshot().waiting), (3, 0));
+}

@@ -1,4 +1,8 @@
-use std::{mem, task::Waker};
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::Waker,
+};
 
 use slab::Slab;
 
@@ -25,10 +29,11 @@ pub(crate) struct Ticket(usize);
 pub(crate) struct Wakeup(Option<Waker>);
 
 impl Wakeup {
-    /// Wakes them; who has not been polled yet will look by themselves.
+    /// Wakes them; who has not been polled yet will look by themselves. A panic of their waker is not ours: it must not
+    /// keep the turns of others, and from a drop guard that is unwinding it would abort.
     pub(crate) fn wake(self) {
         if let Some(waker) = self.0 {
-            waker.wake();
+            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
         }
     }
 }
