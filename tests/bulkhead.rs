@@ -410,3 +410,13 @@ fn a_waker_that_panics_harms_nobody_else() {
     assert!(second.is_woken());
     assert_eq!((handle.snapshot().in_use, handle.snapshot().waiting), (3, 0));
 }
+
+/// A fresh breaker and a fresh retry announce where the old ones do; a fresh bulkhead had forgotten its observer.
+#[test]
+fn a_fresh_bulkhead_announces_where_the_old_one_does() {
+    let resizes = Arc::new(Mutex::new(0));
+    let heard = Arc::clone(&resizes);
+    let bulkhead = Bulkhead::new(settings(1)).observe(move |_: &Event| *heard.lock().expect("unpoisoned") += 1);
+    bulkhead.fresh().handle().update(settings(2));
+    assert_eq!((*resizes.lock().expect("unpoisoned"), bulkhead.handle().snapshot().common.capacity), (1, 1));
+}

@@ -47,14 +47,8 @@ pub(super) struct State {
 impl Bulkhead {
     /// A bulkhead set like this, with all its permits free.
     pub fn new(settings: Settings) -> Self {
-        let state = State {
-            permits: Permits::new(&settings),
-            queue: Lock::new(Queue::new(settings)),
-            observing: AtomicBool::new(false),
-            events: Events::default(),
-            name: settings.name,
-        };
-        Self { state: Arc::new(state), weight: Unasked, compartment: Unasked, deadline: Unasked }
+        let state = Arc::new(State::new(settings, Events::default()));
+        Self { state, weight: Unasked, compartment: Unasked, deadline: Unasked }
     }
 }
 
@@ -83,7 +77,7 @@ impl<W, K, D> Bulkhead<W, K, D> {
         Bulkhead { state: self.state, weight: self.weight, compartment: self.compartment, deadline }
     }
 
-    /// The same settings and questions, with permits of its own.
+    /// The same settings and questions, with permits of its own. It announces where this one does.
     pub fn fresh(&self) -> Self
     where
         W: Clone,
@@ -91,7 +85,7 @@ impl<W, K, D> Bulkhead<W, K, D> {
         D: Clone,
     {
         Self {
-            state: Bulkhead::new(self.state.queue.lock().settings).state,
+            state: Arc::new(State::new(self.state.queue.lock().settings, self.state.events.clone())),
             weight: self.weight.clone(),
             compartment: self.compartment.clone(),
             deadline: self.deadline.clone(),
@@ -184,6 +178,16 @@ where
 }
 
 impl State {
+    fn new(settings: Settings, events: Events) -> Self {
+        Self {
+            permits: Permits::new(&settings),
+            queue: Lock::new(Queue::new(settings)),
+            observing: AtomicBool::new(false),
+            events,
+            name: settings.name,
+        }
+    }
+
     /// A request that found no permit at first sight.
     #[cold]
     fn arrive(
