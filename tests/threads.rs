@@ -78,6 +78,15 @@ impl Future for Breath {
     }
 }
 
+/// Awake, as long as there is a core for it: threads that sleep rarely meet.
+fn spin_while(condition: impl Fn() -> bool) {
+    let mut spins = 0_u32;
+    while condition() {
+        spins += 1;
+        if spins % 128 == 0 { thread::yield_now() } else { hint::spin_loop() }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Ask {
     weight: u32,
@@ -178,6 +187,25 @@ fn a_bulkhead_never_lets_more_in_than_its_limit() {
     });
     assert!(most.load(SeqCst) <= 5, "{most:?}");
     assert_eq!((handle.snapshot().in_use, handle.snapshot().waiting), (0, 0));
+}
+
+/// A snapshot in the middle of a resize saw the new capacity and the old count of what was free.
+#[test]
+fn a_bulkhead_that_nobody_uses_is_not_in_use_while_it_is_resized() {
+    let (small, large) = (room(4, &[1], Order::OldestFirst), room(400, &[100], Order::OldestFirst));
+    let handle = Bulkhead::new(small).handle();
+    let end = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !end.load(SeqCst) {
+                handle.update(large);
+                handle.update(small);
+            }
+        });
+        let most = (0..300_000).map(|_| handle.snapshot().in_use).max();
+        end.store(true, SeqCst);
+        assert_eq!(most, Some(0));
+    });
 }
 
 /// A callee that comes and goes, callers that give up, and somebody who plays with settings and holds: each transition
@@ -299,9 +327,7 @@ fn a_budget_is_not_above_its_cap_whoever_pays_in() {
                     continue;
                 }
                 pausing.store(true, SeqCst);
-                while round.load(SeqCst) == now {
-                    hint::spin_loop();
-                }
+                spin_while(|| round.load(SeqCst) == now);
             }
         });
         let mut highest = 0.0_f64;
@@ -310,9 +336,7 @@ fn a_budget_is_not_above_its_cap_whoever_pays_in() {
             budget.update(small);
             pausing.store(false, SeqCst);
             round.fetch_add(1, SeqCst);
-            while !pausing.load(SeqCst) {
-                hint::spin_loop();
-            }
+            spin_while(|| !pausing.load(SeqCst));
             highest = budget.balance().max(highest);
             round.fetch_add(1, SeqCst);
         }

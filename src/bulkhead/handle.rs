@@ -48,6 +48,8 @@ impl Handle {
 
     /// How the bulkhead is now.
     pub fn snapshot(&self) -> Snapshot {
+        // Locked for as long as it is looked at: in the middle of a resize, what is in use cannot be known.
+        let queue = self.0.queue.lock();
         let usage = |pool| {
             let (capacity, in_use, waiting) = self.0.permits.usage(pool);
             Usage { capacity, in_use, waiting }
@@ -55,7 +57,7 @@ impl Handle {
         let common = usage(COMMON);
         let compartments = std::array::from_fn(|compartment| usage(compartment + 1));
         Snapshot {
-            settings: self.0.queue.lock().settings,
+            settings: queue.settings,
             in_use: compartments.iter().fold(common.in_use, |sum, usage| sum.saturating_add(usage.in_use)),
             waiting: self.0.permits.waiting(),
             common,
