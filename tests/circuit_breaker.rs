@@ -559,3 +559,20 @@ fn threads_agree() {
     assert_eq!(hammer(), (0, 0), "it opened");
     assert_eq!(handle.snapshot().state, State::Open);
 }
+
+/// A circuit that has recovered must not be told of the outage by calls that have hung since then.
+#[tokio::test(start_paused = true)]
+async fn what_was_admitted_before_the_outage_is_not_in_the_window_after_it() {
+    let (service, handle) = guarded(three());
+    let (answer, asked) = oneshot::channel();
+    let mut late = Box::pin(ask(&service, Script::Asked(asked)));
+    assert!(poll_once(&mut late).await.is_none());
+    trip(&service).await;
+    time::advance(10 * SECOND).await;
+    assert!(ask(&service, Script::Ok).await.is_ok());
+    assert_eq!(handle.snapshot().state, State::Closed);
+    answer.send(false).expect("asked");
+    assert!(late.await.is_err());
+    let now = handle.snapshot();
+    assert_eq!((now.counts.calls, now.failures_in_a_row), (0, 0));
+}

@@ -317,24 +317,25 @@ async fn one_observer_hears_all_rooms_before_and_after_it() {
     assert_eq!(heard, ["bulkhead", "timeout"]);
 }
 
-#[tokio::test]
-async fn the_judge_of_a_stack_is_heeded_by_the_rooms_after_it() {
-    #[derive(Clone, Default)]
-    struct Verdicts(Arc<Mutex<Vec<Ending>>>);
+/// A gate that keeps what it is told.
+#[derive(Clone, Default)]
+struct Verdicts(Arc<Mutex<Vec<Ending>>>);
 
-    impl Gate<()> for Verdicts {
-        type Permit = ();
-        type Wait = Never;
+impl Gate<()> for Verdicts {
+    type Permit = ();
+    type Wait = Never;
 
-        fn admit(&self, (): &(), _: &Moment) -> Admission<(), Never> {
-            Admission::Admitted(())
-        }
-
-        fn settle(&self, (): (), ending: Ending, _: &Moment) {
-            self.0.lock().expect("unpoisoned").push(ending);
-        }
+    fn admit(&self, (): &(), _: &Moment) -> Admission<(), Never> {
+        Admission::Admitted(())
     }
 
+    fn settle(&self, (): (), ending: Ending, _: &Moment) {
+        self.0.lock().expect("unpoisoned").push(ending);
+    }
+}
+
+#[tokio::test]
+async fn the_judge_of_a_stack_is_heeded_by_the_rooms_after_it() {
     let (before, after) = (Verdicts::default(), Verdicts::default());
     let stack = Stack::new()
         .gate(before.clone())
@@ -412,4 +413,17 @@ fn a_call_that_panicked_between_two_gates_panics_when_it_is_polled_again() {
     assert!(poll().is_err());
     assert_eq!(handle.snapshot().in_use, 0);
     assert!(poll().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_learns_that_a_wait_further_in_ended_in_a_refusal() {
+    let verdicts = Verdicts::default();
+    let bulkhead = Bulkhead::new(one().with_wait(1, Duration::from_secs(1)));
+    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), io::Error>::hang());
+    let held = Stack::new().bulkhead(bulkhead.clone()).service(inner.clone()).call(());
+    let service = Stack::new().gate(verdicts.clone()).bulkhead(bulkhead).service(inner);
+    let refused = service.oneshot(()).await.expect_err("the wait is over");
+    assert!(refused.rejection().is_some_and(|rejection| rejection.reason() == Reason::WaitTimeout));
+    assert_eq!(*verdicts.0.lock().expect("unpoisoned"), [Ending::Undispatched]);
+    drop(held);
 }
