@@ -97,7 +97,9 @@ impl<W, K, D> Bulkhead<W, K, D> {
         Handle::new(Arc::clone(&self.state))
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called.
+    /// Lets `observer` hear what happens here, but for refusals, which the layer announces: in a stack to the stack's
+    /// observer, else to [`GateLayer::observe`](crate::gate::GateLayer::observe)'s. In a stack, the stack's observer
+    /// hears all of it unless this was called.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.state.events.observe(observer);
         self

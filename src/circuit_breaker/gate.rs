@@ -49,8 +49,8 @@ impl CircuitBreaker {
         Handle::new(Arc::clone(&self.circuit))
     }
 
-    /// Lets `observer` hear what happens here. A breaker has one observer, by default its stack's; a second is not
-    /// heard.
+    /// Lets `observer` hear what happens here, but for refusals, which the layer announces to the stack's observer. A
+    /// breaker has one observer, by default its stack's; a second is not heard.
     #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.circuit.events.observe(observer);
