@@ -83,7 +83,7 @@ fn spin_while(condition: impl Fn() -> bool) {
     let mut spins = 0_u32;
     while condition() {
         spins += 1;
-        if spins % 128 == 0 { thread::yield_now() } else { hint::spin_loop() }
+        if spins.is_multiple_of(128) { thread::yield_now() } else { hint::spin_loop() }
     }
 }
 
