@@ -31,7 +31,7 @@ use tower::{Service, service_fn};
 
 const THREADS: u64 = 4;
 /// Nobody is left asleep for so long unless they were forgotten.
-const FORGOTTEN: Duration = Duration::from_secs(20);
+const FORGOTTEN: Duration = Duration::from_secs(10);
 
 struct Unpark(Thread, AtomicBool);
 
@@ -187,6 +187,25 @@ fn a_bulkhead_never_lets_more_in_than_its_limit() {
     });
     assert!(most.load(SeqCst) <= 5, "{most:?}");
     assert_eq!((handle.snapshot().in_use, handle.snapshot().waiting), (0, 0));
+}
+
+/// Two threads and one permit, which is put back just when the other looks for it. Nobody comes later to wake whoever
+/// was forgotten.
+#[test]
+fn whoever_waits_is_seen_by_whoever_gives_back() {
+    let service = Stack::new()
+        .bulkhead(room(1, &[], Order::OldestFirst))
+        .service(service_fn(|(): ()| async { Ok::<_, io::Error>(()) }));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let mut service = service.clone();
+            scope.spawn(move || {
+                for _ in 0..400_000 {
+                    assert!(drive(service.call(()), u32::MAX).expect("answered").is_ok());
+                }
+            });
+        }
+    });
 }
 
 /// A snapshot in the middle of a resize saw the new capacity and the old count of what was free.
