@@ -301,6 +301,8 @@ mod tests {
         budget.withdraw(Failure::Timeout, START).expect("enough").spend();
         assert_eq!(budget.balance(), 90.0);
         assert!(budget.withdraw(Failure::Overload, START).is_none(), "only a full budget is enough");
+        let full = Budget::new(budget.settings());
+        assert!(full.withdraw(Failure::Overload, START).is_some(), "but that is");
         assert!(spend(&budget, START));
     }
 
