@@ -150,10 +150,10 @@ impl Events {
         self.0.set(Listener::Observer(Arc::new(observer))).is_ok()
     }
 
-    /// Itself, if anybody listens: for who would have to keep a pointer just in case.
+    /// Itself, if anybody listens by now: for who would have to keep a pointer just in case.
     #[inline]
     pub(crate) fn heard(&self) -> Option<Self> {
-        self.0.get().map(|_| self.clone())
+        self.0.get()?.observer().map(|_| self.clone())
     }
 
     /// Sends events on to where `stack` sends its own, unless they go somewhere already.
@@ -165,17 +165,27 @@ impl Events {
 }
 
 impl Listener {
+    /// How many stacks deep an event is passed on.
+    const FLOORS: usize = 16;
+
     #[cold]
     fn hear(&self, event: impl FnOnce() -> Event) {
-        match self {
+        if let Some(observer) = self.observer() {
             // Events are announced from drop guards too: a panic that left here while unwinding would abort.
-            Self::Observer(observer) => drop(catch_unwind(AssertUnwindSafe(|| observer.observe(&event())))),
-            Self::Stack(events) => {
-                if let Some(Self::Observer(observer)) = events.0.get() {
-                    drop(catch_unwind(AssertUnwindSafe(|| observer.observe(&event()))));
-                }
+            drop(catch_unwind(AssertUnwindSafe(|| observer.observe(&event()))));
+        }
+    }
+
+    /// Who listens in the end: a stack may be joined to another one. Those joined in a circle are heard by nobody.
+    fn observer(&self) -> Option<&dyn Observer> {
+        let mut listener = self;
+        for _ in 0..Self::FLOORS {
+            match listener {
+                Self::Observer(observer) => return Some(&**observer),
+                Self::Stack(events) => listener = events.0.get()?,
             }
         }
+        None
     }
 }
 
@@ -208,6 +218,28 @@ mod tests {
         assert!(stack.observe(move |_: &Event| *counter.lock().expect("unpoisoned") += 1));
         room.emit(|| REFUSED);
         assert_eq!(*heard.lock().expect("unpoisoned"), 1);
+    }
+
+    /// What a room sent to a stack that was joined to another stack was lost between the two.
+    #[test]
+    fn a_room_is_heard_through_stacks_of_stacks() {
+        let (room, stack, outer, heard) =
+            (Events::default(), Events::default(), Events::default(), Arc::new(Mutex::new(0)));
+        room.join(&stack);
+        stack.join(&outer);
+        assert!(room.heard().is_none());
+        let counter = heard.clone();
+        outer.observe(move |_: &Event| *counter.lock().expect("unpoisoned") += 1);
+        room.emit(|| REFUSED);
+        assert_eq!((*heard.lock().expect("unpoisoned"), room.heard().is_some()), (1, true));
+    }
+
+    #[test]
+    fn a_circle_hears_nothing_and_comes_to_an_end() {
+        let (one, other) = (Events::default(), Events::default());
+        one.join(&other);
+        other.join(&one);
+        one.emit(|| unreachable!("nobody listens"));
     }
 
     #[test]

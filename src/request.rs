@@ -264,6 +264,16 @@ mod tests {
         assert_eq!(current().deadline, now.after(Duration::from_secs(3)));
         let _inner = Scope::within(u64::MAX, now.after(Duration::from_secs(2)));
         assert_eq!(current().deadline, now.after(Duration::from_secs(2)));
+        let _innermost = Scope::within(clock::nanos(Duration::from_secs(5)), Instant::FAR);
+        assert_eq!(current().deadline, now.after(Duration::from_secs(2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_longer_limit_further_in_puts_nothing_off() {
+        let now = clock::now();
+        let _outer = Scope::within(clock::nanos(Duration::from_secs(3)), Instant::FAR);
+        let _inner = Scope::within(clock::nanos(Duration::from_secs(5)), Instant::FAR);
+        assert_eq!(current().deadline, now.after(Duration::from_secs(3)));
     }
 
     #[test]

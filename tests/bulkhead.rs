@@ -1,11 +1,17 @@
 //! The bulkhead through the public door, in paused time.
 #![cfg(feature = "testing")]
 
-use std::{io, sync::Arc, sync::Mutex, time::Duration};
+use std::{
+    future::Future,
+    io,
+    sync::{Arc, Mutex, mpsc},
+    task::{Context, Wake, Waker},
+    time::Duration,
+};
 
 use plimsoll::{
     Error, Event, Reason, Stack,
-    bulkhead::{Bulkhead, Order, Settings},
+    bulkhead::{self, Bulkhead, Order, Settings},
     clock,
     testing::{Mock, Reply},
 };
@@ -272,4 +278,145 @@ async fn idle_clones_hold_nothing() {
     }
     let _held = service.clone().call(1);
     assert_eq!(handle.in_flight(), 1);
+}
+
+/// A waker was dropped under the lock when its waiter left. It may be the last that holds on to a task, and with the
+/// task go the calls that this was making: one that waited at the same bulkhead locked the thread out for ever.
+#[test]
+fn a_waker_may_look_at_the_bulkhead_while_it_is_dropped() {
+    struct Curious(bulkhead::Handle);
+
+    impl Wake for Curious {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Curious {
+        fn drop(&mut self) {
+            self.0.snapshot();
+        }
+    }
+
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || {
+        let bulkhead = Bulkhead::new(settings(1).with_wait(9, Duration::MAX));
+        let handle = bulkhead.handle();
+        let mut service = Stack::new().bulkhead(bulkhead).service(callee().0);
+        let _held = service.call(1);
+        for polls in 1..3 {
+            let mut waiting = Box::pin(service.call(1));
+            for _ in 0..polls {
+                let waker = Waker::from(Arc::new(Curious(handle.clone())));
+                assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            }
+            drop(waiting);
+        }
+        done.send(handle.snapshot().waiting).expect("heard");
+    });
+    assert_eq!(is_done.recv_timeout(10 * SECOND), Ok(0));
+}
+
+/// One who waits for its own compartment, too wide for the common permits, keeps nobody from them. It did when it had
+/// the last place of the queue: then nobody else got as far as looking for a permit.
+#[tokio::test]
+async fn a_full_queue_refuses_nobody_for_whom_there_is_a_permit() {
+    let compartments = settings(8).with_wait(1, SECOND).try_with_compartments(&[5]).expect("five of eight");
+    let bulkhead = Bulkhead::new(compartments)
+        .compartment_by(|ask: &u32| if *ask > 3 { 0 } else { usize::MAX })
+        .weight_by(|ask: &u32| *ask);
+    let handle = bulkhead.handle();
+    let mut service = Stack::new().bulkhead(bulkhead).service(callee().0);
+    let _own = service.call(4);
+    let wide = service.call(5);
+    assert_eq!(handle.snapshot().waiting, 1);
+    let _common = service.call(3);
+    assert_eq!((handle.snapshot().waiting, handle.snapshot().common.in_use), (1, 3));
+    assert_eq!(reason(service.call(1).await), Reason::BulkheadFull, "now there is none");
+    drop(wide);
+}
+
+/// Those who waited when the bulkhead was told only to observe went on waiting, behind all who came later and were let
+/// through, until they were refused.
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_go_on_when_it_only_observes() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&events);
+    let bulkhead = Bulkhead::new(settings(1).with_wait(9, SECOND));
+    let handle = bulkhead.handle();
+    let stack = Stack::new().bulkhead(bulkhead).observe(move |event: &Event| {
+        heard.lock().expect("unpoisoned").push(*event);
+    });
+    let (inner, mock) = callee();
+    let mut service = stack.service(inner);
+    let mut held = task::spawn(service.call(1));
+    let mut waiting: Vec<_> = (0..3).map(|_| task::spawn(service.call(1))).collect();
+    assert_pending!(held.poll());
+    waiting.iter_mut().for_each(|waiting| assert_pending!(waiting.poll()));
+
+    handle.observe_only();
+    assert_eq!((handle.snapshot().waiting, handle.snapshot().in_use), (0, 4));
+    for waiting in &mut waiting {
+        assert!(waiting.is_woken());
+        assert_pending!(waiting.poll());
+    }
+    assert_eq!(mock.in_flight(), 4);
+    let would_refuse = events.lock().expect("unpoisoned").iter().filter(|e| matches!(e, Event::WouldRefuse(_))).count();
+    assert_eq!(would_refuse, 3);
+
+    handle.automatic();
+    drop(waiting);
+    assert_eq!((reason(service.call(1).await), handle.snapshot().in_use), (Reason::WaitTimeout, 1));
+}
+
+#[tokio::test]
+async fn nobody_narrow_passes_one_who_is_wide_in_its_own_compartment() {
+    let compartments = settings(2).with_wait(9, SECOND).try_with_compartments(&[2]).expect("both");
+    let bulkhead = Bulkhead::new(compartments).compartment_by(|_: &u32| 0).weight_by(|ask: &u32| *ask);
+    let handle = bulkhead.handle();
+    let mut service = Stack::new().bulkhead(bulkhead).service(callee().0);
+    let _held = service.call(1);
+    let (_wide, _narrow) = (service.call(2), service.call(1));
+    assert_eq!((handle.snapshot().in_use, handle.snapshot().waiting), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_does_not_come_first_is_not_the_reason() {
+    let deadline = clock::now().after(SECOND);
+    let bulkhead = Bulkhead::new(settings(1).with_wait(9, SECOND)).deadline_by(move |_: &u32| Some(deadline));
+    let mut service = Stack::new().bulkhead(bulkhead).service(callee().0);
+    let _held = service.call(1);
+    assert_eq!(reason(service.call(1).await), Reason::WaitTimeout);
+}
+
+/// The first waker panicked in the middle of handing over: the permits that were free as well were given to nobody.
+#[test]
+fn a_waker_that_panics_harms_nobody_else() {
+    struct Panicking;
+
+    impl Wake for Panicking {
+        fn wake(self: Arc<Self>) {
+            panic!("woken");
+        }
+    }
+
+    let bulkhead = Bulkhead::new(settings(1).with_wait(9, Duration::MAX));
+    let handle = bulkhead.handle();
+    let mut service = Stack::new().bulkhead(bulkhead).service(callee().0);
+    let _held = service.call(1);
+    let (mut first, mut second) = (Box::pin(service.call(1)), task::spawn(service.call(1)));
+    let waker = Waker::from(Arc::new(Panicking));
+    assert!(first.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_pending!(second.poll());
+    handle.update(settings(3).with_wait(9, Duration::MAX));
+    assert!(second.is_woken());
+    assert_eq!((handle.snapshot().in_use, handle.snapshot().waiting), (3, 0));
+}
+
+/// A fresh breaker and a fresh retry announce where the old ones do; a fresh bulkhead had forgotten its observer.
+#[test]
+fn a_fresh_bulkhead_announces_where_the_old_one_does() {
+    let resizes = Arc::new(Mutex::new(0));
+    let heard = Arc::clone(&resizes);
+    let bulkhead = Bulkhead::new(settings(1)).observe(move |_: &Event| *heard.lock().expect("unpoisoned") += 1);
+    bulkhead.fresh().handle().update(settings(2));
+    assert_eq!((*resizes.lock().expect("unpoisoned"), bulkhead.handle().snapshot().common.capacity), (1, 1));
 }

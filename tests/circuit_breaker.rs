@@ -559,3 +559,34 @@ fn threads_agree() {
     assert_eq!(hammer(), (0, 0), "it opened");
     assert_eq!(handle.snapshot().state, State::Open);
 }
+
+/// A circuit that has recovered must not be told of the outage by calls that have hung since then.
+#[tokio::test(start_paused = true)]
+async fn what_was_admitted_before_the_outage_is_not_in_the_window_after_it() {
+    let (service, handle) = guarded(three());
+    let (answer, asked) = oneshot::channel();
+    let mut late = Box::pin(ask(&service, Script::Asked(asked)));
+    assert!(poll_once(&mut late).await.is_none());
+    trip(&service).await;
+    time::advance(10 * SECOND).await;
+    assert!(ask(&service, Script::Ok).await.is_ok());
+    assert_eq!(handle.snapshot().state, State::Closed);
+    answer.send(false).expect("asked");
+    assert!(late.await.is_err());
+    let now = handle.snapshot();
+    assert_eq!((now.counts.calls, now.failures_in_a_row), (0, 0));
+}
+
+/// A caller who gave up on a slow call ended the row of failures, as if that call had succeeded: a callee that answers
+/// with errors or not at all never failed often enough in a row.
+#[tokio::test(start_paused = true)]
+async fn a_slow_call_that_was_given_up_on_is_no_success() {
+    let settings = three().with_slow_calls(SECOND, Ratio::ONE).with_hung_after(10 * SECOND);
+    let (service, handle) = guarded(settings.with_window(Window::try_calls(10, 5).expect("a window")));
+    let _ = ask(&service, Script::Fail).await;
+    let _ = ask(&service, Script::Fail).await;
+    assert!(time::timeout(2 * SECOND, ask(&service, Script::Hang)).await.is_err());
+    assert_eq!((handle.snapshot().counts.slow, handle.snapshot().failures_in_a_row), (1, 2));
+    let _ = ask(&service, Script::Fail).await;
+    assert_eq!(handle.snapshot().state, State::Open);
+}

@@ -177,3 +177,24 @@ async fn the_readiness_of_what_is_behind_a_gate_counts() {
     }
     assert_eq!(handle.calls(), 0);
 }
+
+/// What a task further out wrote into the request bounds the call here, where nothing else tells of it.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_a_request_carries_ends_the_call() {
+    let (inner, _) = callee(9 * SECOND);
+    let service = Stack::new().timeout(TimeoutLayer::new(5 * SECOND).carry(InRequest)).service(inner);
+    let start = clock::now();
+    let mut carried = Carried::NONE;
+    carried.deadline = start.after(SECOND);
+    let refused = rejection(service.oneshot(Req { carried: Some(carried), ..PLAIN }).await);
+    assert_eq!((refused.reason(), clock::now().since(start)), (Reason::DeadlineExceeded, SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_carries_the_end_that_a_layer_further_out_set() {
+    let end = clock::now().after(SECOND);
+    let service = Stack::new().timeout(SECOND).timeout(TimeoutLayer::new(5 * SECOND).carry(InRequest));
+    let service = service
+        .service(service_fn(|req: Req| async move { Ok::<_, io::Error>(req.carried.map(|carried| carried.deadline)) }));
+    assert_eq!(service.oneshot(PLAIN).await.expect("answered"), Some(end));
+}

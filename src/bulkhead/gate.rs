@@ -18,7 +18,10 @@ use crate::{
     request::{CostOf, DeadlineOf, KeyOf, Unasked, current},
     sync::{
         Lock, Ticket,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{
+            AtomicBool,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
 };
 
@@ -153,13 +156,14 @@ where
     ) -> Poll<Result<Permit, Rejection>> {
         let State { queue, name, .. } = &*self.state;
         // Cloned and dropped outside of the lock: a waker is somebody else's code.
-        let waker = cx.waker().clone();
-        let claimed = queue.lock().waiters.claim(wait.ticket, waker);
+        let mut waker = Some(cx.waker().clone());
+        let claimed = queue.lock().waiters.claim(wait.ticket, &mut waker);
+        drop(waker);
         match claimed {
-            Ok(permit) => Poll::Ready(Ok(permit)),
-            Err(_replaced) if now.now() < wait.until => Poll::Pending,
+            Some(permit) => Poll::Ready(Ok(permit)),
+            None if now.now() < wait.until => Poll::Pending,
             // The turn may come in this very moment; then it is taken, and not wasted.
-            Err(_replaced) => Poll::Ready(match self.state.leave(wait.lane, wait.ticket) {
+            None => Poll::Ready(match self.state.leave(wait.lane, wait.ticket) {
                 Some(permit) => Ok(permit),
                 None if wait.deadline => Err(Rejection::new(Reason::DeadlineExceeded, name)),
                 None => Err(Rejection::new(Reason::WaitTimeout, name)),
@@ -208,7 +212,7 @@ impl State {
             return Admission::Admitted(self.permits.take_anyway(lane, weight));
         }
         // Under a flood of requests refusing them must not cost a lock.
-        if self.permits.is_packed() {
+        if self.permits.is_packed() && !self.permits.has_room(lane, weight) {
             return Admission::Refused(self.full());
         }
         let deadline = deadline().unwrap_or(Instant::FAR).min(current().deadline);
@@ -217,6 +221,10 @@ impl State {
             Arrival::Admitted(permit) => Admission::Admitted(permit),
             Arrival::Full => Admission::Refused(self.full()),
             Arrival::Waiting(ticket, max_wait) => {
+                // If that has changed since it was looked at, those who waited may be through already.
+                if self.observing.load(SeqCst) {
+                    self.let_through();
+                }
                 let until = now.now().after(max_wait);
                 Admission::Waiting(Wait { ticket, lane, until: until.min(deadline), deadline: deadline < until })
             }
@@ -233,11 +241,16 @@ impl State {
 
     /// Ends a wait. Somebody behind may be able to go on now, who was too narrow to pass.
     fn leave(&self, lane: usize, ticket: Ticket) -> Option<Permit> {
-        let granted = self.queue.lock().leave(&self.permits, lane, ticket);
-        if granted.is_none() {
-            self.hand_over();
+        let left = self.queue.lock().leave(&self.permits, lane, ticket);
+        match left {
+            Ok(permit) => Some(permit),
+            Err(nobody) => {
+                // First, and the drop after it: should that panic, nobody waits for a permit that is free.
+                self.hand_over();
+                drop(nobody);
+                None
+            }
         }
-        granted
     }
 
     /// Gives what is free to those who wait, one after another, and wakes each outside of the lock.
@@ -246,6 +259,25 @@ impl State {
         loop {
             let granted = self.queue.lock().grant_one(&self.permits);
             let Some(wakeup) = granted else { return };
+            wakeup.wake();
+        }
+    }
+
+    /// Only observes, or refuses again. Those who wait need not wait any longer while it only observes.
+    pub(super) fn observe_only(&self, observe: bool) {
+        self.observing.store(observe, SeqCst);
+        if observe {
+            self.let_through();
+        }
+    }
+
+    /// Lets all who wait go on, whatever is free, and wakes each outside of the lock.
+    #[cold]
+    fn let_through(&self) {
+        loop {
+            let granted = self.queue.lock().grant_anyway(&self.permits);
+            let Some(wakeup) = granted else { return };
+            self.events.emit(|| Event::WouldRefuse(self.full()));
             wakeup.wake();
         }
     }

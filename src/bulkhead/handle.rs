@@ -48,6 +48,8 @@ impl Handle {
 
     /// The bulkhead as it is at this moment.
     pub fn snapshot(&self) -> Snapshot {
+        // Locked for as long as it is looked at: in the middle of a resize, what is in use cannot be known.
+        let queue = self.0.queue.lock();
         let usage = |pool| {
             let (capacity, in_use, waiting) = self.0.permits.usage(pool);
             Usage { capacity, in_use, waiting }
@@ -55,7 +57,7 @@ impl Handle {
         let common = usage(COMMON);
         let compartments = std::array::from_fn(|compartment| usage(compartment + 1));
         Snapshot {
-            settings: self.0.queue.lock().settings,
+            settings: queue.settings,
             in_use: compartments.iter().fold(common.in_use, |sum, usage| sum.saturating_add(usage.in_use)),
             waiting: self.0.permits.waiting(),
             common,
@@ -83,14 +85,14 @@ impl Handle {
         }
     }
 
-    /// Counts as ever, but never refuses and lets nobody wait: instead, it announces
-    /// [`WouldRefuse`](Event::WouldRefuse). To try a limit on real traffic. Who waits already still does.
+    /// Counts as ever, but never refuses and lets nobody wait, those who do already included: instead, it announces
+    /// [`WouldRefuse`](Event::WouldRefuse). To try a limit on real traffic.
     pub fn observe_only(&self) {
-        self.0.observing.store(true, Relaxed);
+        self.0.observe_only(true);
     }
 
     /// Refuses again, after [`observe_only`](Self::observe_only).
     pub fn automatic(&self) {
-        self.0.observing.store(false, Relaxed);
+        self.0.observe_only(false);
     }
 }

@@ -45,7 +45,7 @@
 //! | event | when |
 //! |---|---|
 //! | [`Refused`](crate::Event::Refused) | a request is refused |
-//! | [`WouldRefuse`](crate::Event::WouldRefuse) | it finds no permit while the bulkhead only observes |
+//! | [`WouldRefuse`](crate::Event::WouldRefuse) | it finds no permit, or waits for one, while the bulkhead only observes |
 //! | [`BulkheadResized`](crate::Event::BulkheadResized) | the limit is changed |
 //!
 //! # Example

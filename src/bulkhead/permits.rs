@@ -169,6 +169,13 @@ impl Permits {
         self.waiting.load(Relaxed) >= self.places.load(Relaxed) as usize
     }
 
+    /// Whether enough is free for a request, be it that others wait for it. One too wide for what is free just now, or
+    /// for the common pool altogether, can hold the last place in the queue while others need not wait.
+    pub(super) fn has_room(&self, lane: usize, weight: u32) -> bool {
+        let Some(width) = self.width(lane, weight) else { return false };
+        [COMMON, lane].iter().any(|&pool| self.pools[pool].free.load(Relaxed) >= i64::from(width))
+    }
+
     /// How many wait in all lanes.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(SeqCst)

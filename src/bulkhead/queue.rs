@@ -59,10 +59,19 @@ impl Queue {
         Some(self.waiters.grant(ticket, permit))
     }
 
-    /// Ends a wait. A permit that was granted meanwhile is returned.
-    pub(super) fn leave(&mut self, permits: &Permits, lane: usize, ticket: Ticket) -> Option<Permit> {
+    /// Gives the next of any lane what it waits for, whether it is free or not.
+    pub(super) fn grant_anyway(&mut self, permits: &Permits) -> Option<Wakeup> {
+        let (lane, ticket) = (COMMON..LANES).find_map(|lane| Some((lane, self.next(lane)?)))?;
+        let (weight, _) = self.waiters.weight_and_arrival(ticket);
+        permits.exit(lane);
+        Some(self.waiters.grant(ticket, permits.take_anyway(lane, weight)))
+    }
+
+    /// Ends a wait. A permit that was granted meanwhile is returned; else what would have woken it, to be
+    /// dropped once the lock is gone.
+    pub(super) fn leave(&mut self, permits: &Permits, lane: usize, ticket: Ticket) -> Result<Permit, Wakeup> {
         let granted = self.waiters.leave(ticket);
-        if granted.is_none() {
+        if granted.is_err() {
             permits.exit(lane);
         }
         granted

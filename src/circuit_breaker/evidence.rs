@@ -38,12 +38,13 @@ impl Evidence {
         self.run.restart(epoch);
     }
 
-    /// Reads the clock only if the window goes by time.
+    /// Reads the clock only if the window goes by time. A call that was not `answered` may have been slow, but it did
+    /// not succeed: a row of failures goes on after it.
     #[inline]
-    pub(super) fn record(&self, epoch: u32, mark: Mark, now: &Moment) {
+    pub(super) fn record(&self, epoch: u32, mark: Mark, answered: bool, now: &Moment) {
         if mark.failed {
             self.run.failed(epoch);
-        } else {
+        } else if answered {
             self.run.succeeded(epoch);
         }
         if self.by_time.load(Acquire) {

@@ -136,7 +136,7 @@ impl<Req> Gate<Req> for CircuitBreaker {
             return circuit.hear(permit.generation, probe, word(mark), hint(ending), now);
         }
         let Some(mark) = mark else { return };
-        circuit.evidence.record(mode.epoch(), mark, now);
+        circuit.evidence.record(mode.epoch(), mark, ending != Ending::Cancelled, now);
         if mark.failed || mark.slow {
             circuit.judge(permit.generation, hint(ending), now);
         }

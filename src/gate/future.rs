@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     classify::Classify,
-    clock::{self, Instant, Moment},
+    clock::{self, Instant},
     rejection::Rejection,
 };
 
@@ -157,14 +157,11 @@ fn poll_wait<G: Gate<Req>, C, Req>(
     timer: &mut Timer,
     cx: &mut Context<'_>,
 ) -> Poll<Result<G::Permit, Rejection>> {
-    let Queued { group, wait: spent_or_waiting } = queued;
     loop {
-        let Some(wait) = spent_or_waiting else { return Poll::Pending };
-        if let Poll::Ready(answer) = group.gate.poll_wait(wait, req, &Moment::new(), cx) {
-            *spent_or_waiting = None;
+        if let Poll::Ready(answer) = queued.poll(req, cx) {
             return Poll::Ready(answer);
         }
-        ready!(timer.poll(group.gate.wait_until(wait), cx));
+        ready!(timer.poll(queued.until(), cx));
     }
 }
 

@@ -1,9 +1,16 @@
 //! What settles a permit, or abandons a wait, however the future ends.
 
-use std::{mem, sync::Arc};
+use std::{
+    mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use super::{Ending, Gate, service::Group};
-use crate::clock::Moment;
+use crate::{
+    clock::{Instant, Moment},
+    rejection::Rejection,
+};
 
 /// The permit of a request, and the gates that it is owed to.
 pub(super) struct Held<G: Gate<Req>, C, Req> {
@@ -77,19 +84,52 @@ pub(super) fn watch<G: Gate<Req>, C, Req, T>(held: &mut Held<G, C, Req>, inner: 
 /// The wait of a request, and the gates at which it waits.
 pub(super) struct Queued<G: Gate<Req>, C, Req> {
     pub(super) group: Arc<Group<G, C>>,
-    pub(super) wait: Option<G::Wait>,
+    wait: Option<G::Wait>,
 }
 
 impl<G: Gate<Req>, C, Req> Queued<G, C, Req> {
     pub(super) fn new(group: Arc<Group<G, C>>, wait: G::Wait) -> Self {
         Self { group, wait: Some(wait) }
     }
+
+    /// Asks the gate whether the wait is over, which spends it. If that panics, the wait is abandoned, at once.
+    pub(super) fn poll(&mut self, req: &Req, cx: &mut Context<'_>) -> Poll<Result<G::Permit, Rejection>> {
+        struct Unwinding<'a, G: Gate<Req>, C, Req>(&'a mut Queued<G, C, Req>);
+
+        impl<G: Gate<Req>, C, Req> Drop for Unwinding<'_, G, C, Req> {
+            #[cold]
+            fn drop(&mut self) {
+                self.0.abandon();
+            }
+        }
+
+        let unwinding = Unwinding(self);
+        let Queued { group, wait } = &mut *unwinding.0;
+        let answer = match wait {
+            Some(wait) => group.gate.poll_wait(wait, req, &Moment::new(), cx),
+            None => panic!("polled after it panicked"),
+        };
+        if answer.is_ready() {
+            *wait = None;
+        }
+        mem::forget(unwinding);
+        answer
+    }
+
+    /// When to ask again, woken or not.
+    pub(super) fn until(&self) -> Instant {
+        self.wait.as_ref().map_or(Instant::FAR, |wait| self.group.gate.wait_until(wait))
+    }
+
+    fn abandon(&mut self) {
+        if let Some(wait) = self.wait.take() {
+            self.group.gate.abandon(wait);
+        }
+    }
 }
 
 impl<G: Gate<Req>, C, Req> Drop for Queued<G, C, Req> {
     fn drop(&mut self) {
-        if let Some(wait) = self.wait.take() {
-            self.group.gate.abandon(wait);
-        }
+        self.abandon();
     }
 }

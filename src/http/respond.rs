@@ -94,6 +94,10 @@ where
     type Future = ResponseFuture<S::Future, A, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        // Who failed is not asked again, and the refusal is owed to a request.
+        if self.unready.is_some() {
+            return Poll::Ready(Ok(()));
+        }
         self.inner.poll_ready(cx).map(|ready| match ready {
             Ok(()) => Ok(()),
             Err(Error::Inner(error)) => Err(error),
@@ -114,10 +118,47 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{
+        future::{Future, Ready},
+        pin::pin,
+        task::Waker,
+        time::Duration,
+    };
 
     use super::*;
     use crate::rejection::Reason;
+
+    /// Refuses to become ready, once.
+    struct Unready(u32);
+
+    impl Service<Request<()>> for Unready {
+        type Response = Response<()>;
+        type Error = Error<()>;
+        type Future = Ready<Result<Response<()>, Error<()>>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error<()>>> {
+            self.0 += 1;
+            assert_eq!(self.0, 1, "asked again after it failed");
+            Poll::Ready(Err(Rejection::new(Reason::Custom, "test").into()))
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            panic!("called though it was not ready")
+        }
+    }
+
+    /// Asking for readiness twice asked the inner service twice, which had failed: what it had reserved by then was
+    /// never used, and the refusal answered a later request.
+    #[test]
+    fn a_refusal_out_of_readiness_is_kept_for_the_request() {
+        let mut service = RespondRejections::new().layer(Unready(0));
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..2 {
+            assert_eq!(service.poll_ready(&mut cx), Poll::Ready(Ok(())));
+        }
+        let Poll::Ready(Ok(response)) = pin!(service.call(Request::new(()))).poll(&mut cx) else { panic!("no answer") };
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
 
     fn answer(rejection: Rejection) -> (u16, Option<String>) {
         let response: Response<()> = HeadersOnly.answer(&rejection);

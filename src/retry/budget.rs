@@ -7,7 +7,10 @@ use crate::{
     classify::Failure,
     clock::Instant,
     settings::Ratio,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicU32, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 
 /// A token, in the unit of the ledger.
@@ -88,7 +91,7 @@ impl Budget {
         for (cost, new) in account.costs.iter().zip(settings.costs) {
             cost.store(new.get(), Relaxed);
         }
-        account.balance.fetch_min(cap, Relaxed);
+        account.balance.fetch_min(cap, Release);
     }
 
     /// The settings in force.
@@ -144,10 +147,20 @@ impl Account {
         let mut balance = self.balance.load(Relaxed);
         while balance < cap {
             let more = balance.saturating_add(amount).min(cap);
-            match self.balance.compare_exchange_weak(balance, more, Relaxed, Relaxed) {
-                Ok(_) => return,
+            // With what releases the cap in `update`: who comes after it sees the new cap, who comes before is cut by it.
+            match self.balance.compare_exchange_weak(balance, more, Acquire, Relaxed) {
+                Ok(_) => return self.cut(more),
                 Err(changed) => balance = changed,
             }
+        }
+    }
+
+    /// The cap may have been lowered while somebody paid in and the balance became `paid`.
+    #[inline]
+    fn cut(&self, paid: u64) {
+        let cap = self.cap.load(Relaxed);
+        if paid > cap {
+            self.balance.fetch_min(cap, Release);
         }
     }
 
@@ -288,6 +301,8 @@ mod tests {
         budget.withdraw(Failure::Timeout, START).expect("enough").spend();
         assert_eq!(budget.balance(), 90.0);
         assert!(budget.withdraw(Failure::Overload, START).is_none(), "only a full budget is enough");
+        let full = Budget::new(budget.settings());
+        assert!(full.withdraw(Failure::Overload, START).is_some(), "but that is");
         assert!(spend(&budget, START));
     }
 

@@ -1,4 +1,8 @@
-use std::{mem, task::Waker};
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::Waker,
+};
 
 use slab::Slab;
 
@@ -6,7 +10,7 @@ use slab::Slab;
 ///
 /// Every operation is O(1), leaving from the middle too. A turn is handed over directly: it is stored with the one
 /// waiter it is for, and only that one is woken. The structure is plain data for its owner to lock; it calls no
-/// waker, it returns them, to be woken once the lock is gone.
+/// waker and drops none, it returns them, to be woken or dropped once the lock is gone.
 #[derive(Debug)]
 pub(crate) struct Waiters<P, const LANES: usize> {
     nodes: Slab<Node<P>>,
@@ -25,10 +29,11 @@ pub(crate) struct Ticket(usize);
 pub(crate) struct Wakeup(Option<Waker>);
 
 impl Wakeup {
-    /// Wakes them; who has not been polled yet will look by themselves.
+    /// Wakes them; who has not been polled yet will look by themselves. A panic of their waker is not ours: it must not
+    /// keep the turns of others, and from a drop guard that is unwinding it would abort.
     pub(crate) fn wake(self) {
         if let Some(waker) = self.0 {
-            waker.wake();
+            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
         }
     }
 }
@@ -102,26 +107,25 @@ impl<P, const LANES: usize> Waiters<P, LANES> {
         }
     }
 
-    /// Takes the turn if it has come, and the place is given up. Otherwise `waker` will be told; the waker that it
-    /// replaces comes back, to be dropped once the lock is gone.
-    pub(crate) fn claim(&mut self, ticket: Ticket, waker: Waker) -> Result<P, Option<Waker>> {
-        if let Turn::Awaited(old) = &mut self.nodes[ticket.0].turn {
-            return Err(old.replace(waker));
+    /// Takes the turn if it has come, and the place is given up. Otherwise `waker` will be told. What is in `waker`
+    /// afterwards is of no more use, and is to be dropped once the lock is gone.
+    pub(crate) fn claim(&mut self, ticket: Ticket, waker: &mut Option<Waker>) -> Option<P> {
+        if let Turn::Awaited(told) = &mut self.nodes[ticket.0].turn {
+            mem::swap(told, waker);
+            return None;
         }
-        match self.nodes.remove(ticket.0).turn {
-            Turn::Come(turn) => Ok(turn),
-            Turn::Awaited(waker) => Err(waker),
-        }
+        self.leave(ticket).ok()
     }
 
-    /// Gives the place up. If the turn has come meanwhile, it is returned, to be given to somebody else.
-    pub(crate) fn leave(&mut self, ticket: Ticket) -> Option<P> {
+    /// Gives the place up. If the turn has come meanwhile, it is returned, to be given to somebody else; if not, what
+    /// would have woken them, to be dropped once the lock is gone.
+    pub(crate) fn leave(&mut self, ticket: Ticket) -> Result<P, Wakeup> {
         if let Turn::Awaited(_) = self.nodes[ticket.0].turn {
             self.unlink(ticket.0);
         }
         match self.nodes.remove(ticket.0).turn {
-            Turn::Come(turn) => Some(turn),
-            Turn::Awaited(_) => None,
+            Turn::Come(turn) => Ok(turn),
+            Turn::Awaited(waker) => Err(Wakeup(waker)),
         }
     }
 
@@ -152,17 +156,19 @@ mod tests {
         let ticket = waiters.join(0, 1);
         assert!(waiters.grant(ticket, "turn").0.is_none(), "nobody has been polled yet");
         assert!(waiters.oldest(0).is_none());
-        assert_eq!(waiters.leave(ticket), Some("turn"));
+        assert_eq!(waiters.leave(ticket).ok(), Some("turn"));
     }
 
     #[test]
     fn a_claim_replaces_the_waker_and_takes_the_turn_once_it_came() {
         let mut waiters = Waiters::<&str, 1>::new();
         let ticket = waiters.join(0, 1);
-        assert!(waiters.claim(ticket, Waker::noop().clone()).expect_err("too early").is_none());
-        assert!(waiters.claim(ticket, Waker::noop().clone()).expect_err("too early").is_some());
+        let mut waker = Some(Waker::noop().clone());
+        assert_eq!((waiters.claim(ticket, &mut waker), waker.is_some()), (None, false), "too early");
+        waker = Some(Waker::noop().clone());
+        assert_eq!((waiters.claim(ticket, &mut waker), waker.is_some()), (None, true), "too early, and replaced");
         assert!(waiters.grant(ticket, "turn").0.is_some());
-        assert_eq!(waiters.claim(ticket, Waker::noop().clone()).ok(), Some("turn"));
+        assert_eq!((waiters.claim(ticket, &mut waker), waker.is_some()), (Some("turn"), true));
         assert!(waiters.nodes.is_empty());
     }
 
@@ -209,11 +215,11 @@ mod tests {
                         let lane = any % 2;
                         if any % 3 == 0 && !came.is_empty() {
                             let (turn, ticket) = came.swap_remove(any % came.len());
-                            prop_assert_eq!(waiters.leave(ticket), Some(turn));
+                            prop_assert_eq!(waiters.leave(ticket).ok(), Some(turn));
                         } else if !model[lane].is_empty() {
                             let at = any % model[lane].len();
                             let (_, ticket) = model[lane].remove(at).expect("in range");
-                            prop_assert_eq!(waiters.leave(ticket), None);
+                            prop_assert!(waiters.leave(ticket).is_err());
                         }
                     }
                 }

@@ -72,17 +72,20 @@ async fn a_delay_that_would_outlive_the_deadline_is_not_begun() {
 /// The timer is a millisecond late, and a request that nobody waits for any more would be sent.
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passes_during_the_delay_is_seen_before_the_attempt() {
-    let heard = Heard::default();
-    let layer = RetryLayer::new(Settings::new()).classify(hinting(1000 * MS)).carry(Until).observe(heard.observer());
-    let mock = Mock::new(|n, _: &Instant| boom(n));
-    let mut service = layer.layer(mock.clone());
-    let deadline = clock::now().after(3000 * MS);
-    let call = tokio::spawn(async move { timed(&mut service, deadline).await.0 });
-    tokio::task::yield_now().await;
-    tokio::time::advance(5000 * MS).await;
-    assert_eq!(call.await.expect("no panic"), boom(1));
-    assert_eq!((mock.calls(), heard.stops()), (1, vec![(1, Stop::Deadline)]));
-    assert_eq!(layer.handle().snapshot().balance, Some(100.0));
+    for seen_after in [5000 * MS, 3000 * MS] {
+        let heard = Heard::default();
+        let layer =
+            RetryLayer::new(Settings::new()).classify(hinting(1000 * MS)).carry(Until).observe(heard.observer());
+        let mock = Mock::new(|n, _: &Instant| boom(n));
+        let mut service = layer.layer(mock.clone());
+        let deadline = clock::now().after(3000 * MS);
+        let call = tokio::spawn(async move { timed(&mut service, deadline).await.0 });
+        tokio::task::yield_now().await;
+        tokio::time::advance(seen_after).await;
+        assert_eq!(call.await.expect("no panic"), boom(1));
+        assert_eq!((mock.calls(), heard.stops()), (1, vec![(1, Stop::Deadline)]), "{seen_after:?}");
+        assert_eq!(layer.handle().snapshot().balance, Some(100.0));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,369 @@
+//! Many threads at once, for a moment: nothing is lost, nobody is forgotten, and no circuit gets stuck.
+
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "support/rng.rs"]
+mod rng;
+
+use std::{
+    future::Future,
+    hint, io,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use plimsoll::{
+    Error, Event, Ratio, Stack,
+    bulkhead::{self, Bulkhead, Order, Usage},
+    circuit_breaker::{self, CircuitBreaker, OpenTime, Probes, State, Window},
+    classify::Failure,
+    clock::{self, Instant},
+    event::Hold,
+    retry::{Budget, BudgetSettings},
+};
+use rng::Rng;
+use tower::{Service, service_fn};
+
+const THREADS: u64 = 4;
+/// Nobody is left asleep for so long unless they were forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(10);
+
+struct Unpark(Thread, AtomicBool);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.1.store(true, SeqCst);
+        self.0.unpark();
+    }
+}
+
+/// Polls up to `polls` times, sleeping between as a task would, and gives up then.
+fn drive<T>(future: impl Future<Output = T>, polls: u32) -> Option<T> {
+    let mut future = pin!(future);
+    let unpark = Arc::new(Unpark(thread::current(), AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&unpark));
+    for left in (0..polls).rev() {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(output);
+        }
+        while left > 0 && !unpark.1.swap(false, SeqCst) {
+            let asleep = std::time::Instant::now();
+            thread::park_timeout(FORGOTTEN);
+            assert!(unpark.1.load(SeqCst) || asleep.elapsed() < FORGOTTEN, "nobody woke it");
+        }
+    }
+    None
+}
+
+/// Is pending once, and lets another thread run.
+#[derive(Default)]
+struct Breath(bool);
+
+impl Future for Breath {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0 {
+            return Poll::Ready(());
+        }
+        self.0 = true;
+        cx.waker().wake_by_ref();
+        thread::yield_now();
+        Poll::Pending
+    }
+}
+
+/// Awake, as long as there is a core for it: threads that sleep rarely meet.
+fn spin_while(condition: impl Fn() -> bool) {
+    let mut spins = 0_u32;
+    while condition() {
+        spins += 1;
+        if spins.is_multiple_of(128) { thread::yield_now() } else { hint::spin_loop() }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Ask {
+    weight: u32,
+    compartment: usize,
+}
+
+fn room(limit: u32, guarantees: &[u32], order: Order) -> bulkhead::Settings {
+    bulkhead::Settings::try_new(limit)
+        .and_then(|settings| settings.try_with_compartments(guarantees))
+        .expect("valid")
+        .with_wait(THREADS as u32, Duration::MAX)
+        .with_order(order)
+}
+
+/// Requests of all widths and compartments wait without end, are given up on, and are answered, while the bulkhead is
+/// resized below them, to where some fit nowhere too, and now and then only observes. A permit that nobody hands over
+/// leaves somebody asleep; one that is handed over twice, or lost, is missing in the end.
+#[test]
+fn a_bulkhead_gives_every_permit_back_and_forgets_nobody() {
+    let sizes = [
+        room(4, &[1, 2], Order::OldestFirst),
+        room(1, &[], Order::OldestFirst),
+        room(8, &[3], Order::NewestFirst),
+        room(3, &[2, 1], Order::OldestFirst),
+        room(6, &[0, 0, 5], Order::NewestFirst),
+    ];
+    for seed in 0..4 {
+        let bulkhead = Bulkhead::new(sizes[0]);
+        let handle = bulkhead.handle();
+        let stack = Stack::new()
+            .bulkhead(bulkhead.weight_by(|ask: &Ask| ask.weight).compartment_by(|ask: &Ask| ask.compartment));
+        let service = stack.service(service_fn(|_: Ask| async {
+            Breath::default().await;
+            Ok::<_, io::Error>(())
+        }));
+        let at_work = AtomicU32::new(THREADS as u32);
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (mut service, mut rng) = (service.clone(), Rng::new(seed * THREADS + thread + 1));
+                let at_work = &at_work;
+                scope.spawn(move || {
+                    for _ in 0..1000 {
+                        let ask = Ask { weight: rng.below(6) as u32, compartment: rng.below(4) };
+                        let patience = if rng.below(2) == 0 { u32::MAX } else { rng.below(4) as u32 };
+                        let _ = drive(service.call(ask), patience);
+                    }
+                    at_work.fetch_sub(1, SeqCst);
+                });
+            }
+            let mut rng = Rng::new(seed + 100);
+            while at_work.load(SeqCst) > 0 {
+                handle.update(sizes[rng.below(sizes.len())]);
+                if rng.below(8) == 0 {
+                    handle.observe_only()
+                } else {
+                    handle.automatic()
+                }
+                thread::yield_now();
+                // Whoever fits nowhere waits for the next size; there always is one.
+            }
+        });
+        handle.automatic();
+        handle.update(sizes[0]);
+        let end = handle.snapshot();
+        assert_eq!((end.in_use, end.waiting), (0, 0), "seed {seed}: {end:?}");
+        let usage = |usage: &Usage| (usage.capacity, usage.in_use, usage.waiting);
+        assert_eq!((usage(&end.common), usage(&end.compartments[0])), ((1, 0, 0), (1, 0, 0)));
+        assert!(end.compartments[1..].iter().all(|usage| (usage.in_use, usage.waiting) == (0, 0)));
+        // One that weighs all that is common still gets it.
+        let mut service = service;
+        assert!(drive(service.call(Ask { weight: 1, compartment: 9 }), u32::MAX).expect("answered").is_ok());
+    }
+}
+
+/// Without resizing, what is in use never exceeds the limit.
+#[test]
+fn a_bulkhead_never_lets_more_in_than_its_limit() {
+    let (in_use, most) = (AtomicU32::new(0), AtomicU32::new(0));
+    let bulkhead = Bulkhead::new(room(5, &[2, 1], Order::OldestFirst));
+    let handle = bulkhead.handle();
+    let service = Stack::new()
+        .bulkhead(bulkhead.weight_by(|ask: &Ask| ask.weight).compartment_by(|ask: &Ask| ask.compartment))
+        .service(service_fn(|ask: Ask| {
+            let (in_use, most) = (&in_use, &most);
+            async move {
+                most.fetch_max(in_use.fetch_add(ask.weight, SeqCst) + ask.weight, SeqCst);
+                Breath::default().await;
+                in_use.fetch_sub(ask.weight, SeqCst);
+                Ok::<_, io::Error>(())
+            }
+        }));
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (mut service, mut rng) = (service.clone(), Rng::new(thread + 1));
+            scope.spawn(move || {
+                for _ in 0..20_000 {
+                    let ask = Ask { weight: 1 + rng.below(2) as u32, compartment: rng.below(4) };
+                    assert!(drive(service.call(ask), u32::MAX).expect("answered").is_ok(), "all may wait");
+                }
+            });
+        }
+    });
+    assert!(most.load(SeqCst) <= 5, "{most:?}");
+    assert_eq!((handle.snapshot().in_use, handle.snapshot().waiting), (0, 0));
+}
+
+/// Two threads and one permit, which is put back just when the other looks for it. Nobody comes later to wake whoever
+/// was forgotten.
+#[test]
+fn whoever_waits_is_seen_by_whoever_gives_back() {
+    let service = Stack::new()
+        .bulkhead(room(1, &[], Order::OldestFirst))
+        .service(service_fn(|(): ()| async { Ok::<_, io::Error>(()) }));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let mut service = service.clone();
+            scope.spawn(move || {
+                for _ in 0..400_000 {
+                    assert!(drive(service.call(()), u32::MAX).expect("answered").is_ok());
+                }
+            });
+        }
+    });
+}
+
+/// A snapshot in the middle of a resize saw the new capacity and the old count of what was free.
+#[test]
+fn a_bulkhead_that_nobody_uses_is_not_in_use_while_it_is_resized() {
+    let (small, large) = (room(4, &[1], Order::OldestFirst), room(400, &[100], Order::OldestFirst));
+    let handle = Bulkhead::new(small).handle();
+    let end = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !end.load(SeqCst) {
+                handle.update(large);
+                handle.update(small);
+            }
+        });
+        let most = (0..300_000).map(|_| handle.snapshot().in_use).max();
+        end.store(true, SeqCst);
+        assert_eq!(most, Some(0));
+    });
+}
+
+/// A callee that comes and goes, callers that give up, and somebody who plays with settings and holds: each transition
+/// is announced once, and once the callee is well the circuit closes.
+#[test]
+fn a_circuit_announces_each_transition_once_and_closes_in_the_end() {
+    let open = OpenTime::constant(Duration::from_micros(50));
+    let settings = circuit_breaker::Settings::new()
+        .with_open_time(open)
+        .with_calm(Duration::ZERO)
+        .with_ramp(Duration::ZERO)
+        .with_probe_lease(Duration::from_millis(5))
+        .with_probes(Probes::try_new(2, 3).expect("two of three"));
+    let windows = [Window::try_calls(10, 5), Window::try_calls(300, 3), Window::try_time(Duration::from_secs(1), 5)];
+    let windows = windows.map(|window| settings.with_window(window.expect("valid")));
+    let (moves, holds) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (moved, held) = (Arc::clone(&moves), Arc::clone(&holds));
+    let breaker = CircuitBreaker::new(settings).observe(move |event: &Event| match event {
+        Event::CircuitHeld { hold, .. } => {
+            held.fetch_add(u32::from(*hold != Hold::Automatic), SeqCst);
+        }
+        Event::WouldRefuse(_) => {}
+        _ => {
+            moved.fetch_add(1, SeqCst);
+        }
+    });
+    let handle = breaker.handle();
+    let service = Stack::new().circuit_breaker(breaker).service(service_fn(|ok: bool| async move {
+        Breath::default().await;
+        if ok { Ok(()) } else { Err(io::Error::other("down")) }
+    }));
+    let at_work = AtomicU32::new(THREADS as u32);
+    let mut held_by_us = 0;
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (mut service, mut rng, at_work) = (service.clone(), Rng::new(thread + 1), &at_work);
+            scope.spawn(move || {
+                for round in 0..4000 {
+                    let ok = (round / 100) % 2 == 0;
+                    let _ = drive(service.call(ok), rng.below(10) as u32);
+                }
+                at_work.fetch_sub(1, SeqCst);
+            });
+        }
+        let mut rng = Rng::new(9);
+        while at_work.load(SeqCst) > 0 {
+            match rng.below(8) {
+                0 => handle.force_open(),
+                1 => handle.force_closed(),
+                2 => handle.observe_only(),
+                _ => handle.update(windows[rng.below(3)]),
+            }
+            held_by_us += u32::from(handle.snapshot().hold != Hold::Automatic);
+            handle.automatic();
+            thread::yield_now();
+        }
+    });
+    assert_eq!(holds.load(SeqCst), held_by_us);
+    assert_eq!(handle.snapshot().generation - 1, moves.load(SeqCst), "{:?}", handle.snapshot());
+    let mut service = service;
+    let end = std::time::Instant::now() + FORGOTTEN;
+    while handle.snapshot().state != State::Closed {
+        let _ = drive(service.call(true), u32::MAX);
+        assert!(std::time::Instant::now() < end, "stuck: {:?}", handle.snapshot());
+    }
+    assert!(matches!(drive(service.call(true), u32::MAX), Some(Ok(()))));
+    assert!(matches!(drive(service.call(false), u32::MAX), Some(Err(Error::Inner(_)))));
+}
+
+/// Deposits, refills, retries that are sent and retries that are given up: what was spent is at most what came in, and
+/// what is left over is what was not spent.
+#[test]
+fn a_budget_neither_makes_nor_loses_tokens() {
+    let settings = BudgetSettings::new().with_ratio(Ratio::HALF).with_refill(1000).try_with_cap(1 << 20);
+    let budget = Budget::new(settings.expect("a cap"));
+    let start = clock::now();
+    drop(budget.withdraw(Failure::Transient, start));
+    let (now, spent) = (AtomicU64::new(start.as_nanos()), AtomicU64::new(0));
+    // Far from full, so that nothing is cut off.
+    for _ in 0..1 << 19 {
+        budget.withdraw(Failure::Transient, start).expect("enough").spend();
+    }
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (budget, now, spent, mut rng) = (budget.clone(), &now, &spent, Rng::new(thread + 1));
+            scope.spawn(move || {
+                for _ in 0..5000 {
+                    budget.deposit();
+                    let now = Instant::from_nanos(now.fetch_add(1_000_000, SeqCst) + 1_000_000);
+                    let withdrawal = budget.withdraw(Failure::Timeout, now).expect("half full");
+                    if rng.below(2) == 0 {
+                        spent.fetch_add(1, SeqCst);
+                        withdrawal.spend();
+                    }
+                }
+            });
+        }
+    });
+    let calls = 5000 * THREADS;
+    drop(budget.withdraw(Failure::Transient, Instant::from_nanos(now.load(SeqCst))));
+    let expected = f64::from(1 << 19) + calls as f64 * 0.5 + calls as f64 - spent.load(SeqCst) as f64;
+    assert_eq!(budget.balance(), expected, "one token a millisecond, and half of one for each success");
+}
+
+/// Who paid in while the cap was lowered paid up to the cap that it had seen before, and there it stayed.
+#[test]
+fn a_budget_is_not_above_its_cap_whoever_pays_in() {
+    let large = BudgetSettings::new().with_ratio(Ratio::ONE).with_refill(0).try_with_cap(100).expect("a cap");
+    let small = large.try_with_cap(1).expect("a cap");
+    let budget = Budget::new(small);
+    // Even: pay in. Odd: pause, and say so.
+    let (round, pausing, end) = (AtomicU32::new(0), AtomicBool::new(false), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !end.load(SeqCst) {
+                let now = round.load(SeqCst);
+                if now % 2 == 0 {
+                    budget.deposit();
+                    continue;
+                }
+                pausing.store(true, SeqCst);
+                spin_while(|| round.load(SeqCst) == now);
+            }
+        });
+        let mut highest = 0.0_f64;
+        for _ in 0..5000 {
+            budget.update(large);
+            budget.update(small);
+            pausing.store(false, SeqCst);
+            round.fetch_add(1, SeqCst);
+            spin_while(|| !pausing.load(SeqCst));
+            highest = budget.balance().max(highest);
+            round.fetch_add(1, SeqCst);
+        }
+        end.store(true, SeqCst);
+        assert!(highest <= 1.0, "{highest}");
+    });
+}
