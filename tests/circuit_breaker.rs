@@ -590,3 +590,11 @@ async fn a_slow_call_that_was_given_up_on_is_no_success() {
     let _ = ask(&service, Script::Fail).await;
     assert_eq!(handle.snapshot().state, State::Open);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_update_of_how_long_calls_may_take_counts_at_once() {
+    let (service, handle) = guarded(three().with_hung_after(10 * SECOND));
+    handle.update(three().with_hung_after(SECOND));
+    assert!(time::timeout(2 * SECOND, ask(&service, Script::Hang)).await.is_err());
+    assert_eq!(handle.snapshot().failures_in_a_row, 1);
+}
