@@ -153,7 +153,13 @@ impl Events {
     /// Itself, if anybody listens by now: for who would have to keep a pointer just in case.
     #[inline]
     pub(crate) fn heard(&self) -> Option<Self> {
-        self.0.get()?.observer().map(|_| self.clone())
+        self.is_heard().then(|| self.clone())
+    }
+
+    /// Whether anybody listens by now.
+    #[inline]
+    pub(crate) fn is_heard(&self) -> bool {
+        self.0.get().is_some_and(|listener| listener.observer().is_some())
     }
 
     /// Sends events on to where `stack` sends its own, unless they go somewhere already.

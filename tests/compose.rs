@@ -347,6 +347,18 @@ impl Gate<()> for Verdicts {
     }
 }
 
+/// The observer given to a room heard all of it but the refusals, which the layer around it announced to nobody.
+#[tokio::test]
+async fn a_room_alone_tells_its_own_observer_of_refusals_too() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let log = heard.clone();
+    let bulkhead =
+        Bulkhead::new(one()).observe(move |event: &Event| log.lock().expect("unpoisoned").push(event.layer()));
+    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), Error<io::Error>>::hang());
+    refusal(bulkhead::BulkheadLayer::new(bulkhead).layer(inner)).await;
+    assert_eq!(*heard.lock().expect("unpoisoned"), ["bulkhead"]);
+}
+
 #[tokio::test]
 async fn the_judge_of_a_stack_is_heeded_by_the_rooms_after_it() {
     let (before, after) = (Verdicts::default(), Verdicts::default());

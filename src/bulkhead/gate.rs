@@ -99,8 +99,8 @@ impl<W, K, D> Bulkhead<W, K, D> {
         Handle::new(Arc::clone(&self.state))
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called. The first
-    /// who asks is heard.
+    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
+    /// of refusals in any case. The first who asks is heard.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.state.events.observe(observer);
         self
@@ -184,6 +184,10 @@ where
     #[inline(always)]
     fn settle(&self, permit: Permit, _: Ending, _: &Moment) {
         self.state.put_back(permit);
+    }
+
+    fn events(&self) -> Option<&Events> {
+        Some(&self.state.events)
     }
 }
 

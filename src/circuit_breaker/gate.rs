@@ -50,8 +50,8 @@ impl CircuitBreaker {
         Handle::new(Arc::clone(&self.circuit))
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called. The first
-    /// who asks is heard.
+    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
+    /// of refusals in any case. The first who asks is heard.
     #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.circuit.events.observe(observer);
@@ -140,6 +140,10 @@ impl<Req> Gate<Req> for CircuitBreaker {
         if mark.failed || mark.slow {
             circuit.judge(permit.generation, hint(ending), now);
         }
+    }
+
+    fn events(&self) -> Option<&Events> {
+        Some(&self.circuit.events)
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 use super::{Admission, Ending, Gate, Never};
 use crate::{
     clock::{Instant, Moment},
+    event::Events,
     rejection::Rejection,
 };
 
@@ -57,6 +58,10 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
     fn settle(&self, permit: G::Permit, ending: Ending, now: &Moment) {
         (**self).settle(permit, ending, now);
     }
+
+    fn events(&self) -> Option<&Events> {
+        (**self).events()
+    }
 }
 
 /// A gate that may be left out: `None` lets everything pass.
@@ -102,5 +107,9 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
         if let (Some(gate), Some(permit)) = (self, permit) {
             gate.settle(permit, ending, now);
         }
+    }
+
+    fn events(&self) -> Option<&Events> {
+        self.as_ref()?.events()
     }
 }

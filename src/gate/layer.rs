@@ -31,7 +31,8 @@ impl<G, C> GateLayer<G, C> {
         Self::in_stack(gate.into(), judge, Events::default())
     }
 
-    /// Lets `observer` hear of refusals. What the room itself has to tell, it tells the observer given to the room.
+    /// Lets `observer` hear of refusals, in place of the observer that was given to the room. What else the room has to
+    /// tell, it tells that one.
     #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.group.events.observe(observer);

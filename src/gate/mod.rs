@@ -221,6 +221,7 @@ pub use self::{
 use crate::{
     classify::Outcome,
     clock::{Instant, Moment},
+    event::Events,
     rejection::Rejection,
 };
 
@@ -279,6 +280,12 @@ pub trait Gate<Req> {
 
     /// Takes a permit back, and learns how the call ended.
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment);
+
+    /// Where this gate announces what happens, if it does. Refusals are announced by the plumbing: to who observes the
+    /// layer or the stack, else here, if this gate stands alone. By default nowhere.
+    fn events(&self) -> Option<&Events> {
+        None
+    }
 }
 
 /// A gate's answer to a request.

@@ -29,8 +29,12 @@ pub(super) struct Group<G, C> {
 impl<G, C> Group<G, C> {
     /// Announces a refusal, and turns it into the caller's error.
     #[inline(always)]
-    pub(super) fn refuse<E: From<Rejection>>(&self, rejection: Rejection) -> E {
-        self.events.emit(|| Event::Refused(rejection));
+    pub(super) fn refuse<Req, E: From<Rejection>>(&self, rejection: Rejection) -> E
+    where
+        G: Gate<Req>,
+    {
+        let own = if self.events.is_heard() { None } else { self.gate.events() };
+        own.unwrap_or(&self.events).emit(|| Event::Refused(rejection));
         E::from(rejection)
     }
 }
