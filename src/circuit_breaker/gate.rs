@@ -83,15 +83,35 @@ impl From<Settings> for CircuitBreaker {
 /// What an admitted call holds: which results it belongs to, and when it began. Opaque, plain data.
 #[derive(Clone, Copy, Debug)]
 pub struct Permit {
-    /// 0 if its result is not looked at.
-    generation: u32,
-    probe: Option<NonZeroU32>,
+    /// `generation:32 | probe:32`, each 0 for none. In one word, for it is moved into a future and out again: written in
+    /// parts and read as one, it would stall the processor.
+    which: u64,
     /// [`Instant::FAR`] if nobody looked.
     started: Instant,
 }
 
 impl Permit {
-    const UNTRACKED: Self = Self { generation: 0, probe: None, started: Instant::FAR };
+    /// Its result is not looked at.
+    const UNTRACKED: Self = Self { which: 0, started: Instant::FAR };
+
+    #[inline]
+    const fn call(generation: u32, started: Instant) -> Self {
+        Self { which: (generation as u64) << 32, started }
+    }
+
+    const fn probe(generation: u32, probe: NonZeroU32, started: Instant) -> Self {
+        Self { which: (generation as u64) << 32 | probe.get() as u64, started }
+    }
+
+    #[inline]
+    const fn generation(self) -> u32 {
+        (self.which >> 32) as u32
+    }
+
+    #[inline]
+    const fn as_probe(self) -> Option<NonZeroU32> {
+        NonZeroU32::new(self.which as u32)
+    }
 
     /// For how long it has been under way, in nanoseconds, if it is known when it began.
     fn ran(&self, now: &Moment) -> Option<u64> {
@@ -104,13 +124,13 @@ impl<Req> Gate<Req> for CircuitBreaker {
     type Wait = Never;
 
     /// Closed: one load, and a clock read if the start of calls matters. Open: two loads and a clock read.
-    #[inline]
+    #[inline(always)]
     fn admit(&self, _: &Req, now: &Moment) -> Admission<Permit, Never> {
         let mode = self.circuit.mode();
         match mode.tag() {
             Tag::Closed => {
                 let started = if mode.is_timed() { now.now() } else { Instant::FAR };
-                Admission::Admitted(Permit { generation: mode.generation(), probe: None, started })
+                Admission::Admitted(Permit::call(mode.generation(), started))
             }
             Tag::HeldClosed => Admission::Admitted(Permit::UNTRACKED),
             Tag::HeldOpen => self.circuit.refuse(None),
@@ -128,17 +148,17 @@ impl<Req> Gate<Req> for CircuitBreaker {
         let circuit = &*self.circuit;
         let mode = circuit.mode();
         // ## Undispatched calls and those of an older generation say nothing about the callee as it is now.
-        if permit.generation != mode.generation() {
+        if permit.generation() != mode.generation() {
             return;
         }
         let mark = circuit.mark(&permit, ending, now);
-        if let Some(probe) = permit.probe {
-            return circuit.hear(permit.generation, probe, word(mark), hint(ending), now);
+        if let Some(probe) = permit.as_probe() {
+            return circuit.hear(permit.generation(), probe, word(mark), hint(ending), now);
         }
         let Some(mark) = mark else { return };
         circuit.evidence.record(mode.epoch(), mark, ending != Ending::Cancelled, now);
         if mark.failed || mark.slow {
-            circuit.judge(permit.generation, hint(ending), now);
+            circuit.judge(permit.generation(), hint(ending), now);
         }
     }
 
@@ -173,8 +193,8 @@ impl Circuit {
             ((answer, machine.generation), transition)
         });
         match answer {
-            Answer::Call => Admission::Admitted(Permit { generation, probe: None, started }),
-            Answer::Probe(probe) => Admission::Admitted(Permit { generation, probe: Some(probe), started }),
+            Answer::Call => Admission::Admitted(Permit::call(generation, started)),
+            Answer::Probe(probe) => Admission::Admitted(Permit::probe(generation, probe, started)),
             Answer::Untracked => Admission::Admitted(Permit::UNTRACKED),
             Answer::Refused(left) => self.refuse(left),
             Answer::WouldRefuse(left) => {

@@ -62,10 +62,12 @@ where
     S: Service<Req>,
     G: Gate<Req>,
 {
+    #[inline(always)]
     pub(super) fn waiting(queued: Queued<G, C, Req>, inner: S, req: Req) -> Self {
         Self { phase: Phase::Waiting { queued, inner, req, timer: Timer::default() } }
     }
 
+    #[inline(always)]
     pub(super) fn readying(held: Held<G, C, Req>, inner: S, req: Req) -> Self {
         Self { phase: Phase::Readying { held, inner, req } }
     }
@@ -75,6 +77,7 @@ where
         Self { phase: Phase::Running { future, held } }
     }
 
+    #[inline(always)]
     pub(super) fn ended(result: Result<S::Response, S::Error>) -> Self {
         Self { phase: Phase::Ended { result } }
     }
