@@ -2,6 +2,8 @@
 
 use std::{error, fmt, time::Duration};
 
+use crate::clock::nanos;
+
 /// A refusal: why, by which layer, when to try again, and whether the inner service may have seen the request.
 ///
 /// Every refusal of the library is one of these, whatever the layer and whatever the stack. It is small and `Copy`.
@@ -10,25 +12,36 @@ use std::{error, fmt, time::Duration};
 pub struct Rejection {
     reason: Reason,
     layer: &'static str,
-    retry_after: Option<Duration>,
-    dispatched: bool,
+    /// In nanoseconds; `u64::MAX` is unknown.
+    retry_after: u64,
+    dispatched: Dispatched,
+}
+
+/// Whether the inner service may have the request. A word, as every field of a [`Rejection`] is: it is moved from gate to
+/// future to caller, and a field that is written as a byte and read as part of a word stalls the processor each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+enum Dispatched {
+    No,
+    Maybe,
 }
 
 impl Rejection {
     /// A refusal by `layer` of a request that has not reached the inner service.
     pub const fn new(reason: Reason, layer: &'static str) -> Self {
-        Self { reason, layer, retry_after: None, dispatched: false }
+        Self { reason, layer, retry_after: u64::MAX, dispatched: Dispatched::No }
     }
 
-    /// Says that trying again sooner than `after` is in vain.
+    /// Says that trying again sooner than `after` is in vain. Saturates after 584 years.
     pub const fn with_retry_after(mut self, after: Duration) -> Self {
-        self.retry_after = Some(after);
+        let nanos = nanos(after);
+        self.retry_after = if nanos == u64::MAX { u64::MAX - 1 } else { nanos };
         self
     }
 
     /// Says that the request may have reached the inner service: sending it again may do its work twice.
     pub const fn dispatched(mut self) -> Self {
-        self.dispatched = true;
+        self.dispatched = Dispatched::Maybe;
         self
     }
 
@@ -44,19 +57,19 @@ impl Rejection {
 
     /// How long to wait before another try can succeed, where that is known.
     pub const fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        if self.retry_after == u64::MAX { None } else { Some(Duration::from_nanos(self.retry_after)) }
     }
 
     /// Whether the request may have reached the inner service. `false` means that it is safe to send again.
     pub const fn was_dispatched(&self) -> bool {
-        self.dispatched
+        matches!(self.dispatched, Dispatched::Maybe)
     }
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.layer, self.reason)?;
-        match self.retry_after {
+        match self.retry_after() {
             Some(after) => write!(f, "; try again in {after:.1?}"),
             None => Ok(()),
         }
@@ -88,6 +101,7 @@ macro_rules! reasons {
         ///
         /// The gRPC numbers are 4 `DEADLINE_EXCEEDED` and 14 `UNAVAILABLE`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u64)]
         #[non_exhaustive]
         pub enum Reason {
             $($(#[$doc])* $reason,)*

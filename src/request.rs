@@ -168,66 +168,96 @@ impl<Req> Carry<Req> for Scoped {
 
 /// The scoped value: what is known, and a time limit whose clock has not been read yet. A call that is answered at
 /// once never needs the time, so a timeout reads the clock only for who asks.
-#[derive(Clone, Copy)]
+///
+/// In cells, so that a scope touches what it changes and nothing else.
 struct Current {
-    carried: Carried,
+    attempt: Cell<u32>,
+    retrying: Cell<bool>,
+    deadline: Cell<Instant>,
     /// In nanoseconds; `u64::MAX` is none.
-    limit: u64,
+    limit: Cell<u64>,
 }
 
 thread_local! {
-    static CURRENT: Cell<Current> = const { Cell::new(Current { carried: Carried::NONE, limit: u64::MAX }) };
+    static CURRENT: Current = const {
+        Current {
+            attempt: Cell::new(Carried::NONE.attempt),
+            retrying: Cell::new(Carried::NONE.retrying),
+            deadline: Cell::new(Carried::NONE.deadline),
+            limit: Cell::new(u64::MAX),
+        }
+    };
 }
 
 /// What the layers around this call say about the request under way, on this thread, during this poll.
 pub fn current() -> Carried {
-    let Current { mut carried, limit } = CURRENT.get();
-    if limit != u64::MAX {
-        carried.deadline = carried.deadline.min(clock::now().after(Duration::from_nanos(limit)));
-    }
-    carried
+    CURRENT.with(|current| {
+        let limit = current.limit.get();
+        let mut deadline = current.deadline.get();
+        if limit != u64::MAX {
+            deadline = deadline.min(clock::now().after(Duration::from_nanos(limit)));
+        }
+        Carried { attempt: current.attempt.get(), deadline, retrying: current.retrying.get() }
+    })
 }
 
 /// Whether a retry layer further out tries again already.
 #[inline]
 pub(crate) fn is_retrying() -> bool {
-    CURRENT.get().carried.retrying
+    CURRENT.with(|current| current.retrying.get())
 }
 
-/// Puts a value in force until it is dropped: around one call or one poll, never across an await.
-pub(crate) struct Scope {
-    outer: Current,
+/// Says which attempt this is, until it is dropped: around one call or one poll, never across an await.
+#[must_use]
+pub(crate) struct Attempting {
+    outer: (u32, bool),
 }
 
-impl Scope {
-    /// What is known so far, as changed by `change`.
+impl Attempting {
     #[inline]
-    pub(crate) fn enter(change: impl FnOnce(&mut Carried)) -> Self {
-        let outer = CURRENT.get();
-        let mut current = outer;
-        change(&mut current.carried);
-        CURRENT.set(current);
-        Self { outer }
-    }
-
-    /// What is known so far, and that the answer is of use until `deadline`, and for no more than `limit` nanoseconds
-    /// from now.
-    #[inline]
-    pub(crate) fn within(limit: u64, deadline: Instant) -> Self {
-        let outer = CURRENT.get();
-        let mut current = outer;
-        current.carried.deadline = current.carried.deadline.min(deadline);
-        current.limit = current.limit.min(limit);
-        CURRENT.set(current);
-        Self { outer }
+    pub(crate) fn enter(attempt: u32) -> Self {
+        CURRENT.with(|current| Self { outer: (current.attempt.replace(attempt), current.retrying.replace(true)) })
     }
 }
 
-impl Drop for Scope {
-    /// Also when unwinding: a panic further in must not leave its deadline to whoever polls next on this thread.
+impl Drop for Attempting {
+    /// Also when unwinding: a panic further in must not leave its number to whoever polls next on this thread.
     #[inline]
     fn drop(&mut self) {
-        CURRENT.set(self.outer);
+        CURRENT.with(|current| {
+            current.attempt.set(self.outer.0);
+            current.retrying.set(self.outer.1);
+        });
+    }
+}
+
+/// Says how long the answer is of use, until it is dropped: around one call or one poll, never across an await.
+#[must_use]
+pub(crate) struct Within {
+    outer: (Instant, u64),
+}
+
+impl Within {
+    /// Until `deadline`, and for no more than `limit` nanoseconds from now, nor longer than was said further out.
+    #[inline]
+    pub(crate) fn enter(limit: u64, deadline: Instant) -> Self {
+        CURRENT.with(|current| {
+            let outer = (current.deadline.get(), current.limit.get());
+            current.deadline.set(outer.0.min(deadline));
+            current.limit.set(outer.1.min(limit));
+            Self { outer }
+        })
+    }
+}
+
+impl Drop for Within {
+    /// Also when unwinding, as [`Attempting`].
+    #[inline]
+    fn drop(&mut self) {
+        CURRENT.with(|current| {
+            current.deadline.set(self.outer.0);
+            current.limit.set(self.outer.1);
+        });
     }
 }
 
@@ -237,20 +267,21 @@ mod tests {
 
     #[test]
     fn scopes_nest_and_end() {
-        let outer = Scope::enter(|carried| carried.attempt = 2);
+        let known = || (current().attempt, current().retrying);
+        let outer = Attempting::enter(2);
         {
-            let _inner = Scope::enter(|carried| carried.retrying = true);
-            assert_eq!((current().attempt, current().retrying), (2, true));
+            let _inner = Attempting::enter(3);
+            assert_eq!(known(), (3, true));
         }
-        assert!(!current().retrying);
+        assert_eq!(known(), (2, true));
         drop(outer);
         assert_eq!(current(), Carried::NONE);
     }
 
     #[test]
-    fn a_panic_ends_its_scope() {
+    fn a_panic_ends_its_scopes() {
         let caught = std::panic::catch_unwind(|| {
-            let _scope = Scope::enter(|carried| carried.attempt = 9);
+            let _scopes = (Attempting::enter(9), Within::enter(1, Instant::from_nanos(1)));
             panic!("further in");
         });
         assert!(caught.is_err());
@@ -260,19 +291,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_nearest_end_of_all_scopes_is_the_deadline() {
         let now = clock::now();
-        let _outer = Scope::within(clock::nanos(Duration::from_secs(3)), Instant::FAR);
+        let _outer = Within::enter(clock::nanos(Duration::from_secs(3)), Instant::FAR);
         assert_eq!(current().deadline, now.after(Duration::from_secs(3)));
-        let _inner = Scope::within(u64::MAX, now.after(Duration::from_secs(2)));
+        let _inner = Within::enter(u64::MAX, now.after(Duration::from_secs(2)));
         assert_eq!(current().deadline, now.after(Duration::from_secs(2)));
-        let _innermost = Scope::within(clock::nanos(Duration::from_secs(5)), Instant::FAR);
+        let _innermost = Within::enter(clock::nanos(Duration::from_secs(5)), Instant::FAR);
         assert_eq!(current().deadline, now.after(Duration::from_secs(2)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_longer_limit_further_in_puts_nothing_off() {
         let now = clock::now();
-        let _outer = Scope::within(clock::nanos(Duration::from_secs(3)), Instant::FAR);
-        let _inner = Scope::within(clock::nanos(Duration::from_secs(5)), Instant::FAR);
+        let _outer = Within::enter(clock::nanos(Duration::from_secs(3)), Instant::FAR);
+        let _inner = Within::enter(clock::nanos(Duration::from_secs(5)), Instant::FAR);
         assert_eq!(current().deadline, now.after(Duration::from_secs(3)));
     }
 

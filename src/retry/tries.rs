@@ -19,7 +19,7 @@ use crate::{
     classify::Failure,
     clock::{self, Instant},
     event::{Event, Stop},
-    request::{Carried, Carry, Scope, current, is_retrying},
+    request::{Attempting, Carried, Carry, current, is_retrying},
 };
 
 /// How far a request has come.
@@ -112,16 +112,8 @@ impl<S, Req> Tries<S, Req> {
 
     /// Tells what is further in that retries are at work, and which attempt this is.
     #[inline]
-    pub(super) fn scope(&self) -> Scope {
-        Self::attempting(self.attempt)
-    }
-
-    #[inline]
-    fn attempting(attempt: u32) -> Scope {
-        Scope::enter(|carried| {
-            carried.attempt = attempt;
-            carried.retrying = true;
-        })
+    pub(super) fn scope(&self) -> Attempting {
+        Attempting::enter(self.attempt)
     }
 
     fn deadline(&self) -> Instant {
@@ -194,7 +186,7 @@ impl<S, Req> Tries<S, Req> {
     where
         S: Service<Req>,
     {
-        let _scope = Self::attempting(self.attempt + 1);
+        let _scope = Attempting::enter(self.attempt + 1);
         match &mut self.spare {
             Some(spare) => spare.inner.poll_ready(cx).map(|ready| ready.is_ok()),
             None => Poll::Ready(false),
@@ -255,7 +247,7 @@ mod tests {
         super::{RetryLayer, Settings},
         *,
     };
-    use crate::error::Error;
+    use crate::{error::Error, request::Within};
 
     #[derive(Clone)]
     struct Failing;
@@ -279,7 +271,7 @@ mod tests {
     async fn the_deadline_of_a_layer_further_out_is_kept() {
         let layer = RetryLayer::new(Settings::new());
         let poll = |deadline| {
-            let _scope = Scope::enter(|carried| carried.deadline = deadline);
+            let _scope = Within::enter(u64::MAX, deadline);
             Box::pin(layer.layer(Failing).call(())).as_mut().poll(&mut Context::from_waker(Waker::noop()))
         };
         assert_eq!(poll(clock::now()), Poll::Ready(Err(Error::Inner(()))));

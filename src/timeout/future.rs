@@ -12,7 +12,7 @@ use crate::{
     clock,
     event::{Event, Events},
     rejection::Rejection,
-    request::Scope,
+    request::Within,
 };
 
 pin_project! {
@@ -68,7 +68,7 @@ where
         match phase.as_mut().project() {
             // ## Running => (Running | Answered)
             PhaseProject::Running { future, sleep, limit, name, events } => {
-                let scope = Scope::within(limit.unstarted(), limit.due());
+                let scope = Within::enter(limit.unstarted(), limit.due());
                 let polled = future.poll(cx);
                 drop(scope);
                 let result = match polled {

@@ -14,7 +14,7 @@ use crate::{
     clock::{self, Instant, nanos},
     event::Event,
     rejection::{Reason, Rejection},
-    request::{Carry, DeadlineOf, Scope, Scoped, TimeoutOf, Unasked, current},
+    request::{Carry, DeadlineOf, Scoped, TimeoutOf, Unasked, Within, current},
     sync::atomic::Ordering::Relaxed,
 };
 
@@ -73,7 +73,7 @@ where
             known.deadline = known.deadline.min(limit.start(clock::now()));
             carry.insert(&mut req, known);
         }
-        let scope = Scope::within(limit.unstarted(), limit.due());
+        let scope = Within::enter(limit.unstarted(), limit.due());
         let future = self.inner.call(req);
         drop(scope);
         ResponseFuture::running(future, limit, shared.name, shared.events.heard())
