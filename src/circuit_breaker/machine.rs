@@ -239,7 +239,7 @@ impl Machine {
             self.epoch = mode::next(self.epoch);
         }
         self.settings = settings.with_name(self.settings.name);
-        // Fewer probes may be asked for now than have spoken already: nobody else would notice.
+        // The settings may have come to ask for fewer probes than have spoken already: nobody else would notice.
         self.conclude(Trip::ProbeFailed, now)
     }
 
