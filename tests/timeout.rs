@@ -198,3 +198,28 @@ async fn a_request_carries_the_end_that_a_layer_further_out_set() {
         .service(service_fn(|req: Req| async move { Ok::<_, io::Error>(req.carried.map(|carried| carried.deadline)) }));
     assert_eq!(service.oneshot(PLAIN).await.expect("answered"), Some(end));
 }
+
+/// A peer ran the inner call in a task of its own, and took the silence of one that had panicked for a timeout, after
+/// 269 µs of a minute.
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_inner_service_is_no_timeout() {
+    let (inner, _) = Mock::new(|_, _: &Req| Reply::<(), io::Error>::panic().after_yields(1));
+    let service = Stack::new().timeout(60 * SECOND).service(inner);
+    let task = tokio::spawn(service.oneshot(PLAIN));
+    assert!(task.await.expect_err("it panicked").is_panic());
+}
+
+/// A peer let timed-out calls run on in tasks of their own: behind a bulkhead of five, two hundred ran at once.
+#[tokio::test(start_paused = true)]
+async fn what_is_over_time_runs_no_longer() {
+    let (inner, handle) = Mock::new(|_, _: &Req| Reply::<(), io::Error>::hang());
+    let stack = Stack::new().bulkhead(bulkhead::Settings::try_new(5).expect("valid")).timeout(SECOND);
+    let service = stack.service(inner);
+    for _ in 0..40 {
+        let calls = (0..5).map(|_| service.clone().oneshot(PLAIN));
+        for result in futures_util::future::join_all(calls).await {
+            assert_eq!(rejection(result).reason(), Reason::Timeout);
+        }
+    }
+    assert_eq!((handle.calls(), handle.peak(), handle.in_flight()), (200, 5, 0));
+}
