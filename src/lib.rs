@@ -38,7 +38,7 @@
 //! | [`timeout`] | Don't wait for ever. | bounds |
 //! | [`bulkhead`] | Keep one thing's trouble in its own compartment. | refuses, or waits |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
-//! | [`retry`] | Try again what failed by chance, and not what failed by overload. | tries again |
+//! | [`retry`] | Try again what failed, within a budget. | tries again |
 //! | [`gate`] | A room of your own. | as you say |
 //!
 //! Each page says why, when and when not, what callers see, where in a stack it belongs, and why each default. The

@@ -167,6 +167,10 @@ impl Account {
     /// Pays in what has become due since the last time. Whoever moves the date pays, so nothing is paid twice; the
     /// part of a microsecond that is left over stays due.
     fn refill(&self, now: Instant) {
+        // "Never" is no moment; taken for one, nothing would ever be due again.
+        if now == Instant::FAR {
+            return;
+        }
         let paid = self.refilled.load(Relaxed);
         if paid == UNBEGUN {
             let _ = self.refilled.compare_exchange(UNBEGUN, now.as_nanos(), Relaxed, Relaxed);
@@ -230,6 +234,15 @@ mod tests {
 
     /// Another library turned the ratio into "one retry costs 1 / ratio deposits", as an integer: .3 gave 333 of
     /// 1000 and .6 gave all thousand.
+    #[test]
+    fn a_withdrawal_at_no_time_puts_the_refill_off_for_nobody() {
+        let settings = BudgetSettings::new().with_refill(1).with_cap(NonZeroU32::MIN);
+        let (budget, start) = (Budget::new(settings), Instant::from_nanos(1));
+        budget.withdraw(Failure::Transient, start).expect("full").spend();
+        assert!(budget.withdraw(Failure::Transient, Instant::FAR).is_none());
+        assert!(budget.withdraw(Failure::Transient, start.after(Duration::from_secs(1))).is_some());
+    }
+
     #[test]
     fn a_ratio_is_exact() {
         for (ratio, expected) in [(0.1, 100), (0.3, 300), (0.4, 400), (0.6, 600), (0.7, 700), (0.9, 900), (1.0, 1000)] {
