@@ -19,7 +19,11 @@ use crate::{
 };
 
 /// Gates that act as one, their judge, and where their refusals are announced.
+///
+/// On cache lines of its own, away from the reference count in front of it: that is written by every call, and these
+/// are only read.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(super) struct Group<G, C> {
     pub(super) gate: G,
     pub(super) judge: C,
