@@ -347,16 +347,20 @@ impl Gate<()> for Verdicts {
     }
 }
 
-/// The observer given to a room heard all of it but the refusals, which the layer around it announced to nobody.
+/// The observer given to a room heard all of it but the refusals, which the layer around it announced to nobody. Where
+/// the layer was given one of its own, that one hears of them.
 #[tokio::test]
-async fn a_room_alone_tells_its_own_observer_of_refusals_too() {
+async fn a_room_alone_tells_its_own_observer_of_refusals_unless_its_layer_has_one() {
     let heard = Arc::new(Mutex::new(Vec::new()));
-    let log = heard.clone();
-    let bulkhead =
-        Bulkhead::new(one()).observe(move |event: &Event| log.lock().expect("unpoisoned").push(event.layer()));
-    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), Error<io::Error>>::hang());
-    refusal(bulkhead::BulkheadLayer::new(bulkhead).layer(inner)).await;
-    assert_eq!(*heard.lock().expect("unpoisoned"), ["bulkhead"]);
+    let hears = |who: &'static str| {
+        let log = heard.clone();
+        move |event: &Event| log.lock().expect("unpoisoned").push((who, event.layer()))
+    };
+    let layer = || bulkhead::BulkheadLayer::new(Bulkhead::new(one()).observe(hears("room")));
+    let inner = || Mock::new(|_, (): &()| Reply::<(), Error<io::Error>>::hang()).0;
+    refusal(layer().layer(inner())).await;
+    refusal(layer().observe(hears("layer")).layer(inner())).await;
+    assert_eq!(*heard.lock().expect("unpoisoned"), [("room", "bulkhead"), ("layer", "bulkhead")]);
 }
 
 #[tokio::test]
