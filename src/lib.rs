@@ -97,6 +97,7 @@ pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod lift;
+pub mod limit;
 mod rejection;
 pub mod request;
 pub mod retry;

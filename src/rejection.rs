@@ -149,10 +149,20 @@ reasons! {
     Custom: "refused", Here, retryable true, http 503, grpc 14;
     /// The time that the caller gave was over.
     DeadlineExceeded: "the caller's deadline has passed", Caller, retryable false, http 504, grpc 4;
+    /// The request's deadline would pass before an answer could be there.
+    DeadlineUnreachable: "the caller's deadline cannot be met", Here, retryable false, http 504, grpc 4;
+    /// A more important request took this one's place in the queue.
+    Displaced: "more important requests took the place", Here, retryable true, http 503, grpc 14;
+    /// As many requests are under way as the service can serve well.
+    LimitReached: "as much is under way as can be served well", Here, retryable true, http 503, grpc 14;
+    /// There is no place left to wait in.
+    QueueFull: "the queue is full", Here, retryable true, http 503, grpc 14;
     /// The call took longer than a timeout of this stack allows.
     Timeout: "the call timed out", Callee, retryable true, http 504, grpc 4;
     /// The request waited for its turn as long as it may.
     WaitTimeout: "the wait for a turn was too long", Here, retryable true, http 503, grpc 14;
+    /// The wait for a turn would have been longer than it may be, as far as can be told.
+    WaitTooLong: "the wait for a turn would be too long", Here, retryable true, http 503, grpc 14;
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use std::{fs, path::Path};
 const GROUND: &[&str] = &["chance", "classify", "clock", "error", "event", "rejection", "request", "settings"];
 const CELLAR: &[&str] = &["sync"];
 const MACHINERY: &[&str] = &["gate", "lift", "stats", "telemetry"];
-const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "retry", "timeout"];
+/// What speaks of gates, and is not a room yet.
+const LANDING: &[&str] = &["limit"];
+const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "load_shed", "retry", "surge_queue", "timeout"];
 const ANNEXES: &[&str] = &["guide", "http", "testing"];
 
 /// The files of a room that hold plumbing; every other holds thought.
@@ -65,7 +67,7 @@ fn files() -> Vec<File> {
 }
 
 fn floor(module: &str) -> usize {
-    let floors = [GROUND, CELLAR, MACHINERY, ROOMS, ANNEXES, &["builder"], &["lib"]];
+    let floors = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ANNEXES, &["builder"], &["lib"]];
     floors.iter().position(|floor| floor.contains(&module)).unwrap_or_else(|| panic!("{module} is on no floor"))
 }
 
@@ -93,7 +95,7 @@ fn imports(code: &str) -> Vec<String> {
             }
         }
     }
-    let known = [GROUND, CELLAR, MACHINERY, ROOMS, ANNEXES, &["builder"]].concat();
+    let known = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ANNEXES, &["builder"]].concat();
     found.retain(|module| known.contains(&module.as_str()));
     found
 }

@@ -55,6 +55,11 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
     }
 
     #[inline]
+    fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
+        (**self).refused(req, rejection)
+    }
+
+    #[inline]
     fn settle(&self, permit: G::Permit, ending: Ending, now: &Moment) {
         (**self).settle(permit, ending, now);
     }
@@ -99,6 +104,14 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
     fn abandon(&self, wait: G::Wait) {
         if let Some(gate) = self {
             gate.abandon(wait);
+        }
+    }
+
+    #[inline]
+    fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
+        match self {
+            Some(gate) => gate.refused(req, rejection),
+            None => Some(req),
         }
     }
 

@@ -118,7 +118,7 @@ where
                             let held = Held::new(Arc::clone(&queued.group), permit);
                             phase.set(Phase::Readying { held, inner, req });
                         }
-                        Err(rejection) => return Poll::Ready(Err(queued.group.refuse(rejection))),
+                        Err(rejection) => return Poll::Ready(Err(queued.group.refuse(req, rejection))),
                     }
                 }
                 // ## Readying => (Readying | Running | Answered)

@@ -278,6 +278,14 @@ pub trait Gate<Req> {
         drop(wait);
     }
 
+    /// Takes over a request that was refused, at once or after a wait: for a dead-letter queue, say. What it returns,
+    /// other gates of the group are offered, and is dropped in the end. They are all offered it, whoever refused: a gate
+    /// that wants only its own looks at [`Rejection::layer`]. By default it returns the request.
+    fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
+        let _ = rejection;
+        Some(req)
+    }
+
     /// Takes a permit back, and learns how the call ended.
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment);
 

@@ -111,6 +111,11 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
     }
 
     #[inline(always)]
+    fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
+        self.0.refused(req, rejection).and_then(|req| self.1.refused(req, rejection))
+    }
+
+    #[inline(always)]
     fn settle(&self, (first, second): Self::Permit, ending: Ending, now: &Moment) {
         let _owed = Owed { gate: &self.0, permit: first, ending, now };
         self.1.settle(second, ending, now);

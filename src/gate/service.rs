@@ -31,12 +31,13 @@ pub(super) struct Group<G, C> {
 }
 
 impl<G, C> Group<G, C> {
-    /// Announces a refusal, and turns it into the caller's error.
+    /// Announces a refusal, offers the request to the gates, and turns the refusal into the caller's error.
     #[inline(always)]
-    pub(super) fn refuse<Req, E: From<Rejection>>(&self, rejection: Rejection) -> E
+    pub(super) fn refuse<Req, E: From<Rejection>>(&self, req: Req, rejection: Rejection) -> E
     where
         G: Gate<Req>,
     {
+        drop(self.gate.refused(req, &rejection));
         let own = if self.events.is_heard() { None } else { self.gate.events() };
         own.unwrap_or(&self.events).emit(|| Event::Refused(rejection));
         E::from(rejection)
@@ -88,7 +89,7 @@ where
         let now = Moment::new();
         match self.group.gate.admit(&req, &now) {
             Admission::Admitted(permit) => self.dispatch(req, Held::new(Arc::clone(&self.group), permit)),
-            Admission::Refused(rejection) => ResponseFuture::ended(Err(self.group.refuse(rejection))),
+            Admission::Refused(rejection) => ResponseFuture::ended(Err(self.group.refuse(req, rejection))),
             Admission::Waiting(wait) => {
                 let queued = Queued::new(Arc::clone(&self.group), wait);
                 ResponseFuture::waiting(queued, self.take_inner(), req)
