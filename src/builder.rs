@@ -10,6 +10,7 @@ use crate::{
     event::{Events, Observer},
     gate::{GateLayer, Seq},
     lift::{Lift, LiftLayer},
+    load_shed::LoadShed,
     retry::RetryLayer,
     timeout::TimeoutLayer,
 };
@@ -84,6 +85,17 @@ impl<L, G, C> Stack<L, G, C> {
         let breaker = breaker.into();
         breaker.join(&self.events);
         self.judged().push(breaker)
+    }
+
+    /// Adds a [load shedder](crate::load_shed): takes on what the service can do well and refuses the rest at once.
+    /// Its settings will do.
+    pub fn load_shed<D, X>(self, shed: impl Into<LoadShed<D, X>>) -> Stack<L, Seq<G, LoadShed<D, X>>, Judged<C>>
+    where
+        C: Judge,
+    {
+        let shed = shed.into();
+        shed.join(&self.events);
+        self.judged().push(shed)
     }
 
     /// Adds any other tower layer. It may change requests, answers and errors. One that may be left out, a timeout

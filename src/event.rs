@@ -29,6 +29,8 @@ pub enum Event {
     CircuitOpened { layer: &'static str, trip: Trip, open_for: Duration },
     /// The probes went well: the circuit lets a growing share of the calls through.
     CircuitRamping { layer: &'static str },
+    /// A load shedder lets more through at once, or less.
+    LimitChanged { layer: &'static str, from: u32, to: u32 },
     /// A request was refused, or given up on.
     Refused(Rejection),
     /// A request failed; the `attempt`th will be sent after `delay`.
@@ -49,6 +51,7 @@ impl Event {
             | Self::CircuitHalfOpened { layer }
             | Self::CircuitOpened { layer, .. }
             | Self::CircuitRamping { layer }
+            | Self::LimitChanged { layer, .. }
             | Self::Retrying { layer, .. }
             | Self::RetryStopped { layer, .. } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),

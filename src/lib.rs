@@ -98,6 +98,7 @@ pub mod guide;
 pub mod http;
 pub mod lift;
 pub mod limit;
+pub mod load_shed;
 mod rejection;
 pub mod request;
 pub mod retry;

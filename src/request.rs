@@ -46,6 +46,12 @@ asks! {
     PriorityOf, priority -> Priority
 }
 
+asks! {
+    /// Whether a request passes without being refused, delayed or counted: a health check. A closure such as
+    /// `|r: &Req| r.path == "/health"` qualifies.
+    ExemptOf, exempt -> bool
+}
+
 /// How important a request is to those who run the service, in four classes.
 ///
 /// Whoever may set it decides who is served under overload: take it from what you know (a route, a verified caller), not
@@ -105,7 +111,7 @@ impl<F: Fn(&Req) -> Key, Req, Key> KeyOf<Req> for F {
 }
 
 /// The answer to every question where the user has not given one: each request weighs 1, is of
-/// [normal](Priority::Normal) priority, has no deadline, and all belong together.
+/// [normal](Priority::Normal) priority, has no deadline and no privilege, and all belong together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unasked;
 
@@ -134,6 +140,13 @@ impl<Req> PriorityOf<Req> for Unasked {
     #[inline]
     fn priority(&self, _: &Req) -> Priority {
         Priority::Normal
+    }
+}
+
+impl<Req> ExemptOf<Req> for Unasked {
+    #[inline]
+    fn exempt(&self, _: &Req) -> bool {
+        false
     }
 }
 

@@ -3,7 +3,7 @@ use tracing::{debug, info, warn};
 use crate::event::{Event, Observer};
 
 /// Writes events with `tracing`, under the target `plimsoll`: what opens or stops at `warn`, what closes or is changed
-/// at `info`, single requests at `debug`. Never anything of a request.
+/// at `info`, single requests and the steps of a limit at `debug`. Never anything of a request.
 ///
 /// ```
 /// use plimsoll::{Stack, telemetry::Tracing};
@@ -27,6 +27,7 @@ impl Observer for Tracing {
                 warn!(target: "plimsoll", layer, ?trip, ?open_for, "circuit opened");
             }
             Event::CircuitRamping { .. } => info!(target: "plimsoll", layer, "circuit ramping"),
+            Event::LimitChanged { from, to, .. } => debug!(target: "plimsoll", layer, from, to, "limit changed"),
             Event::Refused(rejection) => {
                 debug!(target: "plimsoll", layer, reason = ?rejection.reason(), "refused");
             }

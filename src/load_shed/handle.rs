@@ -1,0 +1,62 @@
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    limiter::{Known, Limiter},
+    settings::Settings,
+};
+
+/// Looks at a load shedder and changes it while it serves. A clone costs a reference count.
+#[derive(Clone, Debug)]
+pub struct Handle(Arc<Limiter>);
+
+/// A load shedder at one moment. Under load its numbers are each true, but not of the very same instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Its settings.
+    pub settings: Settings,
+    /// How many may be under way.
+    pub limit: u32,
+    /// How many are, that count against the limit. More than the limit after it fell, or while it only observes.
+    pub in_use: u32,
+    /// How many are under way besides that hold their place for so long that they do not count.
+    pub parked: u32,
+    /// The mean time of the latest calls, once there were any.
+    pub latency: Option<Duration>,
+    /// How long a call takes when nothing waits inside of the service, as far as the rule knows.
+    pub baseline: Option<Duration>,
+    /// Whether the rule is just trying out whose queue it is.
+    pub probing: bool,
+    /// Whether it only observes.
+    pub observe_only: bool,
+}
+
+impl Handle {
+    pub(super) fn new(limiter: Arc<Limiter>) -> Self {
+        Self(limiter)
+    }
+
+    /// The load shedder as it is at this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let Known { settings, limit, in_use, parked, latency, baseline, probing, observing } = self.0.known();
+        Snapshot { settings, limit, in_use, parked, latency, baseline, probing, observe_only: observing }
+    }
+
+    /// Goes by `settings` from now on; the name stays, and so does what was learned. Nothing in flight is lost: what is
+    /// under way beyond a smaller limit stays until it ends. The initial limit is for [`fresh`](super::LoadShed::fresh).
+    pub fn update(&self, settings: Settings) {
+        self.0.update(settings);
+    }
+
+    /// Measures and counts as ever, but never refuses: instead, it announces
+    /// [`WouldRefuse`](crate::Event::WouldRefuse). To try it on real traffic. What it learns then of a service that is
+    /// overloaded is not what it would learn while it protects it.
+    pub fn observe_only(&self) {
+        self.0.observe_only(true);
+    }
+
+    /// Refuses again, after [`observe_only`](Self::observe_only).
+    pub fn automatic(&self) {
+        self.0.observe_only(false);
+    }
+}

@@ -1,0 +1,257 @@
+//! Places in use, and those of them that are parked.
+//!
+//! A stream or a long poll holds its place for seconds and uses little while it does. Counted like the others it would fill
+//! the limit, and the limit would choke a service that is idle. What gives it away is that others overtake it: a call that
+//! sixteen times as many calls as the limit have passed does not wait in the same queue as they. Such a place is *parked*:
+//! it does not count against the limit any more, and how long it took in the end is not taken for a latency.
+
+use crate::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+};
+
+/// After how many times the limit of calls that overtook it a place is parked.
+const OVERTAKEN: u32 = 16;
+/// How many times the limit may be parked. There has to be some bound: what is parked uses memory at least.
+const MOST_PARKED: u32 = 8;
+/// The limit is not taken for less than this: a few calls more or less are chance.
+const LEAST: u32 = 4;
+
+const SLOTS: usize = OVERTAKEN as usize + 1;
+
+/// A place in use: the number of the turn in which it was taken.
+pub(super) type Turn = u32;
+
+/// Counts the places in use, by the turn in which they were taken.
+///
+/// The calls that end are counted in turns: one is over when as many have ended as the limit is. A slot holds the places
+/// that were taken in one turn and are still in use. When a turn begins whose slot is in use, what that one holds is parked.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Below, places in use that are not parked; above, the calls that have ended, wrapping.
+    in_use: AtomicU64,
+    /// The number of the turn, wrapping.
+    turn: AtomicU32,
+    /// When, in calls that have ended, the turn is over.
+    turn_over: AtomicU32,
+    /// Each the number of a turn, and the places taken in it.
+    slots: [AtomicU64; SLOTS],
+    /// Below zero for a moment, when a place comes back just as it is parked.
+    parked: AtomicI64,
+    turning: AtomicBool,
+}
+
+/// What putting back a place showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Return {
+    /// So many were in use, this one included.
+    Of(u32),
+    /// It had been parked.
+    Parked,
+}
+
+const ENDED: u64 = 1 << 32;
+
+impl Places {
+    pub(super) fn new(limit: u32) -> Self {
+        // Slot n holds turn n, and turn 0 begins.
+        let slots = std::array::from_fn(|slot| AtomicU64::new(slot_of(slot as u32, 0)));
+        Self {
+            in_use: AtomicU64::new(0),
+            turn: AtomicU32::new(0),
+            turn_over: AtomicU32::new(limit.max(LEAST)),
+            slots,
+            parked: AtomicI64::new(0),
+            turning: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes a place if fewer than `limit` are in use.
+    #[inline]
+    pub(super) fn take(&self, limit: u32) -> Option<Turn> {
+        let mut seen = self.in_use.load(SeqCst);
+        while (seen as u32) < limit {
+            match self.in_use.compare_exchange_weak(seen, seen + 1, SeqCst, SeqCst) {
+                Ok(_) => return Some(self.enter()),
+                Err(now) => seen = now,
+            }
+        }
+        None
+    }
+
+    /// Takes a place, however many are in use.
+    pub(super) fn take_anyway(&self) -> Turn {
+        self.in_use.fetch_add(1, SeqCst);
+        self.enter()
+    }
+
+    /// Puts a place back. Whoever ends a turn begins the next.
+    #[inline]
+    pub(super) fn put_back(&self, turn: Turn, limit: u32) -> Return {
+        let slot = &self.slots[turn as usize % SLOTS];
+        let mut seen = slot.load(Relaxed);
+        while (seen >> 32) as u32 == turn {
+            match slot.compare_exchange_weak(seen, seen - 1, Relaxed, Relaxed) {
+                Ok(_) => {
+                    let before = self.in_use.fetch_add(ENDED - 1, SeqCst);
+                    let ended = ((before >> 32) as u32).wrapping_add(1);
+                    if is_reached(ended, self.turn_over.load(Relaxed)) {
+                        self.begin_turn(ended, limit);
+                    }
+                    return Return::Of(before as u32);
+                }
+                Err(now) => seen = now,
+            }
+        }
+        self.parked.fetch_sub(1, Relaxed);
+        Return::Parked
+    }
+
+    /// Places in use that are not parked.
+    pub(super) fn in_use(&self) -> u32 {
+        self.in_use.load(SeqCst) as u32
+    }
+
+    /// Places that are parked.
+    pub(super) fn parked(&self) -> u32 {
+        self.parked.load(Relaxed).clamp(0, i64::from(u32::MAX)) as u32
+    }
+
+    #[inline]
+    fn enter(&self) -> Turn {
+        loop {
+            let turn = self.turn.load(Relaxed);
+            let slot = &self.slots[turn as usize % SLOTS];
+            let mut seen = slot.load(Relaxed);
+            while (seen >> 32) as u32 == turn {
+                match slot.compare_exchange_weak(seen, seen + 1, Relaxed, Relaxed) {
+                    Ok(_) => return turn,
+                    Err(now) => seen = now,
+                }
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Begins the next turn, if nobody else is at it: who comes late will be told again by the next call that ends.
+    #[cold]
+    fn begin_turn(&self, ended: u32, limit: u32) {
+        if self.turning.compare_exchange(false, true, Acquire, Relaxed).is_err() {
+            return;
+        }
+        if is_reached(ended, self.turn_over.load(Relaxed)) {
+            self.turn_over.store(ended.wrapping_add(limit.max(LEAST)), Relaxed);
+            self.park_oldest(limit.max(LEAST));
+        }
+        self.turning.store(false, Release);
+    }
+
+    /// Parks what is still in the oldest slot, and lets the next turn have that. While so much is parked already that there
+    /// is no room for it, the turn goes on.
+    fn park_oldest(&self, limit: u32) {
+        let next = self.turn.load(Relaxed).wrapping_add(1);
+        let slot = &self.slots[next as usize % SLOTS];
+        let left = slot.load(Relaxed) as u32;
+        if u64::from(self.parked()) + u64::from(left) > u64::from(limit) * u64::from(MOST_PARKED) {
+            return;
+        }
+        let left = slot.swap(slot_of(next, 0), Relaxed) as u32;
+        self.parked.fetch_add(i64::from(left), Relaxed);
+        self.in_use.fetch_sub(u64::from(left), SeqCst);
+        self.turn.store(next, Relaxed);
+    }
+}
+
+const fn slot_of(turn: u32, places: u32) -> u64 {
+    (turn as u64) << 32 | places as u64
+}
+
+/// Whether a wrapping count has come as far as `goal`.
+const fn is_reached(count: u32, goal: u32) -> bool {
+    count.wrapping_sub(goal) < 1 << 31
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Calls that come and go at once, `calls` of them.
+    fn pass(places: &Places, calls: u32, limit: u32) {
+        for _ in 0..calls {
+            let turn = places.take(limit).expect("room");
+            assert!(matches!(places.put_back(turn, limit), Return::Of(_)));
+        }
+    }
+
+    #[test]
+    fn what_everybody_overtakes_is_parked_and_makes_room() {
+        let places = Places::new(8);
+        let streams: Vec<_> = (0..8).map(|_| places.take(9).expect("room")).collect();
+        assert_eq!(places.take(8), None);
+        pass(&places, 8 * OVERTAKEN, 9);
+        assert_eq!((places.in_use(), places.parked()), (8, 0), "not yet overtaken often enough");
+        pass(&places, 2 * 9, 9);
+        assert_eq!((places.in_use(), places.parked()), (0, 8));
+        for stream in streams {
+            assert_eq!(places.put_back(stream, 8), Return::Parked);
+        }
+        assert_eq!((places.in_use(), places.parked()), (0, 0));
+    }
+
+    /// A service that stands still lets nobody overtake: the queue in it is no stream.
+    #[test]
+    fn nothing_is_parked_while_nothing_ends() {
+        let places = Places::new(4);
+        let stuck: Vec<_> = (0..4).map(|_| places.take(4).expect("room")).collect();
+        assert!((0..100_000).all(|_| places.take(4).is_none()));
+        assert!(stuck.into_iter().all(|turn| matches!(places.put_back(turn, 4), Return::Of(_))));
+        assert_eq!(places.parked(), 0);
+    }
+
+    #[test]
+    fn no_more_is_parked_than_eight_times_the_limit() {
+        let places = Places::new(4);
+        let mut held = Vec::new();
+        for _ in 0..100 {
+            held.extend((0..4).filter_map(|_| places.take(5)));
+            pass(&places, 4 * (OVERTAKEN + 2), u32::MAX);
+            assert!(places.parked() <= 4 * MOST_PARKED);
+        }
+        assert!(places.parked() > 4 * MOST_PARKED - 8, "{}", places.parked());
+        held.into_iter().for_each(|turn| drop(places.put_back(turn, 4)));
+        assert_eq!((places.in_use(), places.parked()), (0, 0));
+    }
+
+    proptest! {
+        /// Whatever comes and goes, and however the limit moves: every place is in use, parked, or free.
+        #[test]
+        fn places_add_up(steps in proptest::collection::vec((any::<bool>(), 0usize..64, 1u32..12), 0..2000)) {
+            let places = Places::new(4);
+            let mut held = Vec::new();
+            let mut taken_in = HashMap::<Turn, u32>::new();
+            for (take, which, limit) in steps {
+                if take {
+                    match places.take(limit) {
+                        Some(turn) => {
+                            held.push(turn);
+                            *taken_in.entry(turn).or_default() += 1;
+                        }
+                        None => prop_assert!(places.in_use() >= limit),
+                    }
+                } else if !held.is_empty() {
+                    let turn = held.swap_remove(which % held.len());
+                    let before = places.in_use() + places.parked();
+                    let _ = places.put_back(turn, limit);
+                    prop_assert_eq!(places.in_use() + places.parked(), before - 1);
+                }
+                prop_assert_eq!((places.in_use() + places.parked()) as usize, held.len());
+            }
+            held.into_iter().for_each(|turn| drop(places.put_back(turn, 4)));
+            prop_assert_eq!((places.in_use(), places.parked()), (0, 0));
+        }
+    }
+}
