@@ -15,7 +15,7 @@ pub use self::{
     handle::{Handle, Snapshot},
     limiter::Permit,
     rule::{Rule, Step},
-    rules::VerifiedGradient,
+    rules::{Aimd, Fixed, Gradient, Vegas, VerifiedGradient},
     settings::{Bottleneck, Settings},
     window::Window,
 };

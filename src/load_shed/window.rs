@@ -122,6 +122,11 @@ impl<'a> Window<'a> {
         self.counts.iter().position(|count| *count > 0).map(middle)
     }
 
+    /// The longest time of a call, in seconds; `None` where there was none.
+    pub fn longest(&self) -> Option<f64> {
+        self.counts.iter().rposition(|count| *count > 0).map(middle)
+    }
+
     /// The time within which this share of the calls ended, in seconds; `None` where there was none.
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let wanted = (f64::from(self.calls()) * share).ceil().max(1.0) as u32;
@@ -143,6 +148,51 @@ impl<'a> Window<'a> {
     /// How long callers wait for an answer, where that is known and may be used.
     pub fn patience(&self) -> Option<Duration> {
         self.patience
+    }
+}
+
+/// Windows made up, for tests of rules.
+#[cfg(test)]
+pub(super) mod made {
+    use super::*;
+    use crate::load_shed::{
+        rule::{Rule, Step},
+        samples::Samples,
+    };
+
+    /// What happened in a window: of 100 ms, unless it says otherwise.
+    #[derive(Clone, Copy, Debug)]
+    pub(in crate::load_shed) struct Made {
+        pub(in crate::load_shed) calls: u32,
+        pub(in crate::load_shed) millis: f64,
+        pub(in crate::load_shed) bound: bool,
+        pub(in crate::load_shed) overloads: u32,
+        pub(in crate::load_shed) lasted: Duration,
+        pub(in crate::load_shed) patience: Option<Duration>,
+    }
+
+    impl Made {
+        pub(in crate::load_shed) fn bound(calls: u32, millis: f64) -> Self {
+            Self { calls, millis, bound: true, overloads: 0, lasted: Duration::from_millis(100), patience: None }
+        }
+
+        /// Shows it to a rule, from `began` on.
+        pub(in crate::load_shed) fn show_at(&self, began: Instant, rule: &mut impl Rule) -> Step {
+            let (samples, mut to, mut scratch) = (Samples::new(), Reading::ZERO, [0; BUCKETS]);
+            for _ in 0..self.calls {
+                samples.record((self.millis * 1e6) as u64, self.bound);
+            }
+            (0..self.overloads).for_each(|_| samples.overload());
+            samples.read_into(&mut to);
+            let window = Window::between((began, &Reading::ZERO), (began.after(self.lasted), &to), &mut scratch);
+            rule.look(&window.knowing(Some(self.millis / 1e3), self.patience))
+        }
+
+        /// Shows it as the `n`th window. The limit then is the answer.
+        pub(in crate::load_shed) fn show(&self, rule: &mut impl Rule, n: u64) -> f64 {
+            self.show_at(Instant::from_nanos(1 + n * 100_000_000), rule);
+            rule.limit()
+        }
     }
 }
 

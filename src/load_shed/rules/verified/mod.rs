@@ -1,11 +1,13 @@
+mod baseline;
+mod measure;
+
 use std::time::Duration;
 
-use super::super::{
-    rule::{Rule, Step},
-    settings::{Bottleneck, Settings},
-    window::Window,
+use self::{baseline::Baseline, measure::Measure};
+use crate::{
+    clock::Instant,
+    load_shed::{Bottleneck, Rule, Settings, Step, Window},
 };
-use crate::clock::Instant;
 
 /// How much longer than the baseline calls may take: what waits inside of the service is then half a call's time.
 const TOLERANCE: f64 = 1.5;
@@ -46,12 +48,8 @@ const ELASTICITY: f64 = 0.5;
 const CERTAINTY: f64 = 2.0;
 /// The same, to be quite sure.
 const SURELY: f64 = 0.25;
-/// One verdict raises the baseline to at most this much of itself, and all of them to at most this much of the best that
-/// was seen lately.
+/// One verdict raises the baseline to at most this much of itself.
 const RAISE: f64 = 2.0;
-const RAISE_IN_ALL: f64 = 8.0;
-/// For how long the best is remembered: twice this at most.
-const LATELY: Duration = Duration::from_secs(300);
 /// How slow calls must suddenly become, our concurrency being what it was, to be looked at before the limit is cut.
 const JUMP: f64 = 3.0;
 /// The service has been slow once if calls took this much longer than at first.
@@ -116,32 +114,6 @@ enum Mode {
     Hold { jump: bool },
     /// It is halved, to be compared with what was measured.
     Halve { jump: bool, held: Measure },
-}
-
-/// What a window at a standing limit showed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Measure {
-    concurrency: f64,
-    latency: f64,
-    /// Of the logarithm of the latency: its variance.
-    error: f64,
-}
-
-/// How long calls take when nothing waits inside of the service.
-#[derive(Clone, Debug)]
-struct Baseline {
-    /// In seconds; unknown before the first window.
-    value: Option<f64>,
-    /// The lowest latencies of this epoch and the one before: the baseline rises with them when the limit is not reached.
-    this_epoch: f64,
-    last_epoch: f64,
-    /// The lowest of all lately, for the bound on raising it.
-    best: f64,
-    best_before: f64,
-    best_until: Option<Instant>,
-    /// The logarithms of the times at first, to be averaged: the lowest of small windows is too low.
-    pooled: f64,
-    pooled_calls: f64,
 }
 
 impl VerifiedGradient {
@@ -259,8 +231,8 @@ impl VerifiedGradient {
             self.reference = self.limit;
         }
         self.next_epoch(now);
-        if calm && !fallen {
-            // Nothing is slow: there is nothing to verify.
+        if calm && !fallen && !self.baseline.is_raised() {
+            // Nothing is slow, and never was: there is nothing to verify.
             return settled;
         }
         self.mode = Mode::Hold { jump: false };
@@ -290,10 +262,8 @@ impl VerifiedGradient {
         } else if at_most < if jump { SURELY } else { ELASTICITY } {
             let surely = patience.is_some() && at_most < SURELY;
             let raised = if surely { latest } else { latest.min(RAISE * baseline) };
-            let bound = (RAISE_IN_ALL * self.baseline.best()).max(patience.map_or(0.0, |p| p / 10.0 / TOLERANCE));
-            if raised.min(bound) > baseline {
-                self.baseline.set(raised.min(bound));
-            }
+            let bound = self.baseline.highest().max(patience.map_or(0.0, |p| p / 10.0 / TOLERANCE));
+            self.baseline.raise(raised.min(bound));
             let restored = if surely { self.reference } else { self.reference.min(RAISE * self.limit) };
             self.set(self.limit.max(restored));
         }
@@ -370,96 +340,5 @@ impl Rule for VerifiedGradient {
     }
 }
 
-impl Measure {
-    fn of(window: &Window<'_>) -> Self {
-        let calls = f64::from(window.calls().max(1));
-        Self {
-            concurrency: window.concurrency(),
-            latency: window.geometric_mean(),
-            // Times that are all alike are not known exactly either: a window is one draw of many.
-            error: window.ln_variance().max(1e-4) / calls,
-        }
-    }
-
-    /// By what power of the concurrency the latency fell, and the standard error of that. One, exactly, where the
-    /// concurrency hardly fell: then nothing was learned.
-    fn compared_to(self, held: Self) -> (f64, f64) {
-        let fell = (held.concurrency / self.concurrency.max(1e-12)).ln();
-        if !(fell > 0.14) {
-            return (1.0, 0.0);
-        }
-        ((held.latency / self.latency).ln() / fell, (held.error + self.error).sqrt() / fell)
-    }
-}
-
-impl Baseline {
-    const fn new() -> Self {
-        Self {
-            value: None,
-            this_epoch: f64::INFINITY,
-            last_epoch: f64::INFINITY,
-            best: f64::INFINITY,
-            best_before: f64::INFINITY,
-            best_until: None,
-            pooled: 0.0,
-            pooled_calls: 0.0,
-        }
-    }
-
-    fn set(&mut self, latency: f64) {
-        self.value = Some(latency);
-        self.this_epoch = latency;
-        self.last_epoch = f64::INFINITY;
-    }
-
-    /// At first, the mean of everything so far.
-    fn pool(&mut self, window: &Window<'_>, latency: f64, now: Instant) -> f64 {
-        self.note(latency, now);
-        self.pooled += window.ln_mean() * f64::from(window.calls());
-        self.pooled_calls += f64::from(window.calls());
-        let pooled = (self.pooled / self.pooled_calls.max(1.0)).exp();
-        self.set(pooled);
-        pooled
-    }
-
-    /// Never above what calls take now.
-    fn lower(&mut self, latency: f64, now: Instant) -> f64 {
-        self.note(latency, now);
-        self.this_epoch = self.this_epoch.min(latency);
-        let value = self.value.unwrap_or(latency).min(latency);
-        self.value = Some(value);
-        value
-    }
-
-    /// An epoch is over in which the limit was not reached: what calls took at best in this one and the last.
-    fn rotate(&mut self, latency: f64) {
-        self.value = Some(self.last_epoch.min(self.this_epoch));
-        self.last_epoch = self.this_epoch;
-        self.this_epoch = latency;
-    }
-
-    /// Latency at a limit that is not reached is never our queue, so the best has to keep up with it.
-    fn not_ours(&mut self) {
-        if let Some(value) = self.value {
-            let least = value / RAISE_IN_ALL;
-            if self.best() < least {
-                self.best = least;
-                self.best_before = least;
-            }
-        }
-    }
-
-    fn note(&mut self, latency: f64, now: Instant) {
-        let until = *self.best_until.get_or_insert(now.after(LATELY));
-        if now > until {
-            self.best_until = Some(now.after(LATELY));
-            self.best_before = self.best;
-            self.best = latency;
-        }
-        self.best = self.best.min(latency);
-    }
-
-    fn best(&self) -> f64 {
-        self.best.min(self.best_before)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,22 @@
+use crate::load_shed::{Rule, Settings, Step, Window};
+
+/// A limit that does not adapt: the initial limit, for ever. To compare with.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixed(f64);
+
+impl Fixed {
+    /// What the settings say is the initial limit.
+    pub fn new(settings: &Settings) -> Self {
+        Self(f64::from(settings.initial_limit().get()))
+    }
+}
+
+impl Rule for Fixed {
+    fn limit(&self) -> f64 {
+        self.0
+    }
+
+    fn look(&mut self, _: &Window<'_>) -> Step {
+        Step::CLOSE
+    }
+}

@@ -1,0 +1,120 @@
+use std::time::Duration;
+
+use crate::{clock::Instant, load_shed::Window};
+
+/// All verdicts together raise the baseline to at most this much of the best that was seen lately.
+const RAISE_IN_ALL: f64 = 8.0;
+/// For how long the best is remembered: twice this at most.
+const LATELY: Duration = Duration::from_secs(300);
+
+/// How long calls take when nothing waits inside of the service.
+#[derive(Clone, Debug)]
+pub(super) struct Baseline {
+    /// In seconds; unknown before the first window.
+    pub(super) value: Option<f64>,
+    /// Whether a verdict has raised it: a dependency that was slow may be fast again, and then what calls take is our
+    /// queue, though no longer than the baseline.
+    raised: bool,
+    /// The lowest latencies of this epoch and the one before: the baseline rises with them when the limit is not reached.
+    this_epoch: f64,
+    last_epoch: f64,
+    /// The lowest of all lately, for the bound on raising it.
+    best: f64,
+    best_before: f64,
+    best_until: Option<Instant>,
+    /// The logarithms of the times at first, to be averaged: the lowest of small windows is too low.
+    pooled: f64,
+    pooled_calls: f64,
+}
+
+impl Baseline {
+    pub(super) const fn new() -> Self {
+        Self {
+            value: None,
+            raised: false,
+            this_epoch: f64::INFINITY,
+            last_epoch: f64::INFINITY,
+            best: f64::INFINITY,
+            best_before: f64::INFINITY,
+            best_until: None,
+            pooled: 0.0,
+            pooled_calls: 0.0,
+        }
+    }
+
+    pub(super) fn set(&mut self, latency: f64) {
+        self.value = Some(latency);
+        self.raised = false;
+        self.this_epoch = latency;
+        self.last_epoch = f64::INFINITY;
+    }
+
+    /// By a verdict, if that is higher.
+    pub(super) fn raise(&mut self, latency: f64) {
+        if self.value.is_none_or(|value| latency > value) {
+            self.set(latency);
+            self.raised = true;
+        }
+    }
+
+    pub(super) fn is_raised(&self) -> bool {
+        self.raised
+    }
+
+    /// At first, the mean of everything so far.
+    pub(super) fn pool(&mut self, window: &Window<'_>, latency: f64, now: Instant) -> f64 {
+        self.note(latency, now);
+        self.pooled += window.ln_mean() * f64::from(window.calls());
+        self.pooled_calls += f64::from(window.calls());
+        let pooled = (self.pooled / self.pooled_calls.max(1.0)).exp();
+        self.set(pooled);
+        pooled
+    }
+
+    /// Never above what calls take now.
+    pub(super) fn lower(&mut self, latency: f64, now: Instant) -> f64 {
+        self.note(latency, now);
+        self.this_epoch = self.this_epoch.min(latency);
+        let value = self.value.unwrap_or(latency).min(latency);
+        self.value = Some(value);
+        value
+    }
+
+    /// An epoch is over in which the limit was not reached: what calls took at best in this one and the last.
+    pub(super) fn rotate(&mut self, latency: f64) {
+        self.value = Some(self.last_epoch.min(self.this_epoch));
+        self.raised = false;
+        self.last_epoch = self.this_epoch;
+        self.this_epoch = latency;
+    }
+
+    /// Latency at a limit that is not reached is never our queue, so the best has to keep up with it.
+    pub(super) fn not_ours(&mut self) {
+        if let Some(value) = self.value {
+            let least = value / RAISE_IN_ALL;
+            if self.best() < least {
+                self.best = least;
+                self.best_before = least;
+            }
+        }
+    }
+
+    fn note(&mut self, latency: f64, now: Instant) {
+        let until = *self.best_until.get_or_insert(now.after(LATELY));
+        if now > until {
+            self.best_until = Some(now.after(LATELY));
+            self.best_before = self.best;
+            self.best = latency;
+        }
+        self.best = self.best.min(latency);
+    }
+
+    /// The highest that the baseline may be raised to.
+    pub(super) fn highest(&self) -> f64 {
+        RAISE_IN_ALL * self.best()
+    }
+
+    fn best(&self) -> f64 {
+        self.best.min(self.best_before)
+    }
+}
