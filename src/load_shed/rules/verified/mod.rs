@@ -54,6 +54,8 @@ const RAISE: f64 = 2.0;
 const JUMP: f64 = 3.0;
 /// The service has been slow once if calls took this much longer than at first.
 const STARTED: f64 = 1.5;
+/// Calls that take less than this share of the baseline at half the limit call for another trial soon.
+const MUCH_FASTER: f64 = 0.9;
 /// What an overload further in does to the limit, at most once a window; and what share of the calls has to end so.
 const OVERLOADED: f64 = 0.9;
 const OVERLOADS: f64 = 0.02;
@@ -258,6 +260,11 @@ impl VerifiedGradient {
         let baseline = self.baseline.value.unwrap_or(latest);
         let patience = self.patience(window);
         if latest < baseline {
+            if latest < MUCH_FASTER * baseline {
+                // There may be more of it: half of a long queue is a queue.
+                self.epoch = FIRST_EPOCH;
+                self.epoch_ends = Some(window.now().after(FIRST_EPOCH));
+            }
             self.baseline.set(latest);
         } else if at_most < if jump { SURELY } else { ELASTICITY } {
             let surely = patience.is_some() && at_most < SURELY;
