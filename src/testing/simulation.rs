@@ -44,12 +44,12 @@ impl Simulation {
     }
 
     /// Begins a run with a load. More of them: [`Traffic::to`].
-    pub fn load<'a>(&'a self, load: Load) -> Traffic<'a> {
-        self.run().load(load)
+    pub fn load(&self, load: Load) -> Traffic<'_> {
+        self.begin().load(load)
     }
 
     /// Begins a run that has no load yet.
-    pub fn run<'a>(&'a self) -> Run<'a> {
+    pub fn begin(&self) -> Run<'_> {
         Run { simulation: self, callers: Vec::new(), window: None, until: None, capacity: None }
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Due {
 }
 
 /// What is left of a job is nothing if it is less than this, in seconds: the clock is a float.
-const DUST: f64 = 1e-12;
+const DUST: f64 = 4e-12;
 
 impl Lane {
     /// Takes a job in; it queues if all places are taken.

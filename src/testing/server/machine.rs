@@ -193,7 +193,7 @@ impl Machine {
         let mut due = |secs: Option<f64>| {
             if let Some(secs) = secs {
                 // Not before it is done, and not now: what is done by now has been seen to.
-                next = next.min(now.saturating_add(((secs * 1e9).ceil() as u64).max(1)));
+                next = next.min(now.saturating_add(((secs * 1e9 - FUZZ).ceil() as u64).max(1)));
             }
         };
         due(self.work.next(self.speed.value * each, is_there));
@@ -316,6 +316,9 @@ impl Machine {
         }
     }
 }
+
+/// What floats may be off by, in nanoseconds, after an hour or so: what is due at a whole one must not come at the next.
+const FUZZ: f64 = 1e-3;
 
 /// The speed of what takes `scale` times as long; never done at zero.
 fn reciprocal(scale: f64) -> f64 {
