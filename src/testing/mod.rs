@@ -40,7 +40,6 @@ mod report;
 mod server;
 mod simulation;
 mod span;
-mod table;
 mod tally;
 mod world;
 
@@ -50,7 +49,7 @@ pub use self::{
     load::Load,
     mock::{Handle, Mock, MockFuture},
     reply::{Readiness, Reply},
-    report::Report,
+    report::{Comparison, Report},
     server::{Before, BeforeFuture, Broken, Model, Served, Server},
     simulation::{Run, Simulation, Traffic, simulate},
     span::Span,

@@ -1,7 +1,12 @@
 //! What became of a run.
 
+#[cfg(feature = "serde")]
+mod serial;
+mod table;
+
 use std::time::Duration;
 
+pub use self::table::Comparison;
 use super::tally::{ANSWER_BIN, ARRIVAL_BIN, Tally};
 use crate::{clock::nanos, rejection::Reason};
 
@@ -10,7 +15,8 @@ use crate::{clock::nanos, rejection::Reason};
 /// All but the plots are of the measured window: requests count if they came in it, attempts and the work for them if they
 /// began in it. Two reports are equal if everything in them is.
 ///
-/// [`Display`](std::fmt::Display) writes it as a table.
+/// [`Display`](std::fmt::Display) writes it as a table, beside others if need be ([`beside`](Self::beside)), and feature
+/// `serde` serializes it.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct Report {
@@ -222,7 +228,23 @@ fn mean(nanos: &[u64]) -> Duration {
 
 /// By nearest rank. `sorted` is.
 fn quantile(sorted: &[u64], quantile: f64) -> Duration {
-    // Not a number becomes 0, as does what is below it.
-    let rank = (quantile.min(1.0) * sorted.len() as f64).ceil() as usize;
+    // Not a number is the least there is, as is what is below zero.
+    let quantile = if quantile > 0.0 { quantile.min(1.0) } else { 0.0 };
+    let rank = (quantile * sorted.len() as f64).ceil() as usize;
     Duration::from_nanos(sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_the_least_that_so_many_do_not_exceed() {
+        let sorted: Vec<u64> = (1..=100).collect();
+        let at = [0.0, 0.005, 0.5, 0.991, 1.0, 7.0, f64::NAN, -1.0].map(|at| quantile(&sorted, at).as_nanos());
+        assert_eq!(at, [1, 1, 50, 100, 100, 100, 1, 1]);
+        assert_eq!(quantile(&[], 0.5), Duration::ZERO);
+        assert_eq!(mean(&sorted), Duration::from_nanos(50));
+        assert_eq!(mean(&[]), Duration::ZERO);
+    }
 }
