@@ -29,6 +29,10 @@ pub enum Event {
     CircuitOpened { layer: &'static str, trip: Trip, open_for: Duration },
     /// The probes went well: the circuit lets a growing share of the calls through.
     CircuitRamping { layer: &'static str },
+    /// A queue that was standing is empty again.
+    QueueDrained { layer: &'static str },
+    /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
+    QueueStanding { layer: &'static str },
     /// A request was refused, or given up on.
     Refused(Rejection),
     /// A request failed; the `attempt`th will be sent after `delay`.
@@ -49,6 +53,8 @@ impl Event {
             | Self::CircuitHalfOpened { layer }
             | Self::CircuitOpened { layer, .. }
             | Self::CircuitRamping { layer }
+            | Self::QueueDrained { layer }
+            | Self::QueueStanding { layer }
             | Self::Retrying { layer, .. }
             | Self::RetryStopped { layer, .. } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),

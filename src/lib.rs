@@ -103,6 +103,7 @@ pub mod request;
 pub mod retry;
 pub mod settings;
 mod stats;
+pub mod surge_queue;
 mod sync;
 pub mod telemetry;
 #[cfg(feature = "testing")]
