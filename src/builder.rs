@@ -122,10 +122,10 @@ impl<L, G, C> Stack<L, G, C> {
     /// Adds a [surge queue](crate::surge_queue) in front of its limit: a burst waits its turn. The limit hears how calls
     /// ended.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
-    pub fn surge_queue<Q: Limit, P, T, D>(
+    pub fn surge_queue<Q: Limit, P, T, D, S>(
         self,
-        queue: SurgeQueue<Q, P, T, D>,
-    ) -> Stack<L, Seq<G, SurgeQueue<Q, P, T, D>>, Judged<C>>
+        queue: SurgeQueue<Q, P, T, D, S>,
+    ) -> Stack<L, Seq<G, SurgeQueue<Q, P, T, D, S>>, Judged<C>>
     where
         C: Judge,
     {

@@ -90,6 +90,7 @@ pub mod chance;
 pub mod circuit_breaker;
 pub mod classify;
 pub mod clock;
+pub mod dead_letter;
 mod error;
 pub mod event;
 pub mod gate;

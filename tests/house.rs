@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-const GROUND: &[&str] = &["chance", "classify", "clock", "error", "event", "rejection", "request", "settings"];
+const GROUND: &[&str] = &["chance", "classify", "clock", "dead_letter", "error", "event", "rejection", "request", "settings"];
 const CELLAR: &[&str] = &["sync"];
 const MACHINERY: &[&str] = &["gate", "lift", "stats", "telemetry"];
 /// What speaks of gates, and is not a room yet.
@@ -15,12 +15,12 @@ const ANNEXES: &[&str] = &["guide", "http", "testing"];
 const PLUMBING: &[&str] = &[
     "mod",
     "gate",
+    "hall",
     "handle",
     "layer",
     "service",
     "future",
     "replay",
-    "dead_letter",
     "state",
     "tries",
     "circuit",

@@ -19,7 +19,7 @@ pub struct Snapshot {
     pub settings: Settings,
     /// The limit that it is in front of.
     pub limit: u32,
-    /// Requests that wait, by class, the most important first.
+    /// Requests that wait in the first lane, by class, the most important first.
     pub waiting: [u32; CLASSES],
     /// Tenants that have somebody waiting, by class.
     pub tenants: [u32; CLASSES],
@@ -29,12 +29,34 @@ pub struct Snapshot {
     pub drain_rate: Option<f64>,
     /// How long a request would wait that came now, by class, once that can be told.
     pub foretold_wait: [Option<Duration>; CLASSES],
+    /// The second lane, if there is one or was.
+    pub surge: Option<Lane>,
+    /// Requests that were handed to the dead-letter sink.
+    pub dead_letters: u64,
+    /// Those at which it panicked.
+    pub dead_letters_lost: u64,
     /// Whether the queue has not been empty for a while.
     pub standing: bool,
     /// Whether nobody may wait any more.
     pub closed: bool,
     /// Whether it only observes.
     pub observe_only: bool,
+}
+
+/// The second lane at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lane {
+    /// Requests that wait, by class, the most important first.
+    pub waiting: [u32; CLASSES],
+    /// Its own places that are in use.
+    pub in_use: u32,
+    /// Its own places that are provisioned, by the ramp or by hand.
+    pub provisioned: u32,
+    /// Places of the limit that are lent to it.
+    pub lent: u32,
+    /// Requests that ever came here: moved from the first lane, or sent here on arrival.
+    pub demoted: u64,
 }
 
 impl<L: Limit> Handle<L> {
@@ -59,6 +81,15 @@ impl<L: Limit> Handle<L> {
             oldest: room.lines.oldest().map(|since| now.since(since)),
             drain_rate: room.drain.rate(),
             foretold_wait: std::array::from_fn(|class| room.foretell(class).map(drain::duration)),
+            surge: room.lane.as_ref().map(|lane| Lane {
+                waiting: std::array::from_fn(|class| room.lines.waiting(CLASSES + class)),
+                in_use: lane.places.in_use(),
+                provisioned: lane.places.warm(),
+                lent: lane.lent,
+                demoted: lane.demoted,
+            }),
+            dead_letters: self.0.letters.load(Relaxed),
+            dead_letters_lost: self.0.letters_lost.load(Relaxed),
             standing: room.is_standing(now),
             closed: room.closed,
             observe_only: self.0.observing.load(Relaxed),
@@ -66,8 +97,20 @@ impl<L: Limit> Handle<L> {
     }
 
     /// Sets it like this from now on; the name stays. Who waits already keeps the bound on their wait.
+    ///
+    /// A second lane that is taken away lets nobody in any more, and serves who is in it.
     pub fn update(&self, settings: Settings) {
-        self.0.update(settings);
+        self.0.set(|room| room.set(settings.with_name(room.settings.name)));
+    }
+
+    /// Has so many places of the second lane provisioned from now on, past the ramp, at most as many as it has: for a
+    /// surge that is known to come. The latest call counts.
+    pub fn prewarm(&self, places: u32) {
+        self.0.set(|room| {
+            if let Some(lane) = &mut room.lane {
+                lane.places.prewarm(places);
+            }
+        });
     }
 
     /// Decides as ever whether there is a place, but never refuses and lets nobody wait, those who do already included:

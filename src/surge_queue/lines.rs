@@ -35,8 +35,8 @@ pub(super) struct Waiter<T> {
     pub(super) since: Instant,
     /// When it has waited long enough.
     pub(super) until: Instant,
-    /// Whether `until` is because of its deadline.
-    pub(super) by_deadline: bool,
+    /// When its call can begin at the latest, to be over by its deadline.
+    pub(super) in_time: Instant,
     pub(super) with: T,
 }
 
@@ -87,7 +87,7 @@ impl<T, const RANKS: usize> Lines<T, RANKS> {
 
     /// Takes a place at the end of its tenant's line.
     pub(super) fn join(&mut self, rank: usize, key: u64, since: Instant, with: T) -> Ticket {
-        let waiter = Waiter { links: Links::default(), tenant: NOBODY, since, until: Instant::FAR, by_deadline: false, with };
+        let waiter = Waiter { links: Links::default(), tenant: NOBODY, since, until: Instant::FAR, in_time: Instant::FAR, with };
         let ticket = self.waiters.insert(waiter) as u32;
         self.enter(ticket, rank, key);
         ticket
@@ -156,8 +156,7 @@ impl<T, const RANKS: usize> Lines<T, RANKS> {
 
     /// The rank in whose lines a waiter is, if it is in one.
     pub(super) fn rank(&self, ticket: Ticket) -> Option<usize> {
-        let tenant = self.waiters[ticket as usize].tenant;
-        (tenant != NOBODY).then(|| usize::from(self.tenants[tenant as usize].rank))
+        Some(usize::from(self.tenants.get(self.waiters[ticket as usize].tenant as usize)?.rank))
     }
 
     /// The oldest and the newest of the tenant whose turn is next.

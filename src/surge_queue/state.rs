@@ -1,13 +1,14 @@
 use std::{
-    sync::MutexGuard,
     task::{Context, Poll},
     time::Duration,
 };
 
 use super::{
     gate::Wait,
+    hall::Hall,
     lines::Ticket,
-    room::{Arrival, CLASSES, Joined, Next, Refused, Room, Tide},
+    permit::Held,
+    room::{Arrival, CLASSES, Room},
     settings::Settings,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     rejection::{Reason, Rejection},
     request::current,
     sync::{
-        Lock, Turn, Wakeup,
+        Lock, Turn,
         atomic::{
             AtomicBool, AtomicU32, AtomicU64,
             Ordering::{Relaxed, SeqCst},
@@ -36,59 +37,74 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct State<L, P> {
     pub(super) limit: L,
-    /// How many wait, or are about to. Written under the lock alone.
-    waiting: AtomicU32,
+    /// How many wait, or are about to: see [`waiters`]. Written under the lock alone.
+    pub(super) waiting: AtomicU64,
     pub(super) observing: AtomicBool,
-    doors: [Door; CLASSES],
+    pub(super) doors: [Door; CLASSES],
     pub(super) room: Lock<Room<Turn<Verdict<P>>>>,
     pub(super) events: Events,
     pub(super) name: &'static str,
     pub(super) salt: AtomicU64,
+    pub(super) letters: AtomicU64,
+    pub(super) letters_lost: AtomicU64,
 }
 
 /// What is known of one class without the lock.
 #[derive(Debug, Default)]
-struct Door {
+pub(super) struct Door {
     /// Until when all are refused, in nanoseconds, and when they should come back.
-    shut: AtomicU64,
-    retry_after: AtomicU64,
+    pub(super) shut: AtomicU64,
+    pub(super) retry_after: AtomicU64,
     /// How many came that found no place.
-    came: AtomicU32,
+    pub(super) came: AtomicU32,
 }
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Verdict<P> {
     /// With a place.
-    Go(P),
+    Go(Held<P>),
     /// Turned away.
     Out(Reason),
+}
+
+/// Those who wait in the first lane, and those in the second who would take one of the limit's places, in one word: it is
+/// read by every call.
+pub(super) const fn waiters(first: u32, second: u32) -> u64 {
+    (second as u64) << 32 | first as u64
 }
 
 impl<L, P> State<L, P> {
     pub(super) fn new(limit: L, settings: Settings, events: Events, chance: &Chance) -> Self {
         Self {
             limit,
-            waiting: AtomicU32::new(0),
+            waiting: AtomicU64::new(0),
             observing: AtomicBool::new(false),
             doors: Default::default(),
             room: Lock::new(Room::new(settings)),
             events,
             name: settings.name,
             salt: AtomicU64::new(chance.draw()),
+            letters: AtomicU64::new(0),
+            letters_lost: AtomicU64::new(0),
         }
     }
 
-    /// Whether nobody waits: then a place may be taken without asking the room.
+    /// Whether nobody waits in the first lane: then a place may be taken without asking the room.
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.load(SeqCst) == 0
+        self.waiting.load(SeqCst) as u32 == 0
     }
 
-    fn rejection(&self, class: usize, reason: Reason, retry_after: Option<Duration>) -> Rejection {
+    pub(super) fn rejection(&self, class: usize, reason: Reason, retry_after: Option<Duration>) -> Rejection {
         let ticket = self.doors[class].came.load(Relaxed);
         let rejection = Rejection::new(reason, self.name);
         retry_after.map_or(rejection, |after| rejection.with_retry_after(self.spread(after, ticket)))
+    }
+
+    /// What was decided for a moment ahead holds no longer.
+    pub(super) fn reopen(&self) {
+        self.doors.iter().for_each(|door| door.shut.store(0, Relaxed));
     }
 
     /// Up to half as much again: those who are refused together should not come back together. Multiples of the golden
@@ -107,17 +123,17 @@ impl<L: Limit> State<L, L::Permit> {
         class: usize,
         now: &Moment,
         asked: impl FnOnce() -> (Option<u64>, Option<Instant>),
-    ) -> Admission<L::Permit, Wait> {
+    ) -> Admission<Held<L::Permit>, Wait> {
         let door = &self.doors[class];
         let ticket = door.came.fetch_add(1, Relaxed);
         if self.observing.load(Relaxed) {
-            return Admission::Admitted(self.pass_by(class, now));
+            self.events.emit(|| Event::WouldRefuse(self.rejection(class, Reason::WaitTooLong, None)));
+            return Admission::Admitted(Held::Warm(self.limit.take_anyway(now)));
         }
         // Under a flood of requests refusing them must not cost a lock.
         if door.shut.load(Relaxed) > now.now().as_nanos() {
-            let after = Duration::from_nanos(door.retry_after.load(Relaxed));
-            let rejection = Rejection::new(Reason::WaitTooLong, self.name).with_retry_after(self.spread(after, ticket));
-            return Admission::Refused(rejection);
+            let after = self.spread(Duration::from_nanos(door.retry_after.load(Relaxed)), ticket);
+            return Admission::Refused(Rejection::new(Reason::WaitTooLong, self.name).with_retry_after(after));
         }
         let (tenant, deadline) = asked();
         let deadline = deadline.unwrap_or(Instant::FAR).min(current().deadline);
@@ -125,11 +141,12 @@ impl<L: Limit> State<L, L::Permit> {
         if deadline != Instant::FAR {
             self.limit.patience(deadline.since(arrival.now));
         }
-        let mut hall = self.hand_over(self.enter_and_wait(now));
+        // Announced before looking: see above for why.
+        let mut hall = self.hand_over(Hall::enter_and_wait(self, now));
         let admission = if hall.room.waiting() == 0
             && let Some(permit) = self.limit.take(now)
         {
-            Admission::Admitted(permit)
+            Admission::Admitted(Held::Warm(permit))
         } else {
             hall.arrive(&arrival)
         };
@@ -147,27 +164,30 @@ impl<L: Limit> State<L, L::Permit> {
         wait: &mut Wait,
         now: &Moment,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<L::Permit, Rejection>> {
+    ) -> Poll<Result<Held<L::Permit>, Rejection>> {
         // Cloned and dropped outside of the lock: a waker is somebody else's code.
-        let mut waker = Some(cx.waker().clone());
-        let mut hall = self.enter(now);
-        let waiter = hall.room.lines.get_mut(wait.ticket);
-        let verdict = if waiter.with.has_come(&mut waker) {
-            hall.room.lines.remove(wait.ticket).with.end().ok()
-        } else if now.now() >= waiter.until {
-            let reason = Room::reason(waiter);
-            hall.gone = hall.room.lines.remove(wait.ticket).with.end().err();
-            Some(Verdict::Out(reason))
-        } else {
-            wait.until = waiter.until;
-            None
-        };
-        let after = hall.room.retry_after(wait.class);
+        let (mut waker, mut before) = (Some(cx.waker().clone()), None);
+        let mut hall = Hall::enter(self, now);
+        if now.now() >= wait.until && hall.room.lines.rank(wait.ticket).is_some() {
+            // Nobody else may look for a long time: who is in the second lane may have a place by now, who is not may
+            // have to go there. It is awake, and need not be woken if so.
+            hall.room.lines.get_mut(wait.ticket).with.has_come(&mut before);
+            if now.now() >= hall.room.lines.get(wait.ticket).until {
+                hall.late(wait.ticket);
+            }
+            hall = self.hand_over(hall);
+        }
+        let ended = hall.room.lines.get_mut(wait.ticket).with.has_come(&mut waker);
+        let verdict = if ended { hall.room.lines.remove(wait.ticket).with.end().ok() } else { None };
+        if verdict.is_none() {
+            wait.until = hall.room.look_again(wait.ticket, now.now());
+        }
+        let after = hall.retry_after(wait.class);
         hall.leave();
-        drop(waker);
+        drop((waker, before));
         match verdict {
             None => Poll::Pending,
-            Some(Verdict::Go(permit)) => Poll::Ready(Ok(permit)),
+            Some(Verdict::Go(held)) => Poll::Ready(Ok(held)),
             Some(Verdict::Out(reason)) => {
                 let after = reason.is_retryable().then_some(after);
                 Poll::Ready(Err(self.rejection(wait.class, reason, after)))
@@ -178,35 +198,46 @@ impl<L: Limit> State<L, L::Permit> {
     /// Ends a wait whose caller has left. A place that it was given meanwhile goes to the next.
     pub(super) fn abandon(&self, ticket: Ticket) {
         let now = Moment::new();
-        let mut hall = self.enter(&now);
+        let mut hall = Hall::enter(self, &now);
         let turn = hall.room.lines.remove(ticket).with.end();
+        let mut held = None;
         match turn {
-            Ok(Verdict::Go(permit)) => {
-                hall.leave();
-                self.put_back(permit, Ending::Undispatched, &now);
-            }
-            Ok(Verdict::Out(_)) => hall.leave(),
-            Err(unwoken) => {
-                hall.gone = Some(unwoken);
-                hall.leave();
-            }
+            Ok(Verdict::Go(place)) => held = Some(place),
+            Ok(Verdict::Out(_)) => {}
+            Err(unwoken) => hall.gone = Some(unwoken),
+        }
+        hall.leave();
+        if let Some(held) = held {
+            self.put_back(held, Ending::Undispatched, &now);
         }
     }
 
     /// Puts a place back, and hands it to the next who waits.
     #[inline(always)]
-    pub(super) fn put_back(&self, permit: L::Permit, ending: Ending, now: &Moment) {
-        self.limit.put_back(permit, ending, now);
-        if !self.is_empty() {
-            self.next(now);
+    pub(super) fn put_back(&self, held: Held<L::Permit>, ending: Ending, now: &Moment) {
+        match held {
+            Held::Warm(permit) => {
+                self.limit.put_back(permit, ending, now);
+                if self.waiting.load(SeqCst) != 0 {
+                    self.next(now, |room| room.drain.end(now.now()));
+                }
+            }
+            Held::Lent(permit) => {
+                self.limit.put_back(permit, ending, now);
+                self.next(now, |room| {
+                    room.drain.end(now.now());
+                    room.returned();
+                });
+            }
+            Held::Surge => self.next(now, |room| room.put_back_own(now.now())),
         }
     }
 
     /// A call ended: gives what is free to those who wait.
     #[cold]
-    fn next(&self, now: &Moment) {
-        let mut hall = self.enter(now);
-        hall.room.drain.end(now.now());
+    fn next(&self, now: &Moment, ended: impl FnOnce(&mut Room<Turn<Verdict<L::Permit>>>)) {
+        let mut hall = Hall::enter(self, now);
+        ended(&mut hall.room);
         self.hand_over(hall).leave();
     }
 
@@ -215,7 +246,7 @@ impl<L: Limit> State<L, L::Permit> {
         while hall.hand_over() {
             let now = hall.now;
             hall.leave();
-            hall = self.enter_and_wait(now);
+            hall = Hall::enter_and_wait(self, now);
         }
         hall
     }
@@ -236,149 +267,35 @@ impl<L: Limit> State<L, L::Permit> {
 
     /// Sends all away who wait.
     pub(super) fn send_away(&self) {
-        let now = Moment::new();
-        while self.send_off(&now, || Verdict::Out(Reason::WaitTimeout)) {}
+        while self.send_off(|_| Verdict::Out(Reason::WaitTimeout)) {}
     }
 
     /// Sets it anew while it serves.
-    pub(super) fn update(&self, settings: Settings) {
+    pub(super) fn set(&self, change: impl FnOnce(&mut Room<Turn<Verdict<L::Permit>>>)) {
         let now = Moment::new();
-        let mut hall = self.enter(&now);
-        hall.room.settings = settings.with_name(self.name);
+        let mut hall = Hall::enter(self, &now);
+        change(&mut hall.room);
         self.reopen();
         self.hand_over(hall).leave();
-    }
-
-    /// What was decided for a moment ahead holds no longer.
-    fn reopen(&self) {
-        self.doors.iter().for_each(|door| door.shut.store(0, Relaxed));
     }
 
     /// Lets all who wait go on, whatever is free.
     #[cold]
     fn let_through(&self) {
-        let now = Moment::new();
-        while self.send_off(&now, || Verdict::Go(self.limit.take_anyway(&now))) {
+        while self.send_off(|now| Verdict::Go(Held::Warm(self.limit.take_anyway(now)))) {
             self.events.emit(|| Event::WouldRefuse(Rejection::new(Reason::WaitTooLong, self.name)));
         }
     }
 
-    /// Ends the wait of the next, whoever that is, if there is one.
-    fn send_off(&self, now: &Moment, verdict: impl FnOnce() -> Verdict<L::Permit>) -> bool {
-        let mut hall = self.enter(now);
+    /// Ends the wait of one, if there is one.
+    fn send_off(&self, verdict: impl FnOnce(&Moment) -> Verdict<L::Permit>) -> bool {
+        let now = Moment::new();
+        let mut hall = Hall::enter(self, &now);
         let next = hall.room.any();
         if let Some(ticket) = next {
-            hall.end(ticket, verdict());
+            hall.tell(ticket, verdict(&now));
         }
         hall.leave();
         next.is_some()
     }
-
-    /// A request that is let in though there is no place.
-    fn pass_by(&self, class: usize, now: &Moment) -> L::Permit {
-        self.events.emit(|| Event::WouldRefuse(self.rejection(class, Reason::WaitTooLong, None)));
-        self.limit.take_anyway(now)
-    }
-
-    /// Locks the room, and tells it the time and what there is to know.
-    fn enter<'a>(&'a self, now: &'a Moment) -> Hall<'a, L> {
-        let at = now.now();
-        let mut room = self.room.lock();
-        room.learn(self.limit.limit(), self.limit.latency());
-        room.drain.pass(at);
-        for (class, door) in self.doors.iter().enumerate() {
-            room.came(class, door.came.load(Relaxed));
-        }
-        Hall { state: self, room, now, woken: [const { None }; WOKEN], gone: None }
-    }
-
-    /// The same, and says that somebody waits, or is about to.
-    fn enter_and_wait<'a>(&'a self, now: &'a Moment) -> Hall<'a, L> {
-        let hall = self.enter(now);
-        self.waiting.store(hall.room.waiting().saturating_add(1), SeqCst);
-        hall
-    }
 }
-
-/// How many are woken at most before the lock is let go of, for a moment.
-const WOKEN: usize = 4;
-
-/// The locked room, and what is to be done once the lock is gone: nothing of anybody else's is called under it, but the
-/// limit.
-struct Hall<'a, L: Limit> {
-    state: &'a State<L, L::Permit>,
-    room: MutexGuard<'a, Room<Turn<Verdict<L::Permit>>>>,
-    now: &'a Moment,
-    woken: [Option<Wakeup>; WOKEN],
-    /// What would have woken somebody who is gone.
-    gone: Option<Wakeup>,
-}
-
-impl<L: Limit> Hall<'_, L> {
-    /// Gives what is free to those who wait. Whether there may be more to do, once those are woken.
-    fn hand_over(&mut self) -> bool {
-        while self.woken[WOKEN - 1].is_none() {
-            match self.room.next(self.now.now()) {
-                None => return false,
-                Some(Next::Late(ticket)) => {
-                    let reason = Room::reason(self.room.lines.get(ticket));
-                    self.end(ticket, Verdict::Out(reason));
-                }
-                Some(Next::Turn(ticket)) => match self.state.limit.take(self.now) {
-                    None => return false,
-                    Some(permit) => self.end(ticket, Verdict::Go(permit)),
-                },
-            }
-        }
-        true
-    }
-
-    /// A request that found no place, now that it has been looked for twice.
-    fn arrive(&mut self, arrival: &Arrival) -> Admission<L::Permit, Wait> {
-        match self.room.arrive(arrival, Turn::default()) {
-            Ok(Joined { ticket, displaced }) => {
-                if let Some(ticket) = displaced {
-                    self.end(ticket, Verdict::Out(Reason::Displaced));
-                }
-                let until = self.room.lines.get(ticket).until;
-                Admission::Waiting(Wait { ticket, class: arrival.class, until })
-            }
-            Err(Refused { reason, retry_after, shut }) => {
-                let door = &self.state.doors[arrival.class];
-                if let (Some(shut), Some(after)) = (shut, retry_after) {
-                    door.retry_after.store(nanos(after), Relaxed);
-                    door.shut.store(shut.as_nanos(), Relaxed);
-                }
-                Admission::Refused(self.state.rejection(arrival.class, reason, retry_after))
-            }
-        }
-    }
-
-    fn end(&mut self, ticket: Ticket, verdict: Verdict<L::Permit>) {
-        self.room.lines.serve(ticket);
-        let wakeup = self.room.lines.get_mut(ticket).with.grant(verdict);
-        match self.woken.iter_mut().find(|woken| woken.is_none()) {
-            Some(free) => *free = Some(wakeup),
-            None => self.gone = Some(wakeup),
-        }
-    }
-
-    /// Unlocks the room, and tells whoever is to be told.
-    fn leave(mut self) {
-        let tide = self.room.look(self.now.now());
-        let State { waiting, events, name: layer, .. } = self.state;
-        waiting.store(self.room.waiting(), SeqCst);
-        if tide == Some(Tide::Drained) {
-            self.state.reopen();
-        }
-        drop(self.room);
-        self.woken.into_iter().flatten().for_each(Wakeup::wake);
-        match tide {
-            None => {}
-            Some(Tide::Standing) => events.emit(|| Event::QueueStanding { layer }),
-            Some(Tide::Drained) => events.emit(|| Event::QueueDrained { layer }),
-        }
-        drop(self.gone);
-    }
-}
-

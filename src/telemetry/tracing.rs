@@ -27,6 +27,7 @@ impl Observer for Tracing {
                 warn!(target: "plimsoll", layer, ?trip, ?open_for, "circuit opened");
             }
             Event::CircuitRamping { .. } => info!(target: "plimsoll", layer, "circuit ramping"),
+            Event::Demoted { .. } => debug!(target: "plimsoll", layer, "demoted"),
             Event::QueueDrained { .. } => info!(target: "plimsoll", layer, "queue drained"),
             Event::QueueStanding { .. } => warn!(target: "plimsoll", layer, "queue standing"),
             Event::Refused(rejection) => {
