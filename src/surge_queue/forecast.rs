@@ -55,7 +55,12 @@ impl<T> Room<T> {
 
     /// When somebody of a class should come back.
     pub(super) fn retry_after(&self, class: usize) -> Duration {
-        drain::duration(self.foretell(class).unwrap_or(0.0).clamp(SOONEST, LATEST))
+        Self::come_back(self.foretell(class).unwrap_or(0.0))
+    }
+
+    /// When somebody should come back who would wait so long now.
+    pub(super) fn come_back(wait: f64) -> Duration {
+        drain::duration(wait.clamp(SOONEST, LATEST))
     }
 
     /// How many are served before the last of `own` of a tenant, itself included. The others of its class come before
@@ -134,4 +139,3 @@ impl<T> Room<T> {
         self.burst().max(SCALE * self.latency().unwrap_or(0.0))
     }
 }
-

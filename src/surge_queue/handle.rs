@@ -1,11 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{
-    drain,
-    room::CLASSES,
-    settings::Settings,
-    state::State,
-};
+use super::{drain, room::CLASSES, settings::Settings, state::State};
 use crate::{clock, limit::Limit, sync::atomic::Ordering::Relaxed};
 
 /// Looks at a queue and changes it while it serves. A clone costs a reference count.

@@ -2,8 +2,8 @@
 //! limit's as nobody waits for.
 
 use super::{
-    ramp::Places,
     lines::Ticket,
+    ramp::Places,
     room::{Arrival, CLASSES, Joined, Next, RANKS, Refused, Room},
     settings::Surge,
 };

@@ -87,7 +87,8 @@ impl<T, const RANKS: usize> Lines<T, RANKS> {
 
     /// Takes a place at the end of its tenant's line.
     pub(super) fn join(&mut self, rank: usize, key: u64, since: Instant, with: T) -> Ticket {
-        let waiter = Waiter { links: Links::default(), tenant: NOBODY, since, until: Instant::FAR, in_time: Instant::FAR, with };
+        let waiter =
+            Waiter { links: Links::default(), tenant: NOBODY, since, until: Instant::FAR, in_time: Instant::FAR, with };
         let ticket = self.waiters.insert(waiter) as u32;
         self.enter(ticket, rank, key);
         ticket

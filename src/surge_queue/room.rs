@@ -115,7 +115,7 @@ impl<T: Default> Room<T> {
             return Err(Refused::hopeless(Reason::DeadlineExceeded));
         }
         if self.closed {
-            return Err(self.refuse(Reason::QueueFull, class, None));
+            return Err(self.full(class));
         }
         let own = u64::from(self.lines.of_tenant(class, tenant.unwrap_or(0))) + 1;
         let (ahead, budget) = (self.ahead(class, own), self.budget(class, own, now));
@@ -129,7 +129,8 @@ impl<T: Default> Room<T> {
         let wait = self.drain.left_for(class).map_or(0.0, |rate| drain::wait(ahead, rate));
         if !first {
             if wait > budget {
-                return Err(self.refuse(Reason::WaitTooLong, class, self.shut(arrival)));
+                let retry_after = Some(Self::come_back(wait));
+                return Err(Refused { reason: Reason::WaitTooLong, retry_after, shut: self.shut(arrival) });
             }
             let left = nanos(deadline.since(now)) as f64;
             if deadline != Instant::FAR && wait > (OF_DEADLINE * left).min(self.burst()) {
@@ -141,7 +142,7 @@ impl<T: Default> Room<T> {
         } else {
             match self.displace(class + 1..CLASSES) {
                 Some(victim) => Some(victim),
-                None => return Err(self.refuse(Reason::QueueFull, class, None)),
+                None => return Err(self.full(class)),
             }
         };
         let ticket = self.lines.join(class, tenant.unwrap_or(0), now, T::default());
@@ -224,8 +225,8 @@ impl<T> Room<T> {
         Some(victim)
     }
 
-    fn refuse(&self, reason: Reason, class: usize, shut: Option<Instant>) -> Refused {
-        Refused { reason, retry_after: Some(self.retry_after(class)), shut }
+    fn full(&self, class: usize) -> Refused {
+        Refused { reason: Reason::QueueFull, retry_after: Some(self.retry_after(class)), shut: None }
     }
 }
 
