@@ -10,8 +10,10 @@ use crate::{
     event::{Events, Observer},
     gate::{GateLayer, Seq},
     lift::{Lift, LiftLayer},
+    limit::Limit,
     load_shed::LoadShed,
     retry::RetryLayer,
+    surge_queue::SurgeQueue,
     timeout::TimeoutLayer,
 };
 
@@ -127,6 +129,20 @@ impl<L, G, C> Stack<L, G, C> {
         let retry = retry.into().judged(|own| own.or(closed.judge.clone()));
         retry.join(&closed.events);
         Stack { outer: Nest::new(retry, closed.outer), group: (), judge: closed.judge, events: closed.events }
+    }
+
+    /// Adds a [surge queue](crate::surge_queue) in front of its limit: a burst waits its turn. The limit hears how calls
+    /// ended.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn surge_queue<Q: Limit, P, T, D, S>(
+        self,
+        queue: SurgeQueue<Q, P, T, D, S>,
+    ) -> Stack<L, Seq<G, SurgeQueue<Q, P, T, D, S>>, Judged<C>>
+    where
+        C: Judge,
+    {
+        queue.join(&self.events);
+        self.judged().push(queue)
     }
 
     /// Lets `judge` say what a result means, to the rooms that come after this. A closure qualifies, but has to name

@@ -31,6 +31,12 @@ pub enum Event {
     CircuitRamping { layer: &'static str },
     /// A load shedder lets more through at once, or less.
     LimitChanged { layer: &'static str, from: u32, to: u32 },
+    /// A request could not be served in time, and waits in the second lane of its queue.
+    Demoted { layer: &'static str },
+    /// A queue that was standing is empty again.
+    QueueDrained { layer: &'static str },
+    /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
+    QueueStanding { layer: &'static str },
     /// A request was refused, or given up on.
     Refused(Rejection),
     /// A request failed; the `attempt`th will be sent after `delay`.
@@ -52,6 +58,9 @@ impl Event {
             | Self::CircuitOpened { layer, .. }
             | Self::CircuitRamping { layer }
             | Self::LimitChanged { layer, .. }
+            | Self::Demoted { layer }
+            | Self::QueueDrained { layer }
+            | Self::QueueStanding { layer }
             | Self::Retrying { layer, .. }
             | Self::RetryStopped { layer, .. } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),

@@ -90,6 +90,7 @@ pub mod chance;
 pub mod circuit_breaker;
 pub mod classify;
 pub mod clock;
+pub mod dead_letter;
 mod error;
 pub mod event;
 pub mod gate;
@@ -104,6 +105,7 @@ pub mod request;
 pub mod retry;
 pub mod settings;
 mod stats;
+pub mod surge_queue;
 mod sync;
 pub mod telemetry;
 #[cfg(feature = "testing")]

@@ -52,6 +52,20 @@ asks! {
     ExemptOf, exempt -> bool
 }
 
+/// Whose a request is, as a number: an identifier, or a hash of a name. A closure such as `|r: &Req| r.tenant` qualifies.
+pub trait TenantOf<Req> {
+    /// The tenant of this request; `None` where there are no tenants. It runs before the request is admitted; a panic in
+    /// it loses nothing.
+    fn tenant(&self, req: &Req) -> Option<u64>;
+}
+
+impl<F: Fn(&Req) -> u64, Req> TenantOf<Req> for F {
+    #[inline]
+    fn tenant(&self, req: &Req) -> Option<u64> {
+        Some(self(req))
+    }
+}
+
 /// How important a request is to those who run the service, in four classes.
 ///
 /// Whoever may set it decides who is served under overload: take it from what you know (a route, a verified caller), not
@@ -147,6 +161,13 @@ impl<Req> ExemptOf<Req> for Unasked {
     #[inline]
     fn exempt(&self, _: &Req) -> bool {
         false
+    }
+}
+
+impl<Req> TenantOf<Req> for Unasked {
+    #[inline]
+    fn tenant(&self, _: &Req) -> Option<u64> {
+        None
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::{fs, path::Path};
 
-const GROUND: &[&str] = &["chance", "classify", "clock", "error", "event", "rejection", "request", "settings"];
+const GROUND: &[&str] =
+    &["chance", "classify", "clock", "dead_letter", "error", "event", "rejection", "request", "settings"];
 const CELLAR: &[&str] = &["sync"];
 const MACHINERY: &[&str] = &["gate", "lift", "stats", "telemetry"];
 /// What speaks of gates, and is not a room yet.
@@ -12,20 +13,8 @@ const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "load_shed", "retry", "s
 const ANNEXES: &[&str] = &["guide", "http", "testing"];
 
 /// The files of a room that hold plumbing; every other holds thought.
-const PLUMBING: &[&str] = &[
-    "mod",
-    "gate",
-    "handle",
-    "layer",
-    "service",
-    "future",
-    "replay",
-    "dead_letter",
-    "state",
-    "tries",
-    "circuit",
-    "evidence",
-];
+const PLUMBING: &[&str] =
+    &["mod", "gate", "hall", "handle", "layer", "service", "future", "replay", "state", "tries", "circuit", "evidence"];
 
 /// A file of the library: the module it belongs to, its own name, and its code without comments and tests.
 struct File {

@@ -9,12 +9,13 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
-    DeadLetters, Replay,
+    Replay,
     state::Plan,
     tries::{Pause, Tries},
 };
 use crate::{
     classify::{Classify, Outcome},
+    dead_letter::DeadLetters,
     event::Stop,
     request::Carry,
 };

@@ -3,12 +3,13 @@ use std::{fmt, sync::Arc};
 use tower_layer::Layer;
 
 use super::{
-    Budget, CloneRequest, Discard, Handle, Retry, Settings,
+    Budget, CloneRequest, Handle, Retry, Settings,
     state::{Plan, Shared},
 };
 use crate::{
     chance::Chance,
     classify::{Chosen, Standard},
+    dead_letter::Discard,
     event::{Events, Observer},
     request::Scoped,
 };
@@ -78,7 +79,10 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
         RetryLayer { plan: Plan { shared, replay, judge, carrier, dead_letters } }
     }
 
-    /// Hands requests that were given up on to `sink`. A closure over [`DeadLetter`](super::DeadLetter) qualifies.
+    /// Hands requests that were given up on to `sink`: every request whose attempts ended in a failure, wherever there is
+    /// a copy of it. Not one that cannot be replayed, nor one that a retry layer further out still tries. So that the last
+    /// attempt's request is there too, one more copy of each request is made than without a sink. A closure over
+    /// [`DeadLetter`](crate::dead_letter::DeadLetter) qualifies.
     pub fn dead_letter<New>(self, sink: New) -> RetryLayer<R, C, K, New> {
         let Plan { shared, replay, judge, carrier, .. } = self.plan;
         RetryLayer { plan: Plan { shared, replay, judge, carrier, dead_letters: sink } }

@@ -126,7 +126,6 @@
 mod backoff;
 mod budget;
 mod budget_settings;
-mod dead_letter;
 mod future;
 mod layer;
 mod policy;
@@ -140,7 +139,6 @@ pub use self::{
     backoff::{Backoff, Jitter},
     budget::{Budget, Withdrawal},
     budget_settings::BudgetSettings,
-    dead_letter::{DeadLetter, DeadLetters, Discard},
     future::ResponseFuture,
     layer::RetryLayer,
     replay::{CloneRequest, Replay},

@@ -6,8 +6,8 @@ use std::{
 
 use tower_service::Service;
 
-use super::{DeadLetters, Handle, Replay, future::ResponseFuture, state::Plan, tries::Tries};
-use crate::{classify::Classify, request::Carry};
+use super::{Handle, Replay, future::ResponseFuture, state::Plan, tries::Tries};
+use crate::{classify::Classify, dead_letter::DeadLetters, request::Carry};
 
 /// A service whose failed requests are sent again. Made by [`RetryLayer`](super::RetryLayer), or in a stack by
 /// [`Stack::retry`](crate::Stack::retry).

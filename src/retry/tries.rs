@@ -11,13 +11,14 @@ use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::{
-    Budget, DeadLetter, DeadLetters, Replay, Withdrawal,
+    Budget, Replay, Withdrawal,
     policy::{Failed, Verdict},
     state::Plan,
 };
 use crate::{
     classify::Failure,
     clock::{self, Instant},
+    dead_letter::{self, Cause, DeadLetters},
     event::{Event, Stop},
     request::{Attempting, Carried, Carry, current, is_retrying},
 };
@@ -232,7 +233,7 @@ impl<S, Req> Tries<S, Req> {
         if let Some(spare) = self.spare.take()
             && plan.dead_letters.wanted()
         {
-            plan.dead_letters.accept(DeadLetter::new(spare.req, attempts, stop));
+            dead_letter::hand_over(&plan.dead_letters, spare.req, attempts, Cause::Stopped(stop));
         }
     }
 }

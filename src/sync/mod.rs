@@ -7,9 +7,11 @@ pub(crate) mod atomic {
 }
 
 mod lock;
+mod turn;
 mod waiters;
 
 pub(crate) use self::{
     lock::Lock,
-    waiters::{Ticket, Waiters, Wakeup},
+    turn::{Turn, Wakeup},
+    waiters::{Ticket, Waiters},
 };

@@ -1,10 +1,8 @@
-use std::{
-    mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    task::Waker,
-};
+use std::task::Waker;
 
 use slab::Slab;
+
+use super::turn::{Turn, Wakeup};
 
 /// Those who wait for a turn, in lanes, each lane in order of arrival.
 ///
@@ -23,21 +21,6 @@ pub(crate) struct Waiters<P, const LANES: usize> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket(usize);
 
-/// Somebody whose turn has come, to be woken outside of the lock: a waker is somebody else's code.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Wakeup(Option<Waker>);
-
-impl Wakeup {
-    /// Wakes them; who has not been polled yet will look by themselves. A panic of their waker is not ours: it must not
-    /// keep the turns of others, and from a drop guard that is unwinding it would abort.
-    pub(crate) fn wake(self) {
-        if let Some(waker) = self.0 {
-            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, Default)]
 struct Lane {
     oldest: Option<usize>,
@@ -54,14 +37,6 @@ struct Node<P> {
     turn: Turn<P>,
 }
 
-#[derive(Debug)]
-enum Turn<P> {
-    /// Not yet; who is to be woken, once they have been polled.
-    Awaited(Option<Waker>),
-    /// It has come, and belongs to this waiter. The node is in no lane any more.
-    Come(P),
-}
-
 impl<P, const LANES: usize> Waiters<P, LANES> {
     pub(crate) fn new() -> Self {
         Self { nodes: Slab::new(), lanes: [Lane::default(); LANES], arrivals: 0 }
@@ -72,7 +47,7 @@ impl<P, const LANES: usize> Waiters<P, LANES> {
         let older = self.lanes[lane].newest;
         let arrival = self.arrivals;
         self.arrivals += 1;
-        let node = Node { lane, weight, arrival, older, newer: None, turn: Turn::Awaited(None) };
+        let node = Node { lane, weight, arrival, older, newer: None, turn: Turn::default() };
         let index = self.nodes.insert(node);
         match older {
             Some(older) => self.nodes[older].newer = Some(index),
@@ -101,20 +76,13 @@ impl<P, const LANES: usize> Waiters<P, LANES> {
     /// Hands a turn over. Whoever gets it is to be woken once the lock is gone.
     pub(crate) fn grant(&mut self, ticket: Ticket, turn: P) -> Wakeup {
         self.unlink(ticket.0);
-        match mem::replace(&mut self.nodes[ticket.0].turn, Turn::Come(turn)) {
-            Turn::Awaited(waker) => Wakeup(waker),
-            Turn::Come(_) => Wakeup(None),
-        }
+        self.nodes[ticket.0].turn.grant(turn)
     }
 
     /// Takes the turn if it has come, and the place is given up. Otherwise `waker` will be told. What is in `waker`
     /// afterwards is of no more use, and is to be dropped once the lock is gone.
     pub(crate) fn claim(&mut self, ticket: Ticket, waker: &mut Option<Waker>) -> Option<P> {
-        if let Turn::Awaited(told) = &mut self.nodes[ticket.0].turn {
-            mem::swap(told, waker);
-            return None;
-        }
-        self.leave(ticket).ok()
+        if self.nodes[ticket.0].turn.has_come(waker) { self.leave(ticket).ok() } else { None }
     }
 
     /// Gives the place up. If the turn has come meanwhile, it is returned, to be given to somebody else; if not, what
@@ -123,10 +91,7 @@ impl<P, const LANES: usize> Waiters<P, LANES> {
         if let Turn::Awaited(_) = self.nodes[ticket.0].turn {
             self.unlink(ticket.0);
         }
-        match self.nodes.remove(ticket.0).turn {
-            Turn::Come(turn) => Ok(turn),
-            Turn::Awaited(waker) => Err(Wakeup(waker)),
-        }
+        self.nodes.remove(ticket.0).turn.end()
     }
 
     fn unlink(&mut self, index: usize) {

@@ -28,6 +28,9 @@ impl Observer for Tracing {
             }
             Event::CircuitRamping { .. } => info!(target: "plimsoll", layer, "circuit ramping"),
             Event::LimitChanged { from, to, .. } => debug!(target: "plimsoll", layer, from, to, "limit changed"),
+            Event::Demoted { .. } => debug!(target: "plimsoll", layer, "demoted"),
+            Event::QueueDrained { .. } => info!(target: "plimsoll", layer, "queue drained"),
+            Event::QueueStanding { .. } => warn!(target: "plimsoll", layer, "queue standing"),
             Event::Refused(rejection) => {
                 debug!(target: "plimsoll", layer, reason = ?rejection.reason(), "refused");
             }

@@ -26,10 +26,31 @@
 //! # }
 //! ```
 
+mod agenda;
+mod attempts;
+mod client;
+mod curve;
+mod engine;
+mod fluid;
+mod load;
 mod mock;
+mod people;
 mod reply;
+mod report;
+mod server;
+mod simulation;
+mod span;
+mod tally;
+mod world;
 
 pub use self::{
+    client::{Arrival, Client, Verdict},
+    curve::Curve,
+    load::Load,
     mock::{Handle, Mock, MockFuture},
     reply::{Readiness, Reply},
+    report::{Comparison, Report},
+    server::{Before, BeforeFuture, Broken, Model, Served, Server},
+    simulation::{Run, Simulation, Traffic, simulate},
+    span::Span,
 };

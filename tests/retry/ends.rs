@@ -9,9 +9,10 @@ use plimsoll::{
     Error, Outcome, Reason, Rejection, Stack,
     classify::Failure,
     clock::{self, Instant},
+    dead_letter::{Cause, DeadLetter},
     event::Stop,
     request::{Carried, Carry},
-    retry::{DeadLetter, RetryLayer, Settings},
+    retry::{RetryLayer, Settings},
 };
 use tower::Layer;
 
@@ -131,7 +132,7 @@ async fn a_request_that_was_given_up_on_is_handed_to_the_sink() {
     for (settings, attempts) in [(Settings::new(), 3), (once, 1)] {
         let (result, letters) = letters(Mock::failing(9), settings).await;
         assert_eq!(result, boom(attempts));
-        let [DeadLetter { request: 7, attempts: sent, stop: Stop::Attempts, .. }] = letters[..] else {
+        let [DeadLetter { request: 7, attempts: sent, cause: Cause::Stopped(Stop::Attempts), .. }] = letters[..] else {
             panic!("{letters:?}");
         };
         assert_eq!(sent, attempts);

@@ -1,0 +1,248 @@
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{
+    handle::Handle,
+    lines::Ticket,
+    permit::{Held, Permit},
+    settings::Settings,
+    state::State,
+};
+use crate::{
+    chance::Chance,
+    clock::{Instant, Moment},
+    dead_letter::{self, Cause, DeadLetters, Discard},
+    event::{Events, Observer},
+    gate::{Admission, Ending, Gate},
+    limit::Limit,
+    rejection::{Reason, Rejection},
+    request::{DeadlineOf, PriorityOf, TenantOf, Unasked},
+    sync::atomic::Ordering::Relaxed,
+};
+
+/// The gate of this room; see the [module](super). Clones share the limit and who waits for it; [`fresh`](Self::fresh)
+/// does not.
+#[must_use]
+pub struct SurgeQueue<L: Place, P = Unasked, T = Unasked, D = Unasked, S = Discard> {
+    state: Arc<State<L, L::Permit>>,
+    priority: P,
+    tenant: T,
+    deadline: D,
+    sink: S,
+}
+
+/// What a queue can be in front of: any [`Limit`], and [`Nothing`].
+pub trait Place {
+    /// What a request holds that is past it.
+    type Permit: Copy;
+}
+
+impl<L: Limit> Place for L {
+    type Permit = L::Permit;
+}
+
+/// Where a queue is that has not been put [in front of](SurgeQueue::in_front_of) a limit yet. It is no gate there.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Place for Nothing {
+    type Permit = ();
+}
+
+impl SurgeQueue<Nothing> {
+    /// A queue set like this, to be put in front of a limit.
+    pub fn new(settings: Settings) -> Self {
+        let state = State::new(Nothing, settings, Events::default(), &Chance::default());
+        Self { state: Arc::new(state), priority: Unasked, tenant: Unasked, deadline: Unasked, sink: Discard }
+    }
+}
+
+impl<P, T, D, S> SurgeQueue<Nothing, P, T, D, S> {
+    /// Puts it in front of a limit: a [`Fixed`](crate::limit::Fixed) one, say, or an `Arc` of one. Who else takes places
+    /// of the same limit and puts them back does not tell this queue; who waits here then learns of it when the next
+    /// call ends that came through here.
+    pub fn in_front_of<L: Limit>(self, limit: L) -> SurgeQueue<L, P, T, D, S> {
+        let Self { state, priority, tenant, deadline, sink } = self;
+        let settings = state.room.lock().settings;
+        let anew = State::new(limit, settings, state.events.clone(), &Chance::seeded(0));
+        anew.salt.store(state.salt.load(Relaxed), Relaxed);
+        SurgeQueue { state: Arc::new(anew), priority, tenant, deadline, sink }
+    }
+}
+
+impl<L: Place, P, T, D, S> SurgeQueue<L, P, T, D, S> {
+    /// Says how important a request is: `|r: &Req| r.priority`. It is asked only when there is no place at once. By
+    /// default all are alike.
+    pub fn priority_by<F>(self, priority: F) -> SurgeQueue<L, F, T, D, S> {
+        let Self { state, tenant, deadline, sink, .. } = self;
+        SurgeQueue { state, priority, tenant, deadline, sink }
+    }
+
+    /// Says whose a request is, as a `u64`: `|r: &Req| r.tenant`. It is asked only when there is no place at once. By
+    /// default there are no tenants.
+    pub fn tenant_by<F>(self, tenant: F) -> SurgeQueue<L, P, F, D, S> {
+        let Self { state, priority, deadline, sink, .. } = self;
+        SurgeQueue { state, priority, tenant, deadline, sink }
+    }
+
+    /// Says by when a request has to be answered: `|r: &Req| r.deadline`. It is asked only when there is no place at
+    /// once. A timeout further out in the same task is known without it.
+    pub fn deadline_by<F>(self, deadline: F) -> SurgeQueue<L, P, T, F, S> {
+        let Self { state, priority, tenant, sink, .. } = self;
+        SurgeQueue { state, priority, tenant, deadline, sink }
+    }
+
+    /// Hands `sink` the requests that waited here and were not served: because their time was up, or because a more
+    /// important one took their place. Those that were refused on arrival are not among them, since their callers know at
+    /// once, and there may be many. A closure over [`DeadLetter`](crate::dead_letter::DeadLetter) qualifies; it gets the
+    /// request itself, which was never sent.
+    pub fn dead_letters<F>(self, sink: F) -> SurgeQueue<L, P, T, D, F> {
+        let Self { state, priority, tenant, deadline, .. } = self;
+        SurgeQueue { state, priority, tenant, deadline, sink }
+    }
+
+    /// Spreads the times at which those who were refused come back by `chance`: a seeded one makes them repeat.
+    #[allow(clippy::needless_pass_by_value, reason = "as in every other room")]
+    pub fn chance(self, chance: Chance) -> Self {
+        self.state.salt.store(chance.draw(), Relaxed);
+        self
+    }
+
+    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
+    /// of refusals in any case. The first who asks is heard.
+    pub fn observe(self, observer: impl Observer + 'static) -> Self {
+        self.state.events.observe(observer);
+        self
+    }
+
+    pub(crate) fn join(&self, events: &Events) {
+        self.state.events.join(events);
+    }
+}
+
+impl<L: Limit, P, T, D, S> SurgeQueue<L, P, T, D, S> {
+    /// The same settings, questions and observer, in front of another limit, with new state.
+    pub fn fresh(&self, limit: L) -> Self
+    where
+        P: Clone,
+        T: Clone,
+        D: Clone,
+        S: Clone,
+    {
+        let settings = self.state.room.lock().settings;
+        Self {
+            state: Arc::new(State::new(limit, settings, self.state.events.clone(), &Chance::default())),
+            priority: self.priority.clone(),
+            tenant: self.tenant.clone(),
+            deadline: self.deadline.clone(),
+            sink: self.sink.clone(),
+        }
+    }
+
+    /// Looks at it and changes it while it serves. Take it once the queue is in front of its limit, and before it goes
+    /// into the stack.
+    pub fn handle(&self) -> Handle<L> {
+        Handle::new(Arc::clone(&self.state))
+    }
+}
+
+/// Whatever the limit is: it is shared.
+impl<L: Place, P: Clone, T: Clone, D: Clone, S: Clone> Clone for SurgeQueue<L, P, T, D, S> {
+    fn clone(&self) -> Self {
+        let Self { state, priority, tenant, deadline, sink } = self;
+        Self {
+            state: Arc::clone(state),
+            priority: priority.clone(),
+            tenant: tenant.clone(),
+            deadline: deadline.clone(),
+            sink: sink.clone(),
+        }
+    }
+}
+
+/// Whatever the questions are: closures are not `Debug`.
+impl<L: Place, P, T, D, S> fmt::Debug for SurgeQueue<L, P, T, D, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SurgeQueue").field("settings", &self.state.room.lock().settings).finish_non_exhaustive()
+    }
+}
+
+/// A request's wait for a place.
+#[derive(Debug)]
+pub struct Wait {
+    pub(super) ticket: Ticket,
+    pub(super) class: usize,
+    pub(super) until: Instant,
+}
+
+impl<Req, L, P, T, D, S> Gate<Req> for SurgeQueue<L, P, T, D, S>
+where
+    L: Limit,
+    P: PriorityOf<Req>,
+    T: TenantOf<Req>,
+    D: DeadlineOf<Req>,
+    S: DeadLetters<Req>,
+{
+    type Permit = Permit<L::Permit>;
+    type Wait = Wait;
+
+    #[inline(always)]
+    fn admit(&self, req: &Req, now: &Moment) -> Admission<Permit<L::Permit>, Wait> {
+        if self.state.is_empty()
+            && let Some(permit) = self.state.limit.take(now)
+        {
+            return Admission::Admitted(Permit(Held::Warm(permit)));
+        }
+        let class = self.priority.priority(req).level();
+        match self.state.arrive(class, now, || (self.tenant.tenant(req), self.deadline.deadline(req))) {
+            Admission::Admitted(held) => Admission::Admitted(Permit(held)),
+            Admission::Waiting(wait) => Admission::Waiting(wait),
+            Admission::Refused(rejection) => Admission::Refused(rejection),
+        }
+    }
+
+    fn poll_wait(
+        &self,
+        wait: &mut Wait,
+        _: &Req,
+        now: &Moment,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Permit<L::Permit>, Rejection>> {
+        self.state.poll(wait, now, cx).map_ok(Permit)
+    }
+
+    fn wait_until(&self, wait: &Wait) -> Instant {
+        wait.until
+    }
+
+    fn abandon(&self, wait: Wait) {
+        self.state.abandon(wait.ticket);
+    }
+
+    #[inline]
+    fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
+        let waited = matches!(
+            rejection.reason(),
+            Reason::WaitTimeout | Reason::Displaced | Reason::DeadlineUnreachable | Reason::DeadlineExceeded
+        );
+        if !waited || rejection.layer() != self.state.name || !self.sink.wanted() {
+            return Some(req);
+        }
+        let taken = dead_letter::hand_over(&self.sink, req, 0, Cause::Refused(*rejection));
+        let State { letters, letters_lost, .. } = &*self.state;
+        if taken { letters } else { letters_lost }.fetch_add(1, Relaxed);
+        None
+    }
+
+    #[inline(always)]
+    fn settle(&self, permit: Permit<L::Permit>, ending: Ending, now: &Moment) {
+        self.state.put_back(permit.0, ending, now);
+    }
+
+    fn events(&self) -> Option<&Events> {
+        Some(&self.state.events)
+    }
+}

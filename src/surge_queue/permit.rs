@@ -1,0 +1,16 @@
+/// What a request holds that is past a queue: a place of the limit, or of the second lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Permit<P>(pub(super) Held<P>);
+
+/// Whose place it is. In whole words, as every permit is: it is moved into a future and out again, and a byte that is
+/// read as part of a word stalls the processor.
+#[derive(Clone, Copy, Debug)]
+#[repr(u64)]
+pub(super) enum Held<P> {
+    /// One of the limit's.
+    Warm(P),
+    /// One of the limit's, lent to the second lane.
+    Lent(P),
+    /// One of the second lane's.
+    Surge,
+}
