@@ -13,7 +13,7 @@ use crate::{
     limit::Limit,
     load_shed::LoadShed,
     retry::RetryLayer,
-    surge_queue::SurgeQueue,
+    surge_queue::{Nothing, SurgeQueue},
     timeout::TimeoutLayer,
 };
 
@@ -143,6 +143,40 @@ impl<L, G, C> Stack<L, G, C> {
     {
         queue.join(&self.events);
         self.judged().push(queue)
+    }
+
+    /// Adds a [surge queue](crate::surge_queue) in front of a [load shedder](crate::load_shed): what a server needs against
+    /// overload. It takes on what can be done well, the important first; lets bursts wait for a moment; and refuses the rest
+    /// at once. Settings will do for either.
+    ///
+    /// ```
+    /// use plimsoll::{Stack, load_shed, request::Priority, surge_queue::{self, SurgeQueue}};
+    ///
+    /// // All requests alike:
+    /// let stack = Stack::new().overload_control(surge_queue::Settings::new(), load_shed::Settings::new());
+    /// # let _ = stack;
+    ///
+    /// // Checkouts first, and no tenant at the cost of the others:
+    /// struct Request { checkout: bool, tenant: u64 }
+    ///
+    /// let queue = SurgeQueue::new(surge_queue::Settings::new())
+    ///     .priority_by(|r: &Request| if r.checkout { Priority::Critical } else { Priority::Normal })
+    ///     .tenant_by(|r: &Request| r.tenant);
+    /// let stack = Stack::new().overload_control(queue, load_shed::Settings::new());
+    /// # let _ = stack;
+    /// ```
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn overload_control<P, T, D, S, E, X>(
+        self,
+        queue: impl Into<SurgeQueue<Nothing, P, T, D, S>>,
+        shed: impl Into<LoadShed<E, X>>,
+    ) -> Stack<L, Seq<G, SurgeQueue<LoadShed<E, X>, P, T, D, S>>, Judged<C>>
+    where
+        C: Judge,
+    {
+        let shed = shed.into();
+        shed.join(&self.events);
+        self.surge_queue(queue.into().in_front_of(shed))
     }
 
     /// Lets `judge` say what a result means, to the rooms that come after this. A closure qualifies, but has to name

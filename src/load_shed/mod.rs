@@ -1,4 +1,102 @@
 //! Take on what you can serve well, and refuse the rest at once.
+//!
+//! # Why
+//! A service that takes on more than it can do does everything more slowly, until nothing is done in time; and with every
+//! caller that gives up and tries again there is more to do. It does not come back by itself. Kept at the number of requests
+//! that it serves well, it gives all the answers it has capacity for, whatever is offered, and is back as soon as there is
+//! less. But that number is not known, and changes: with a release, a neighbour, a dependency that had a bad day.
+//!
+//! # When to use it
+//! In front of every service that has work to do, and needs no tuning for it. With [`surge_queue`](crate::surge_queue) in
+//! front it serves the important first, spares well-behaved tenants, and bridges bursts instead of refusing in them:
+//! [`Stack::overload_control`](crate::Stack::overload_control) is both, in one line.
+//!
+//! # When not to
+//! When you know the number (connections of a pool, say): a [`bulkhead`](crate::bulkhead) is simpler. As the only
+//! protection of a server that many clients share, in each of the clients: they see little of its queue; let the server
+//! shed, and give the clients a [`retry`](crate::retry) with a budget. Below some twenty requests a second it has little to
+//! learn from. For requests of very different kinds behind one limit, when their mix changes much: give each kind one of
+//! its own.
+//!
+//! # What the caller sees
+//! | | |
+//! |---|---|
+//! | it | **refuses**, and measures |
+//! | [`Reason`](crate::Reason) | `LimitReached` |
+//! | `retry_after` | about what a call takes, 50 ms at least, spread by half either way; not before a call has been seen |
+//! | dispatched | no |
+//! | `poll_ready` | always ready |
+//! | cancel safety | dropping the future gives the place back; a call given up on after it took longer than the mean counts as one that took so long |
+//!
+//! The place is given back when the call ends, before the caller hears of it. The inner service has to be `Clone`; one that
+//! is not goes over `tower::buffer::Buffer`.
+//!
+//! # Place in the stack
+//! On a server near the outside: above everything that costs anything, so that a refusal costs nothing; below a timeout.
+//! Not above a retry: it would take the pauses for work. What is judged a [success](crate::Outcome::Success) is measured.
+//! Overloads further in (a timeout, a callee that had no room) cut the limit. Other failures say nothing about time, and
+//! are not looked at.
+//!
+//! # Defaults
+//! | setting | default | why |
+//! |---|---|---|
+//! | [rule](LoadShed::with_rule) | [`VerifiedGradient`] | of all that we tried the only one without a case in which it fails badly; `examples/overload_matrix` shows them side by side |
+//! | [initial limit](Settings::with_initial_limit) | 4 | what is learned first has to be the truth, and it grows fast |
+//! | [largest limit](Settings::with_max_limit) | 65,536 | more is a mistake of the rule, or a service of its own kind |
+//! | [bottleneck](Settings::with_bottleneck) | automatic | only you know more |
+//! | [deadline](LoadShed::deadline_by) | not asked | used for a private bottleneck only |
+//! | [exempt](LoadShed::exempt_by) | nobody | health checks, if an orchestrator restarts what does not answer them |
+//! | name | `load_shed` | give each its own where there are two |
+//!
+//! # Events
+//! | event | when |
+//! |---|---|
+//! | [`Refused`](crate::Event::Refused) | a request is refused |
+//! | [`LimitChanged`](crate::Event::LimitChanged) | the limit moves: up to twenty times a second |
+//! | [`WouldRefuse`](crate::Event::WouldRefuse) | a request finds no place while it only observes |
+//!
+//! # Example
+//! ```
+//! use plimsoll::{Error, Stack, load_shed::{LoadShed, Settings}};
+//! use tower::{ServiceExt, service_fn};
+//!
+//! struct Request { path: &'static str }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let shed = LoadShed::new(Settings::new()).exempt_by(|r: &Request| r.path == "/health");
+//! let handle = shed.handle();
+//! let service = Stack::new()
+//!     .load_shed(shed)
+//!     .service(service_fn(|request: Request| async move { Ok::<_, std::io::Error>(request.path.len()) }));
+//!
+//! match service.oneshot(Request { path: "/orders" }).await {
+//!     Ok(answer) => assert_eq!(answer, 7),
+//!     Err(Error::Rejected(rejection)) => println!("not now: {rejection}"),
+//!     Err(Error::Inner(error)) => return Err(error.into()),
+//! }
+//! assert_eq!((handle.snapshot().limit, handle.snapshot().in_use), (4, 0));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it decides
+//! ```text
+//!  request ──▶ fewer under way than the limit? ─no─▶ refused
+//!                  │yes                 ▲
+//!                  ▼                    │ limit
+//!              call, timed         ┌──────┐   window of calls, some 20 times a second
+//!                  │               │ rule │ ◀───────────────────────────────┐
+//!                  ▼               └──────┘                                 │
+//!              place given back ──▶ how long it took, whether the limit was reached
+//! ```
+//! The [rule](Rule) is shown [windows](Window) of calls and moves the limit; [`VerifiedGradient`] says how the default does.
+//! A call that holds its place while sixteen times as many as the limit come and go is a stream or a long poll: it is
+//! *parked*, and does not count against the limit any more (up to eight times the limit).
+//!
+//! On the ready path that is two clock reads, two compare-and-swaps in, and one, and two additions, out, whatever the
+//! traffic: no allocation, and no lock but one that nobody waits for, some twenty times a second, for a microsecond. Memory
+//! is 20 kB, whatever the traffic.
 
 mod gate;
 mod handle;
@@ -19,3 +117,7 @@ pub use self::{
     settings::{Bottleneck, Settings},
     window::Window,
 };
+use crate::{classify::Standard, gate::GateLayer, request::Unasked};
+
+/// A load shedder alone, as a layer for `tower::ServiceBuilder`: `LoadShedLayer::new(settings)`, or of a [`LoadShed`].
+pub type LoadShedLayer<D = Unasked, X = Unasked> = GateLayer<LoadShed<D, X>, Standard>;

@@ -60,6 +60,12 @@ impl SurgeQueue<Nothing> {
     }
 }
 
+impl From<Settings> for SurgeQueue<Nothing> {
+    fn from(settings: Settings) -> Self {
+        Self::new(settings)
+    }
+}
+
 impl<P, T, D, S> SurgeQueue<Nothing, P, T, D, S> {
     /// Puts it in front of a limit: a [`Fixed`](crate::limit::Fixed) one, say, or an `Arc` of one. Who else takes places
     /// of the same limit and puts them back does not tell this queue; who waits here then learns of it when the next
