@@ -3,7 +3,10 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use plimsoll::Stack;
+use plimsoll::{
+    Stack, load_shed,
+    surge_queue::{self, SurgeQueue},
+};
 use support::*;
 use tower::{Service, ServiceBuilder};
 
@@ -34,6 +37,17 @@ fn admission(criterion: &mut Criterion) {
     measure(criterion, "circuit breaker, no clock", Stack::new().circuit_breaker(plain_breaker()).service(Inner));
     measure(criterion, "circuit breaker, default", Stack::new().circuit_breaker(breaker()).service(Inner));
     measure(criterion, "circuit breaker, slow calls", Stack::new().circuit_breaker(slow_breaker()).service(Inner));
+
+    measure(criterion, "load shed", Stack::new().load_shed(load_shed::Settings::new()).service(Inner));
+    let queue = || SurgeQueue::new(surge_queue::Settings::new());
+    let fixed = || plimsoll::limit::Fixed::try_new(1000).expect("not zero");
+    measure(
+        criterion,
+        "surge queue, fixed limit",
+        Stack::new().surge_queue(queue().in_front_of(fixed())).service(Inner),
+    );
+    let both = Stack::new().overload_control(queue(), load_shed::Settings::new());
+    measure(criterion, "surge queue, load shed", both.service(Inner));
 
     measure(criterion, "retry with budget", Stack::new().retry(retrying()).service(Inner));
     measure(criterion, "tower retry with budget", ServiceBuilder::new().retry(TowerRetry::new()).service(Inner));
