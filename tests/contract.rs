@@ -20,6 +20,7 @@ use plimsoll::{
     gate::{Ending, GateLayer, Gated},
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},
+    surge_queue,
 };
 use support::{
     client::{Client, End, Stage},
@@ -28,7 +29,7 @@ use support::{
     finding::Kind,
     flag::Flag,
     inners::{picky, unclone, unsend},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, quick, settings},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, settings, two_lanes},
     planted::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
     quiet::catch,
     scripts::{Body, Finish, Pause, Ready},

@@ -134,6 +134,7 @@ impl<'a, L: Limit> Hall<'a, L> {
             let door = &self.state.doors[arrival.class];
             door.retry_after.store(nanos(after), Relaxed);
             door.shut.store(shut.as_nanos(), Relaxed);
+            self.room.shut = true;
         }
         Admission::Refused(self.state.rejection(arrival.class, reason, retry_after))
     }
@@ -159,7 +160,8 @@ impl<'a, L: Limit> Hall<'a, L> {
         let State { waiting, events, name: layer, .. } = self.state;
         let borrowers = if self.room.wants_to_borrow() { self.room.surging() } else { 0 };
         waiting.store(waiters(self.room.waiting(), borrowers), SeqCst);
-        if tide == Some(Tide::Drained) {
+        if self.room.shut && self.room.waiting() == 0 {
+            self.room.shut = false;
             self.state.reopen();
         }
         drop(self.room);

@@ -34,6 +34,8 @@ pub(super) struct Room<T> {
     pub(super) lane: Option<Lane>,
     /// Whether nobody may come in any more.
     pub(super) closed: bool,
+    /// Whether some are refused without asking, for a moment.
+    pub(super) shut: bool,
     pub(super) limit: u32,
     /// How long a call takes, in nanoseconds, where the limit says so.
     pub(super) latency: Option<f64>,
@@ -96,6 +98,7 @@ impl<T: Default> Room<T> {
             drain: Drain::new(),
             lane: None,
             closed: false,
+            shut: false,
             limit: 1,
             latency: None,
             tenanted: false,
