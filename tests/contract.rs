@@ -18,9 +18,9 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker},
     clock::Instant,
     gate::{Ending, GateLayer, Gated},
+    surge_queue,
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},
-    surge_queue,
 };
 use support::{
     client::{Client, End, Stage},

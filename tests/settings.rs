@@ -156,7 +156,7 @@ proptest! {
             });
             let (handle, waits) = (bulkhead.handle(), queue.handle());
             let queue = queue.priority_by(|kind: &u32| Priority::from_level(*kind % 5)).tenant_by(|kind: &u32| (*kind % 3).into())
-                .deadline_by(move |kind: &u32| (*kind % 2 == 0).then(|| clock::now().after(left)));
+                .deadline_by(move |kind: &u32| kind.is_multiple_of(2).then(|| clock::now().after(left)));
             let bulkhead = bulkhead.weight_by(|weight: &u32| *weight).compartment_by(|kind: &u32| *kind as usize % 5);
             let service = Stack::new()
                 .timeout(patience)

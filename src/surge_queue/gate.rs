@@ -197,6 +197,9 @@ where
             return Admission::Admitted(Permit(Held::Warm(permit)));
         }
         let class = self.priority.priority(req).level();
+        if let Some(rejection) = self.state.refuse_at_once(class, now) {
+            return Admission::Refused(rejection);
+        }
         match self.state.arrive(class, now, || (self.tenant.tenant(req), self.deadline.deadline(req))) {
             Admission::Admitted(held) => Admission::Admitted(Permit(held)),
             Admission::Waiting(wait) => Admission::Waiting(wait),

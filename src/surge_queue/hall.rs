@@ -1,4 +1,4 @@
-use std::{sync::MutexGuard, time::Duration};
+use std::time::Duration;
 
 use super::{
     gate::Wait,
@@ -14,7 +14,7 @@ use crate::{
     limit::Limit,
     rejection::Reason,
     sync::{
-        Turn, Wakeup,
+        Guard, Turn, Wakeup,
         atomic::Ordering::{Relaxed, SeqCst},
     },
 };
@@ -26,7 +26,7 @@ const TOLD: usize = 4;
 /// limit, which promises to be short.
 pub(super) struct Hall<'a, L: Limit> {
     state: &'a State<L, L::Permit>,
-    pub(super) room: MutexGuard<'a, Room<Turn<Verdict<L::Permit>>>>,
+    pub(super) room: Guard<'a, Room<Turn<Verdict<L::Permit>>>>,
     pub(super) now: &'a Moment,
     told: [Option<Wakeup>; TOLD],
     /// What would have woken somebody who is gone.

@@ -96,6 +96,20 @@ impl<L, P> State<L, P> {
         self.waiting.load(SeqCst) as u32 == 0
     }
 
+    /// A refusal without another look, if that was decided for a moment ahead: under a flood of requests refusing them
+    /// must not cost a lock.
+    #[inline]
+    pub(super) fn refuse_at_once(&self, class: usize, now: &Moment) -> Option<Rejection> {
+        let door = &self.doors[class];
+        let shut = door.shut.load(Relaxed);
+        if shut == 0 || shut <= now.now().as_nanos() || self.observing.load(Relaxed) {
+            return None;
+        }
+        let ticket = door.came.fetch_add(1, Relaxed);
+        let after = self.spread(Duration::from_nanos(door.retry_after.load(Relaxed)), ticket);
+        Some(Rejection::new(Reason::WaitTooLong, self.name).with_retry_after(after))
+    }
+
     pub(super) fn rejection(&self, class: usize, reason: Reason, retry_after: Option<Duration>) -> Rejection {
         let ticket = self.doors[class].came.load(Relaxed);
         let rejection = Rejection::new(reason, self.name);
@@ -124,16 +138,10 @@ impl<L: Limit> State<L, L::Permit> {
         now: &Moment,
         asked: impl FnOnce() -> (Option<u64>, Option<Instant>),
     ) -> Admission<Held<L::Permit>, Wait> {
-        let door = &self.doors[class];
-        let ticket = door.came.fetch_add(1, Relaxed);
+        self.doors[class].came.fetch_add(1, Relaxed);
         if self.observing.load(Relaxed) {
             self.events.emit(|| Event::WouldRefuse(self.rejection(class, Reason::WaitTooLong, None)));
             return Admission::Admitted(Held::Warm(self.limit.take_anyway(now)));
-        }
-        // Under a flood of requests refusing them must not cost a lock.
-        if door.shut.load(Relaxed) > now.now().as_nanos() {
-            let after = self.spread(Duration::from_nanos(door.retry_after.load(Relaxed)), ticket);
-            return Admission::Refused(Rejection::new(Reason::WaitTooLong, self.name).with_retry_after(after));
         }
         let (tenant, deadline) = asked();
         let deadline = deadline.unwrap_or(Instant::FAR).min(current().deadline);

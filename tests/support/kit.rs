@@ -77,6 +77,7 @@ pub(crate) struct Load {
 }
 
 type Gauge = Box<dyn Fn() -> Load>;
+type Resizer = Box<dyn Fn(u32)>;
 
 /// The world below one stack. Stacks are built from it, so that it can look into them.
 pub(crate) struct Kit {
@@ -85,7 +86,7 @@ pub(crate) struct Kit {
     plan: Arc<Mutex<Plan>>,
     gauges: RefCell<Vec<Gauge>>,
     handles: RefCell<Vec<bulkhead::Handle>>,
-    resizers: RefCell<Vec<Box<dyn Fn(u32)>>>,
+    resizers: RefCell<Vec<Resizer>>,
     pub(crate) ledger: Ledger,
     /// Instances of the inner service that were asked whether they are ready, and then left.
     pub(crate) left_behind: Rc<Cell<usize>>,
