@@ -227,10 +227,8 @@ where
 
     #[inline]
     fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
-        let waited = matches!(
-            rejection.reason(),
-            Reason::WaitTimeout | Reason::Displaced | Reason::DeadlineUnreachable | Reason::DeadlineExceeded
-        );
+        // Nobody is given these reasons on arrival.
+        let waited = matches!(rejection.reason(), Reason::WaitTimeout | Reason::Displaced | Reason::DeadlineExceeded);
         if !waited || rejection.layer() != self.state.name || !self.sink.wanted() {
             return Some(req);
         }

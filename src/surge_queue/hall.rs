@@ -136,12 +136,16 @@ impl<'a, L: Limit> Hall<'a, L> {
             door.shut.store(shut.as_nanos(), Relaxed);
             self.room.shut = true;
         }
-        Admission::Refused(self.state.rejection(arrival.class, reason, retry_after))
+        Admission::Refused(self.state.rejection(reason, retry_after))
     }
 
     /// Tells somebody how their wait ended, once the lock is gone.
     pub(super) fn tell(&mut self, ticket: Ticket, verdict: Verdict<L::Permit>) {
-        self.room.lines.serve(ticket);
+        match verdict {
+            Verdict::Go(_) => self.room.lines.serve(ticket),
+            // That was no turn of its tenant's.
+            Verdict::Out(_) => self.room.lines.take_out(ticket),
+        }
         let wakeup = self.room.lines.get_mut(ticket).with.grant(verdict);
         // There is a place left: whoever tells somebody looks for one before.
         if let Some(free) = self.told.iter_mut().find(|told| told.is_none()) {

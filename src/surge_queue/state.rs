@@ -45,6 +45,8 @@ pub(super) struct State<L, P> {
     pub(super) events: Events,
     pub(super) name: &'static str,
     pub(super) salt: AtomicU64,
+    /// How many were refused after a look.
+    refusals: AtomicU32,
     pub(super) letters: AtomicU64,
     pub(super) letters_lost: AtomicU64,
 }
@@ -85,6 +87,7 @@ impl<L, P> State<L, P> {
             events,
             name: settings.name,
             salt: AtomicU64::new(chance.draw()),
+            refusals: AtomicU32::new(0),
             letters: AtomicU64::new(0),
             letters_lost: AtomicU64::new(0),
         }
@@ -110,10 +113,10 @@ impl<L, P> State<L, P> {
         Some(Rejection::new(Reason::WaitTooLong, self.name).with_retry_after(after))
     }
 
-    pub(super) fn rejection(&self, class: usize, reason: Reason, retry_after: Option<Duration>) -> Rejection {
-        let ticket = self.doors[class].came.load(Relaxed);
+    pub(super) fn rejection(&self, reason: Reason, retry_after: Option<Duration>) -> Rejection {
         let rejection = Rejection::new(reason, self.name);
-        retry_after.map_or(rejection, |after| rejection.with_retry_after(self.spread(after, ticket)))
+        let Some(after) = retry_after else { return rejection };
+        rejection.with_retry_after(self.spread(after, self.refusals.fetch_add(1, Relaxed)))
     }
 
     /// What was decided for a moment ahead holds no longer.
@@ -140,7 +143,7 @@ impl<L: Limit> State<L, L::Permit> {
     ) -> Admission<Held<L::Permit>, Wait> {
         self.doors[class].came.fetch_add(1, Relaxed);
         if self.observing.load(Relaxed) {
-            self.events.emit(|| Event::WouldRefuse(self.rejection(class, Reason::WaitTooLong, None)));
+            self.events.emit(|| Event::WouldRefuse(self.rejection(Reason::WaitTooLong, None)));
             return Admission::Admitted(Held::Warm(self.limit.take_anyway(now)));
         }
         let (tenant, deadline) = asked();
@@ -198,7 +201,7 @@ impl<L: Limit> State<L, L::Permit> {
             Some(Verdict::Go(held)) => Poll::Ready(Ok(held)),
             Some(Verdict::Out(reason)) => {
                 let after = reason.is_retryable().then_some(after);
-                Poll::Ready(Err(self.rejection(wait.class, reason, after)))
+                Poll::Ready(Err(self.rejection(reason, after)))
             }
         }
     }
