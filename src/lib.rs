@@ -37,6 +37,7 @@
 //! |---|---|---|
 //! | [`timeout`] | Don't wait for ever. | bounds |
 //! | [`bulkhead`] | Keep one thing's trouble in its own compartment. | refuses, or waits |
+//! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
 //! | [`gate`] | A room of your own. | as you say |
@@ -60,10 +61,14 @@
 //! | time, randomness | `clock.rs`, `chance.rs` |
 //! | how numbers are parsed | `settings.rs`, and each room's `settings.rs` |
 //! | readiness, cancellation, panics, clock reads of every gate | `gate/` |
-//! | who waits, and how turns are handed over | `sync/waiters.rs` |
+//! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
 //! | sliding windows | `stats/` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
 //! | who gets a permit | `bulkhead/permits.rs`, `bulkhead/queue.rs` |
+//! | who waits, in which order, and who is refused | `surge_queue/room.rs`, `surge_queue/lines.rs` |
+//! | how a wait is foretold | `surge_queue/forecast.rs`, `surge_queue/drain.rs` |
+//! | the second lane and its ramp | `surge_queue/lane.rs`, `surge_queue/ramp.rs` |
+//! | what is done with requests that were given up on | `dead_letter.rs` |
 //! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
 //! | when a call is over | `timeout/limit.rs` |
 //! | answers over HTTP | `http/` |

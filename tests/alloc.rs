@@ -14,7 +14,9 @@ use plimsoll::{
     Ratio, Stack,
     bulkhead::{self, Bulkhead},
     circuit_breaker::{self, CircuitBreaker, Window},
+    limit::Fixed,
     retry,
+    surge_queue::{self, Surge, SurgeQueue},
     timeout::TimeoutLayer,
 };
 use tower::Service;
@@ -75,6 +77,43 @@ fn a_full_bulkhead_allocates_nothing() {
     let mut service = Stack::new().bulkhead(limit(1)).service(Inner);
     let _held = service.call(0);
     assert_eq!(allocations(service, false), 0);
+}
+
+#[test]
+fn a_surge_queue_allocates_nothing() {
+    let limit = || Fixed::try_new(9).expect("valid");
+    let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(limit());
+    assert_eq!(allocations(Stack::new().surge_queue(queue).service(Inner), true), 0);
+    let lane = Surge::try_new(3).expect("valid");
+    let queue = SurgeQueue::new(surge_queue::Settings::new().with_surge(lane)).in_front_of(limit());
+    let queue = queue.tenant_by(|req: &u64| *req).dead_letters(|_: plimsoll::dead_letter::DeadLetter<u64>| ());
+    assert_eq!(allocations(Stack::new().surge_queue(queue).service(Inner), true), 0);
+}
+
+#[test]
+fn a_full_surge_queue_allocates_nothing() {
+    let settings = surge_queue::Settings::new().try_with_max_waiting(1).expect("valid");
+    let queue = SurgeQueue::new(settings).tenant_by(|req: &u64| *req).in_front_of(Fixed::try_new(1).expect("valid"));
+    let mut service = Stack::new().surge_queue(queue).service(Inner);
+    let _held = (service.call(0), service.call(1));
+    assert_eq!(allocations(service, false), 0);
+}
+
+/// One that knows how fast it drains: most are refused without a look at who waits.
+#[tokio::test(start_paused = true)]
+async fn a_surge_queue_that_foretells_a_wait_allocates_nothing() {
+    let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(Fixed::try_new(1).expect("valid"));
+    let mut service = Stack::new().surge_queue(queue).service(tower::service_fn(|req: u64| async move {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Ok::<_, Infallible>(req)
+    }));
+    for _ in 0..10 {
+        let calls: Vec<_> = (0..5).map(|req| service.call(req)).collect();
+        futures_util::future::join_all(calls).await;
+    }
+    let held: Vec<_> = (0..40).map(|req| service.call(req)).collect();
+    assert_eq!(allocations(service, false), 0);
+    drop(held);
 }
 
 #[test]

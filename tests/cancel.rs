@@ -13,6 +13,7 @@ use plimsoll::{
     Error, Ratio, Stack,
     bulkhead::Order,
     circuit_breaker::{self, CircuitBreaker},
+    surge_queue,
 };
 use support::{
     client::Client,
@@ -20,7 +21,7 @@ use support::{
     cuts::{cut_everywhere, cut_everywhere_watched},
     doors::{Hourglass, Shut, Turnstile},
     finding::{Kind, Report},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, quick, settings},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, settings, two_lanes},
     mix::{Mix, mix_everything},
     planted::{Door, DoorFault, Porter, PorterFault},
 };
@@ -98,6 +99,23 @@ mod in_any_order_of_many_callers_nothing_is_lost {
         };
         waits_that_run_out: 1_500, Mix { callers: 6, time: true, ..Mix::of(1) }, |kit: &Kit| {
             Stack::new().timeout(LIMIT).gate(kit.inside(kit.waiting(1, Duration::from_secs(1))))
+        };
+        surge_queue: 2_500, Mix::of(1), |kit: &Kit| Stack::new().gate(kit.on_inner(kit.queue(1, patient())));
+        surge_queue_of_classes_and_tenants: 2_500, Mix { callers: 7, compartments: 4, ..Mix::of(2) }, |kit: &Kit| {
+            Stack::new().surge_queue(kit.queue(2, patient()))
+        };
+        surge_queue_that_displaces: 2_500, Mix { callers: 7, compartments: 4, ..Mix::of(1) }, |kit: &Kit| {
+            let narrow = patient().try_with_max_waiting(2).expect("valid");
+            Stack::new().gate(kit.on_inner(kit.queue(1, narrow)))
+        };
+        resized_surge_queue: 2_500, Mix { callers: 6, resize: 4, ..Mix::of(2) }, |kit: &Kit| {
+            Stack::new().gate(kit.on_inner(kit.queue(2, patient())))
+        };
+        surge_queue_of_two_lanes: 2_500, Mix { callers: 7, compartments: 2, ..Mix::of(3) }, |kit: &Kit| {
+            Stack::new().surge_queue(kit.queue(2, two_lanes()))
+        };
+        surge_queue_whose_waits_run_out: 1_500, Mix { callers: 6, time: true, ..Mix::of(1) }, |kit: &Kit| {
+            Stack::new().timeout(LIMIT).gate(kit.inside(kit.queue(1, surge_queue::Settings::new())))
         };
         pair_of_bulkheads: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
             let outer = kit.set(settings(2).with_wait(8, Duration::MAX));

@@ -18,6 +18,7 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker},
     clock::Instant,
     gate::{Ending, GateLayer, Gated},
+    surge_queue,
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},
 };
@@ -28,7 +29,7 @@ use support::{
     finding::Kind,
     flag::Flag,
     inners::{picky, unclone, unsend},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, quick, settings},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, settings, two_lanes},
     planted::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
     quiet::catch,
     scripts::{Body, Finish, Pause, Ready},

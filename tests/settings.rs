@@ -11,7 +11,10 @@ use plimsoll::{
     chance::Chance,
     circuit_breaker::{self, CircuitBreaker, OpenTime, Probes, Window},
     clock,
+    limit::Fixed,
+    request::Priority,
     retry::{self, Backoff, RetryLayer},
+    surge_queue::{self, Ramp, Surge, SurgeQueue},
     testing::{Mock, Reply},
 };
 use proptest::prelude::*;
@@ -86,6 +89,36 @@ fn any_breaker() -> impl Strategy<Value = CircuitBreaker> {
     })
 }
 
+fn any_queue() -> impl Strategy<Value = SurgeQueue<Fixed>> {
+    let numbers = (number(), number(), number(), number(), number(), number());
+    let times = (duration(), duration(), duration(), duration(), duration());
+    (numbers, times, share(), any::<[bool; 3]>()).prop_map(|(numbers, times, share, [lanes, early, lends])| {
+        let room = "surge_queue.";
+        let (limit, places, concurrency, surge_places, burst, step) = numbers;
+        let (room_burst, ttl, every, idle, demotion) = times;
+        let settings = surge_queue::Settings::new();
+        let settings = parsed(room, settings.try_with_burst(room_burst), settings);
+        let mut settings = parsed(room, settings.try_with_max_waiting(places), settings);
+        if lanes {
+            let lane = parsed(room, Surge::try_new(concurrency), Surge::new(NonZeroU32::MIN));
+            let lane = parsed(room, lane.try_with_max_waiting(surge_places), lane);
+            let mut lane = parsed(room, lane.try_with_ttl(ttl), lane).without_lending();
+            if let Some(ramp) = parsed(room, Ramp::try_new(burst, step, every).map(Some), None) {
+                lane = lane.with_ramp(ramp.with_idle(idle));
+            }
+            if early {
+                lane = lane.with_demotion_after(demotion);
+            }
+            if lends {
+                lane = lane.with_lending(parsed("lending", Ratio::try_new("lending", share), Ratio::HALF));
+            }
+            settings = settings.with_surge(lane);
+        }
+        let limit = parsed("limit.", Fixed::try_new(limit), Fixed::new(NonZeroU32::MIN));
+        SurgeQueue::new(settings).chance(Chance::seeded(1)).in_front_of(limit)
+    })
+}
+
 fn any_retry() -> impl Strategy<Value = RetryLayer> {
     (number(), duration(), duration(), duration()).prop_map(|(attempts, base, cap, hint)| {
         let settings = retry::Settings::new().with_max_hint(hint);
@@ -104,6 +137,8 @@ proptest! {
         attempt in duration(),
         bulkhead in any_bulkhead(),
         breaker in any_breaker(),
+        queue in any_queue(),
+        left in duration(),
         retry in any_retry(),
         replies in proptest::collection::vec((0..4u8, 0..5_000u64), 8),
     ) {
@@ -119,10 +154,13 @@ proptest! {
                 };
                 reply.after(Duration::from_millis(millis))
             });
-            let handle = bulkhead.handle();
+            let (handle, waits) = (bulkhead.handle(), queue.handle());
+            let queue = queue.priority_by(|kind: &u32| Priority::from_level(*kind % 5)).tenant_by(|kind: &u32| (*kind % 3).into())
+                .deadline_by(move |kind: &u32| kind.is_multiple_of(2).then(|| clock::now().after(left)));
             let bulkhead = bulkhead.weight_by(|weight: &u32| *weight).compartment_by(|kind: &u32| *kind as usize % 5);
             let service = Stack::new()
                 .timeout(patience)
+                .surge_queue(queue)
                 .retry(retry)
                 .bulkhead(bulkhead)
                 .circuit_breaker(breaker)
@@ -137,6 +175,9 @@ proptest! {
             }
             let left = handle.snapshot();
             prop_assert_eq!((left.in_use, left.waiting, mock.in_flight()), (0, 0, 0));
+            let left = waits.snapshot();
+            prop_assert_eq!((left.waiting, waits.limit().in_use()), ([0; 4], 0));
+            prop_assert!(left.surge.is_none_or(|lane| (lane.waiting, lane.in_use, lane.lent) == ([0; 4], 0, 0)));
             Ok(())
         })?;
     }

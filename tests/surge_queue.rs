@@ -386,7 +386,7 @@ mod how_long_they_wait {
         let _held = pending(&mut service, [ask(0)]);
         let start = clock::now();
         let refused = refusal(service.call(Ask { left: Some(30 * MILLI), ..ask(1) }).await);
-        assert_eq!((refused.reason(), refused.retry_after()), (Reason::DeadlineUnreachable, None));
+        assert_eq!((refused.reason(), refused.retry_after()), (Reason::DeadlineExceeded, None));
         assert_eq!((clock::now().since(start), ids(&reached)), (30 * MILLI, vec![0]));
     }
 
@@ -395,7 +395,7 @@ mod how_long_they_wait {
         let (mut service, _, _) = behind!(asking!(settings(), 1));
         let _held = pending(&mut service, [ask(0)]);
         let late = Ask { left: Some(Duration::ZERO), ..ask(1) };
-        assert_eq!(refused(&mut service, late).reason(), Reason::DeadlineExceeded);
+        assert_eq!(refused(&mut service, late).reason(), Reason::DeadlineUnreachable);
     }
 
     #[tokio::test(start_paused = true)]
@@ -407,8 +407,20 @@ mod how_long_they_wait {
         let _held = pending(&mut service, [ask(0)]);
         let start = clock::now();
         let refused = refusal(service.call(ask(1)).await);
-        assert!(matches!(refused.reason(), Reason::DeadlineUnreachable | Reason::Timeout), "{refused:?}");
+        assert!(matches!(refused.reason(), Reason::DeadlineExceeded | Reason::Timeout), "{refused:?}");
         assert_eq!((clock::now().since(start), waiting(&handle)), (50 * MILLI, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_for_many_at_once_who_do_not_come_back_together() {
+        let (mut service, _, _) = behind!(asking!(settings(), 1));
+        let _held = pending(&mut service, [ask(0)]);
+        let mut calls = pending(&mut service, (0..60).map(ask));
+        advance(200 * MILLI).await;
+        let mut told: Vec<_> = poll_woken(&mut calls).into_iter().map(|end| refusal(end).retry_after()).collect();
+        told.sort();
+        told.dedup();
+        assert!(told.len() == 60 && told[59] > told[0].map(|first| first + 20 * MILLI), "{told:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -422,7 +434,20 @@ mod how_long_they_wait {
         assert_eq!(ids(&reached), [0, 1]);
     }
 
-    /// Nobody asked for a place that was free all the time, when a place that was not free was what all waited for.
+    #[tokio::test(start_paused = true)]
+    async fn is_no_turn_of_a_tenants_when_it_ends_in_vain() {
+        let (mut service, reached, _) = behind!(asking!(settings(), 1));
+        let held = pending(&mut service, [ask(0)]);
+        let short = Ask { left: Some(10 * MILLI), tenant: 7, ..ask(1) };
+        let hung = pending(&mut service, [short]);
+        let calls = pending(&mut service, [Ask { tenant: 7, ..ask(2) }, Ask { tenant: 8, ..ask(3) }]);
+        advance(20 * MILLI).await;
+        serve_all(held, calls);
+        assert_eq!(ids(&reached), [0, 2, 3]);
+        drop(hung);
+    }
+
+    /// One whose time is up, and whose task hangs, must not hold up those behind it.
     #[tokio::test(start_paused = true)]
     async fn does_not_keep_late_ones_in_the_way() {
         let (mut service, reached, handle) = behind!(asking!(settings(), 1));

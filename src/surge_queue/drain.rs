@@ -135,10 +135,11 @@ impl Drain {
     fn measure(&mut self) {
         let per_second = |count: u32| f64::from(count) * SECOND / self.time as f64;
         let mix = |before: f64, count: u32| before + WEIGHT * (per_second(count) - before);
-        self.rate = Some(match self.rate {
-            Some(rate) => mix(rate, self.ended),
-            None => per_second(self.ended),
-        });
+        self.rate = match self.rate {
+            Some(rate) => Some(mix(rate, self.ended)),
+            // As long as nothing ended it may be slow, or just begin.
+            None => Some(per_second(self.ended)).filter(|&rate| rate > 0.0),
+        };
         for (rate, came) in self.comes.iter_mut().zip(self.came) {
             *rate = mix(*rate, came);
         }
@@ -186,6 +187,14 @@ mod tests {
         let mut drain = Drain::new();
         assert_eq!(drained(&mut drain, 0, 45, 5), 0.0);
         close(drained(&mut drain, 45, 200, 5), 200.0);
+    }
+
+    #[test]
+    fn a_callee_that_has_not_answered_yet_is_not_known_to_be_slow() {
+        let mut drain = Drain::new();
+        drain.wait(true, at(0));
+        (0..5000).for_each(|now| drain.pass(at(now)));
+        assert_eq!(drain.rate(), None);
     }
 
     #[test]

@@ -203,6 +203,9 @@ where
             return Admission::Admitted(Permit(Held::Warm(permit)));
         }
         let class = self.priority.priority(req).level();
+        if let Some(rejection) = self.state.refuse_at_once(class, now) {
+            return Admission::Refused(rejection);
+        }
         match self.state.arrive(class, now, || (self.tenant.tenant(req), self.deadline.deadline(req))) {
             Admission::Admitted(held) => Admission::Admitted(Permit(held)),
             Admission::Waiting(wait) => Admission::Waiting(wait),
@@ -230,10 +233,8 @@ where
 
     #[inline]
     fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
-        let waited = matches!(
-            rejection.reason(),
-            Reason::WaitTimeout | Reason::Displaced | Reason::DeadlineUnreachable | Reason::DeadlineExceeded
-        );
+        // Nobody is given these reasons on arrival.
+        let waited = matches!(rejection.reason(), Reason::WaitTimeout | Reason::Displaced | Reason::DeadlineExceeded);
         if !waited || rejection.layer() != self.state.name || !self.sink.wanted() {
             return Some(req);
         }

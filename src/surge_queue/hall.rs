@@ -1,4 +1,4 @@
-use std::{sync::MutexGuard, time::Duration};
+use std::time::Duration;
 
 use super::{
     gate::Wait,
@@ -14,7 +14,7 @@ use crate::{
     limit::Limit,
     rejection::Reason,
     sync::{
-        Turn, Wakeup,
+        Guard, Turn, Wakeup,
         atomic::Ordering::{Relaxed, SeqCst},
     },
 };
@@ -26,7 +26,7 @@ const TOLD: usize = 4;
 /// limit, which promises to be short.
 pub(super) struct Hall<'a, L: Limit> {
     state: &'a State<L, L::Permit>,
-    pub(super) room: MutexGuard<'a, Room<Turn<Verdict<L::Permit>>>>,
+    pub(super) room: Guard<'a, Room<Turn<Verdict<L::Permit>>>>,
     pub(super) now: &'a Moment,
     told: [Option<Wakeup>; TOLD],
     /// What would have woken somebody who is gone.
@@ -134,13 +134,18 @@ impl<'a, L: Limit> Hall<'a, L> {
             let door = &self.state.doors[arrival.class];
             door.retry_after.store(nanos(after), Relaxed);
             door.shut.store(shut.as_nanos(), Relaxed);
+            self.room.shut = true;
         }
-        Admission::Refused(self.state.rejection(arrival.class, reason, retry_after))
+        Admission::Refused(self.state.rejection(reason, retry_after))
     }
 
     /// Tells somebody how their wait ended, once the lock is gone.
     pub(super) fn tell(&mut self, ticket: Ticket, verdict: Verdict<L::Permit>) {
-        self.room.lines.serve(ticket);
+        match verdict {
+            Verdict::Go(_) => self.room.lines.serve(ticket),
+            // That was no turn of its tenant's.
+            Verdict::Out(_) => self.room.lines.take_out(ticket),
+        }
         let wakeup = self.room.lines.get_mut(ticket).with.grant(verdict);
         // There is a place left: whoever tells somebody looks for one before.
         if let Some(free) = self.told.iter_mut().find(|told| told.is_none()) {
@@ -159,7 +164,8 @@ impl<'a, L: Limit> Hall<'a, L> {
         let State { waiting, events, name: layer, .. } = self.state;
         let borrowers = if self.room.wants_to_borrow() { self.room.surging() } else { 0 };
         waiting.store(waiters(self.room.waiting(), borrowers), SeqCst);
-        if tide == Some(Tide::Drained) {
+        if self.room.shut && self.room.waiting() == 0 {
+            self.room.shut = false;
             self.state.reopen();
         }
         drop(self.room);

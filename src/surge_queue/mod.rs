@@ -1,4 +1,148 @@
-//! Let a burst wait its turn, and tell at once who cannot be served in time.
+//! Let a burst wait its turn, and tell whoever cannot be served in time at once.
+//!
+//! # Why
+//! Load comes in bursts. A limit alone refuses what could have been served a moment later; a plain queue in front of it
+//! bridges the burst, and then, when more comes than can be served, fills up until everybody who is served is late: it works
+//! as hard as ever, and for nobody. What keeps a queue useful is a bound in time, not in length, and an order in which it
+//! does not matter who shouts loudest: the important first, tenants in turn, and the freshest once it is too late for the
+//! oldest.
+//!
+//! # When to use it
+//! On a server, in front of a limit on what is under way at once: an adaptive one, or [`Fixed`](crate::limit::Fixed) where
+//! you know the number. Where requests differ in importance, or come from tenants of whom none may starve the others. With
+//! a [second lane](Settings::with_surge), for work that may come late, but not be lost.
+//!
+//! # When not to
+//! On a client with one caller: there is nobody to put in order. In front of a dependency with a known number of places and
+//! no classes: a bulkhead that lets wait does that. For work that has to survive the process: that is a broker, and this
+//! hands over what it gives up on.
+//!
+//! # What the caller sees
+//! | | |
+//! |---|---|
+//! | it | **waits** its turn, when there is no place; **refuses** whoever would wait too long |
+//! | [`Reason`](crate::Reason) | on arrival: `WaitTooLong`, as far as can be told; `QueueFull`; `DeadlineUnreachable`. After a wait: `WaitTimeout`; `Displaced` by a more important request; `DeadlineExceeded`, when its call could not be over in time any more |
+//! | `retry_after` | how long it would have waited, and up to half as much again by chance: at least 50 ms, at most 45 s. None where the deadline is to blame |
+//! | dispatched | no |
+//! | `poll_ready` | always ready |
+//! | cancel safety | dropping the future gives the place back, or leaves the queue; a place that had just been granted goes to the next |
+//!
+//! The place is given back when the call ends, before the caller hears of it. The inner service has to be `Clone`; one
+//! that is not goes over `tower::buffer::Buffer`. A wait needs a tokio runtime with time enabled.
+//!
+//! # Place in the stack
+//! On a server far out, below the deadline, so that what is refused has cost nothing yet. It brings its limit along: nothing
+//! else has to bound what is under way. On a client, rarely; then inside of retry, so that no place is held while that sleeps.
+//!
+//! # Defaults
+//! | setting | default | why |
+//! |---|---|---|
+//! | [limit](SurgeQueue::in_front_of) | none, you say | it is what the queue is for |
+//! | [priority](SurgeQueue::priority_by), [tenant](SurgeQueue::tenant_by), [deadline](SurgeQueue::deadline_by) | none | they depend on your types |
+//! | [burst](Settings::try_with_burst) | 100 ms | longer rooms only add to everybody's wait under a standing load, shorter ones refuse what could be served; a callee that pauses for longer, to collect garbage, say, needs more |
+//! | [places](Settings::try_with_max_waiting) | what is served in 1.5 bursts; 64, and four times the limit, at least | the bound in time is the one that counts; this one bounds memory |
+//! | [second lane](Settings::with_surge) | none | most callers do not wait for what comes late |
+//! | its [lifetime](Surge::try_with_ttl) | a minute | the shortest that AWS Lambda lets an event live |
+//! | its [lending](Surge::with_lending) | half of the limit's places | idle places are there to be used; half is left to whoever comes next |
+//! | its [places to wait](Surge::try_with_max_waiting) | 1024 | what more would wait for is a broker |
+//! | its [ramp](Surge::with_ramp) | none | only you know how fast what is behind it grows |
+//! | [dead letters](SurgeQueue::dead_letters) | nobody wants them | callers hear of every refusal in any case |
+//! | name | `surge_queue` | give each its own |
+//!
+//! # Events
+//! | event | when |
+//! |---|---|
+//! | [`Refused`](crate::Event::Refused) | a request is refused, on arrival or after a wait |
+//! | [`QueueStanding`](crate::Event::QueueStanding) | the first lane has not been empty for 100 ms: this is no burst |
+//! | [`QueueDrained`](crate::Event::QueueDrained) | it is empty again after that |
+//! | [`Demoted`](crate::Event::Demoted) | a request goes to the second lane |
+//! | [`WouldRefuse`](crate::Event::WouldRefuse) | a request finds no place, or waits for one, while the queue only observes |
+//!
+//! # Example
+//! ```
+//! use std::time::Duration;
+//! use plimsoll::{Stack, limit::Fixed, request::Priority, surge_queue::{Settings, SurgeQueue}};
+//! use tower::{ServiceExt, service_fn};
+//!
+//! #[derive(Clone)]
+//! struct Request { tenant: u64, is_checkout: bool }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let queue = SurgeQueue::new(Settings::new())
+//!     .in_front_of(Fixed::try_new(8)?)
+//!     .priority_by(|r: &Request| if r.is_checkout { Priority::Critical } else { Priority::Normal })
+//!     .tenant_by(|r: &Request| r.tenant);
+//! let handle = queue.handle();
+//!
+//! let shop = Stack::new().surge_queue(queue).service(service_fn(|r: Request| async move {
+//!     tokio::time::sleep(Duration::from_millis(1)).await;
+//!     Ok::<_, std::io::Error>(r.tenant)
+//! }));
+//! let calls = (0..40).map(|tenant| shop.clone().oneshot(Request { tenant, is_checkout: tenant == 39 }));
+//! let answers = futures_util::future::join_all(calls).await;
+//! assert!(answers.iter().all(Result::is_ok), "it was a burst");
+//! assert_eq!(handle.snapshot().waiting, [0; 4]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Two lanes: what is older than 50 ms waits for up to ten seconds for four places of its own, of which one more comes
+//! each second, and for idle places of the limit. What is not served then is written down:
+//!
+//! ```
+//! use std::{sync::mpsc, time::Duration};
+//! use plimsoll::{dead_letter::DeadLetter, limit::Fixed, surge_queue::{Ramp, Settings, Surge, SurgeQueue}};
+//!
+//! # fn main() -> Result<(), plimsoll::InvalidSetting> {
+//! let lane = Surge::try_new(4)?
+//!     .with_ramp(Ramp::try_new(1, 1, Duration::from_secs(1))?)
+//!     .with_demotion_after(Duration::from_millis(50))
+//!     .try_with_ttl(Duration::from_secs(10))?;
+//! let (morgue, letters) = mpsc::sync_channel(1000);
+//! let queue = SurgeQueue::new(Settings::new().with_surge(lane))
+//!     .in_front_of(Fixed::try_new(64)?)
+//!     .dead_letters(move |letter: DeadLetter<String>| {
+//!         let _ = morgue.try_send(letter);
+//!     });
+//! # let _ = (queue, letters);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it decides
+//! ```text
+//!                 nobody waits, and            first in line, or served
+//!                 there is a place             in time, as far as can be told
+//!  request ──────────┬──────────── no ──────────────┬────────── no ──────▶ second lane? ─no─▶ refused
+//!                    │ yes                          │ yes                       │ yes
+//!                    ▼                              ▼           too old         ▼
+//!                 admitted ◀── hands over ── first lane ──────────────▶ second lane ── too old ─▶ refused,
+//!                    │                   best class, tenants in turn,     the same order,          a letter
+//!                    │                   oldest (newest, if late)         newest first
+//!                    └──────── call ends ───────────▲
+//! ```
+//! * **How long it would wait** is how many are served before it, by how many calls end a second less those that more
+//!   important requests take. Both are counted only in time with waiters, in slots of 50 ms of it, and averaged over about
+//!   three: so it costs nothing while all is well, and a callee with little to do is not taken for a slow one. As long as
+//!   nothing is known, it is optimistic.
+//! * **How long it may wait** is a burst, or three quarters of a call where that is longer. Once the queue has been standing
+//!   for 100 ms, it is a tenth of that; for tenants with up to three waiting, three tenths; for the critical, all of it. Of
+//!   the time to its deadline a request spends at most 15 % here. Nobody waits for longer than two bursts, whatever was
+//!   foretold.
+//! * **Places are handed over**: whoever gives one back gives it to exactly the next, and wakes nobody else. Nobody passes
+//!   one who waits and is as important.
+//! * **When there is no place left to wait in**, the newest of the tenant that has most waiting, of the worst class, goes, if
+//!   that class is worse than that of whoever comes.
+//!
+//! While nobody waits that is one load more than the limit takes, in and out: no lock, no clock, no allocation. The lock is
+//! taken by whoever finds no place, and by whoever gives one back while somebody waits; of a flood most are refused without
+//! it. Everything under it is O(1), whatever the number of waiters and tenants. Memory is in proportion to the most that
+//! ever waited. Tenants' numbers may be chosen by whoever wants them to collide: they are hashed with a random seed.
+//!
+//! The order and the bounds in time are those of CoDel for requests (Facebook, "Fail at Scale", ACM Queue 2015) and of
+//! `fq_codel` (RFC 8290), with classes; the second lane is that of "Avoiding insurmountable queue backlogs" (Amazon Builders'
+//! Library), and its ramp that of AWS Lambda.
 
 mod chain;
 mod drain;

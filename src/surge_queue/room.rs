@@ -34,6 +34,8 @@ pub(super) struct Room<T> {
     pub(super) lane: Option<Lane>,
     /// Whether nobody may come in any more.
     pub(super) closed: bool,
+    /// Whether some are refused without asking, for a moment.
+    pub(super) shut: bool,
     pub(super) limit: u32,
     /// How long a call takes, in nanoseconds, where the limit says so.
     pub(super) latency: Option<f64>,
@@ -96,6 +98,7 @@ impl<T: Default> Room<T> {
             drain: Drain::new(),
             lane: None,
             closed: false,
+            shut: false,
             limit: 1,
             latency: None,
             tenanted: false,
@@ -111,9 +114,6 @@ impl<T: Default> Room<T> {
     pub(super) fn arrive(&mut self, arrival: &Arrival) -> Result<Joined, Refused> {
         let Arrival { class, tenant, deadline, now } = *arrival;
         self.tenanted = tenant.is_some();
-        if deadline <= now {
-            return Err(Refused::hopeless(Reason::DeadlineExceeded));
-        }
         if self.closed {
             return Err(self.full(class));
         }
@@ -124,7 +124,7 @@ impl<T: Default> Room<T> {
         let first = ahead == 1;
         let in_time = if first && self.latency.is_none() { deadline } else { self.in_time(deadline) };
         if in_time <= now {
-            return Err(Refused::hopeless(Reason::DeadlineUnreachable));
+            return Err(Refused::hopeless());
         }
         let wait = self.drain.left_for(class).map_or(0.0, |rate| drain::wait(ahead, rate));
         if !first {
@@ -134,7 +134,7 @@ impl<T: Default> Room<T> {
             }
             let left = nanos(deadline.since(now)) as f64;
             if deadline != Instant::FAR && wait > (OF_DEADLINE * left).min(self.burst()) {
-                return Err(Refused::hopeless(Reason::DeadlineUnreachable));
+                return Err(Refused::hopeless());
             }
         }
         let displaced = if f64::from(self.waiting()) < self.places() {
@@ -201,7 +201,7 @@ impl<T> Room<T> {
 
     /// Why somebody who has waited long enough is turned away.
     pub(super) fn reason(waiter: &Waiter<T>) -> Reason {
-        if waiter.in_time <= waiter.until { Reason::DeadlineUnreachable } else { Reason::WaitTimeout }
+        if waiter.in_time <= waiter.until { Reason::DeadlineExceeded } else { Reason::WaitTimeout }
     }
 
     /// To be called whenever people came or went.
@@ -232,7 +232,7 @@ impl<T> Room<T> {
 
 impl Refused {
     /// There is no point in coming back.
-    const fn hopeless(reason: Reason) -> Self {
-        Self { reason, retry_after: None, shut: None }
+    const fn hopeless() -> Self {
+        Self { reason: Reason::DeadlineUnreachable, retry_after: None, shut: None }
     }
 }

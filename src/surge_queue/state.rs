@@ -45,6 +45,8 @@ pub(super) struct State<L, P> {
     pub(super) events: Events,
     pub(super) name: &'static str,
     pub(super) salt: AtomicU64,
+    /// How many were refused after a look.
+    refusals: AtomicU32,
     pub(super) letters: AtomicU64,
     pub(super) letters_lost: AtomicU64,
 }
@@ -85,6 +87,7 @@ impl<L, P> State<L, P> {
             events,
             name: settings.name,
             salt: AtomicU64::new(chance.draw()),
+            refusals: AtomicU32::new(0),
             letters: AtomicU64::new(0),
             letters_lost: AtomicU64::new(0),
         }
@@ -96,10 +99,24 @@ impl<L, P> State<L, P> {
         self.waiting.load(SeqCst) as u32 == 0
     }
 
-    pub(super) fn rejection(&self, class: usize, reason: Reason, retry_after: Option<Duration>) -> Rejection {
-        let ticket = self.doors[class].came.load(Relaxed);
+    /// A refusal without another look, if that was decided for a moment ahead: under a flood of requests refusing them
+    /// must not cost a lock.
+    #[inline]
+    pub(super) fn refuse_at_once(&self, class: usize, now: &Moment) -> Option<Rejection> {
+        let door = &self.doors[class];
+        let shut = door.shut.load(Relaxed);
+        if shut == 0 || shut <= now.now().as_nanos() || self.observing.load(Relaxed) {
+            return None;
+        }
+        let ticket = door.came.fetch_add(1, Relaxed);
+        let after = self.spread(Duration::from_nanos(door.retry_after.load(Relaxed)), ticket);
+        Some(Rejection::new(Reason::WaitTooLong, self.name).with_retry_after(after))
+    }
+
+    pub(super) fn rejection(&self, reason: Reason, retry_after: Option<Duration>) -> Rejection {
         let rejection = Rejection::new(reason, self.name);
-        retry_after.map_or(rejection, |after| rejection.with_retry_after(self.spread(after, ticket)))
+        let Some(after) = retry_after else { return rejection };
+        rejection.with_retry_after(self.spread(after, self.refusals.fetch_add(1, Relaxed)))
     }
 
     /// What was decided for a moment ahead holds no longer.
@@ -124,16 +141,10 @@ impl<L: Limit> State<L, L::Permit> {
         now: &Moment,
         asked: impl FnOnce() -> (Option<u64>, Option<Instant>),
     ) -> Admission<Held<L::Permit>, Wait> {
-        let door = &self.doors[class];
-        let ticket = door.came.fetch_add(1, Relaxed);
+        self.doors[class].came.fetch_add(1, Relaxed);
         if self.observing.load(Relaxed) {
-            self.events.emit(|| Event::WouldRefuse(self.rejection(class, Reason::WaitTooLong, None)));
+            self.events.emit(|| Event::WouldRefuse(self.rejection(Reason::WaitTooLong, None)));
             return Admission::Admitted(Held::Warm(self.limit.take_anyway(now)));
-        }
-        // Under a flood of requests refusing them must not cost a lock.
-        if door.shut.load(Relaxed) > now.now().as_nanos() {
-            let after = self.spread(Duration::from_nanos(door.retry_after.load(Relaxed)), ticket);
-            return Admission::Refused(Rejection::new(Reason::WaitTooLong, self.name).with_retry_after(after));
         }
         let (tenant, deadline) = asked();
         let deadline = deadline.unwrap_or(Instant::FAR).min(current().deadline);
@@ -190,7 +201,7 @@ impl<L: Limit> State<L, L::Permit> {
             Some(Verdict::Go(held)) => Poll::Ready(Ok(held)),
             Some(Verdict::Out(reason)) => {
                 let after = reason.is_retryable().then_some(after);
-                Poll::Ready(Err(self.rejection(wait.class, reason, after)))
+                Poll::Ready(Err(self.rejection(reason, after)))
             }
         }
     }

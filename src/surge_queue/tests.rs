@@ -62,7 +62,9 @@ fn overload(times: f64, tenants: impl Fn(u64) -> Option<u64>) -> Report {
                 match room.arrive(&Arrival { class, tenant, deadline: Instant::FAR, now }) {
                     Ok(Joined { ticket, displaced }) => {
                         room.lines.get_mut(ticket).with = class;
-                        displaced.into_iter().for_each(|ticket| drop(room.lines.remove(ticket)));
+                        if let Some(ticket) = displaced {
+                            room.lines.remove(ticket);
+                        }
                     }
                     Err(_) => report.refused[class] += u32::from(measured),
                 }
@@ -71,7 +73,9 @@ fn overload(times: f64, tenants: impl Fn(u64) -> Option<u64>) -> Report {
         while free > 0 {
             match room.next(now) {
                 None => break,
-                Some(Next::Late(ticket)) => drop(room.lines.remove(ticket)),
+                Some(Next::Late(ticket)) => {
+                    room.lines.remove(ticket);
+                }
                 Some(Next::Turn(ticket)) => {
                     room.lines.serve(ticket);
                     let waiter = room.lines.remove(ticket);
@@ -164,13 +168,17 @@ impl Flood {
                     room.arrive(&Arrival { class: 1, tenant: Some(tenant), deadline: Instant::FAR, now })
                 {
                     room.lines.get_mut(joined.ticket).with = kind;
-                    joined.displaced.into_iter().for_each(|ticket| drop(room.lines.remove(ticket)));
+                    if let Some(ticket) = joined.displaced {
+                        room.lines.remove(ticket);
+                    }
                 }
             }
             while free > 0 {
                 match room.next(now) {
                     None => break,
-                    Some(Next::Late(ticket)) => drop(room.lines.remove(ticket)),
+                    Some(Next::Late(ticket)) => {
+                        room.lines.remove(ticket);
+                    }
                     Some(Next::Turn(ticket)) => {
                         room.lines.serve(ticket);
                         self.served[room.lines.remove(ticket).with] += 1;
@@ -257,7 +265,9 @@ proptest! {
                             prop_assert!(here[at].rank < 4 && displaced.is_some() == full);
                             here[at].rank += 4;
                             here[at].order = order;
-                            displaced.into_iter().for_each(|victim| drop(room.lines.remove(victim)));
+                            if let Some(victim) = displaced {
+    room.lines.remove(victim);
+}
                             gone(&mut here, displaced);
                         }
                         None => {
@@ -304,7 +314,9 @@ proptest! {
             }
             prop_assert!(of_lane(&here, false) <= places as usize && of_lane(&here, true) <= surge_places as usize);
         }
-        here.iter().for_each(|known| drop(room.lines.remove(known.ticket)));
+        for known in here {
+ room.lines.remove(known.ticket);
+}
         prop_assert!(room.lines.is_bare());
     }
 }

@@ -7,12 +7,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 #[derive(Debug, Default)]
 pub(crate) struct Lock<T>(Mutex<T>);
 
+/// What is under a [`Lock`], for as long as that is held.
+pub(crate) type Guard<'a, T> = MutexGuard<'a, T>;
+
 impl<T> Lock<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -11,7 +11,7 @@ mod turn;
 mod waiters;
 
 pub(crate) use self::{
-    lock::Lock,
+    lock::{Guard, Lock},
     turn::{Turn, Wakeup},
     waiters::{Ticket, Waiters},
 };

@@ -12,7 +12,10 @@ use std::{
 use plimsoll::{
     bulkhead::{self, Bulkhead, Settings},
     chance::Chance,
+    limit::Fixed,
+    request::Priority,
     retry::{self, RetryLayer},
+    surge_queue::{self, SurgeQueue},
     testing::{Handle, Mock, Readiness},
 };
 
@@ -32,6 +35,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 pub(crate) fn quick() -> RetryLayer {
     RetryLayer::new(retry::Settings::new()).chance(Chance::seeded(7))
 }
+
+/// A queue that asks for class and tenant: a request's compartment, and its weight.
+pub(crate) type Queue = SurgeQueue<Fixed, fn(&Ask) -> Priority, fn(&Ask) -> u64>;
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +77,7 @@ pub(crate) struct Load {
 }
 
 type Gauge = Box<dyn Fn() -> Load>;
+type Resizer = Box<dyn Fn(u32)>;
 
 /// The world below one stack. Stacks are built from it, so that it can look into them.
 pub(crate) struct Kit {
@@ -79,6 +86,7 @@ pub(crate) struct Kit {
     plan: Arc<Mutex<Plan>>,
     gauges: RefCell<Vec<Gauge>>,
     handles: RefCell<Vec<bulkhead::Handle>>,
+    resizers: RefCell<Vec<Resizer>>,
     pub(crate) ledger: Ledger,
     /// Instances of the inner service that were asked whether they are ready, and then left.
     pub(crate) left_behind: Rc<Cell<usize>>,
@@ -109,9 +117,9 @@ impl Kit {
             let scripted = if plan.scripted { plan.readiness.pop_front() } else { None };
             scripted.unwrap_or(Readiness::Ready)
         });
-        let (gauges, handles) = (RefCell::default(), RefCell::default());
+        let (gauges, handles, resizers) = (RefCell::default(), RefCell::default(), RefCell::default());
         let (ledger, left_behind) = (Ledger::default(), Rc::default());
-        Self { inner, mock, plan, gauges, handles, ledger, left_behind }
+        Self { inner, mock, plan, gauges, handles, resizers, ledger, left_behind }
     }
 
     /// The service at the bottom.
@@ -136,6 +144,28 @@ impl Kit {
         self.handles.borrow_mut().push(handle.clone());
         self.gauge(move || load(&handle.snapshot()));
         bulkhead
+    }
+
+    /// A queue in front of `limit` places, that can be looked into.
+    pub(crate) fn queue(&self, limit: u32, settings: surge_queue::Settings) -> Queue {
+        let fixed = Fixed::try_new(limit).expect("not zero");
+        let queue = SurgeQueue::new(settings)
+            .priority_by((|ask| Priority::from_level(ask.compartment as u32)) as fn(&Ask) -> Priority)
+            .tenant_by((|ask| ask.weight.into()) as fn(&Ask) -> u64)
+            .in_front_of(fixed);
+        let (handle, resized) = (queue.handle(), queue.handle());
+        self.gauge(move || queue_load(&handle.snapshot(), handle.limit().in_use()));
+        self.resizers.borrow_mut().push(Box::new(move |to| {
+            resized.limit().resize(to.try_into().expect("not zero"));
+            // Whoever has room now need not wait for the next end.
+            resized.update(settings);
+        }));
+        queue
+    }
+
+    /// Resizes every queue.
+    pub(crate) fn resize(&self, to: u32) {
+        self.resizers.borrow().iter().for_each(|resize| resize(to));
     }
 
     pub(crate) fn handles(&self) -> Vec<bulkhead::Handle> {
@@ -222,5 +252,31 @@ fn load(snapshot: &bulkhead::Snapshot) -> Load {
         waiting: snapshot.waiting,
         limit: (snapshot.common.capacity + guaranteed) as usize,
         idle: snapshot.waiting > 0 && room(&snapshot.common) || snapshot.compartments.iter().any(own),
+    }
+}
+
+/// A queue where eight may wait, without end.
+pub(crate) fn patient() -> surge_queue::Settings {
+    let settings = surge_queue::Settings::new().try_with_max_waiting(8);
+    settings.and_then(|settings| settings.try_with_burst(Duration::MAX)).expect("valid")
+}
+
+/// The same, that has a second lane of one place, for whoever finds none in the first.
+pub(crate) fn two_lanes() -> surge_queue::Settings {
+    let lane = surge_queue::Surge::try_new(1).and_then(|lane| lane.try_with_ttl(Duration::MAX)).expect("valid");
+    patient().with_surge(lane.with_demotion_after(Duration::ZERO))
+}
+
+fn queue_load(snapshot: &surge_queue::Snapshot, in_use: u32) -> Load {
+    let first: u32 = snapshot.waiting.iter().sum();
+    let (second, own, places) = snapshot.surge.map_or((0, 0, 0), |lane| {
+        let places = snapshot.settings.surge().map_or(0, |surge| surge.concurrency().get());
+        (lane.waiting.iter().sum(), lane.in_use, places)
+    });
+    Load {
+        in_use: (in_use + own) as usize,
+        waiting: (first + second) as usize,
+        limit: (snapshot.limit + places) as usize,
+        idle: first > 0 && in_use < snapshot.limit || second > 0 && own < places,
     }
 }

@@ -211,6 +211,7 @@ where
         for handle in self.kit.handles() {
             handle.update(settings(to).with_wait(8, Duration::MAX).with_order(self.mix.order));
         }
+        self.kit.resize(to);
         self.ceiling = self.in_use().max(to as usize);
         self.tell(|| format!("resize to {to}"));
     }

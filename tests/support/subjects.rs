@@ -82,6 +82,18 @@ macro_rules! every_subject {
                 breaker.handle().force_open();
                 Stack::new().gate(kit.on_inner(breaker))
             };
+            surge_queue: Some(2), |kit: &Kit| Stack::new().surge_queue(kit.queue(2, surge_queue::Settings::new()));
+            surge_queue_of_one: Some(1), |kit: &Kit| Stack::new().gate(kit.on_inner(kit.queue(1, patient())));
+            surge_queue_of_two_lanes: Some(3), |kit: &Kit| Stack::new().surge_queue(kit.queue(2, two_lanes()));
+            surge_queue_over_bulkhead: Some(1), |kit: &Kit| {
+                Stack::new().surge_queue(kit.queue(2, patient())).bulkhead(kit.waiting(1, WAIT))
+            };
+            timeout_over_surge_queue: Some(2), |kit: &Kit| {
+                Stack::new().timeout(LIMIT).gate(kit.inside(kit.queue(2, surge_queue::Settings::new())))
+            };
+            a_server: Some(2), |kit: &Kit| {
+                Stack::new().timeout(2 * LIMIT).surge_queue(kit.queue(2, patient())).bulkhead(kit.bulkhead(3))
+            };
             retry: None, |_: &Kit| Stack::new().retry(quick());
             retry_over_bulkhead: Some(1), |kit: &Kit| Stack::new().retry(quick()).bulkhead(kit.bulkhead(1));
             retry_over_waiting_bulkhead: Some(1), |kit: &Kit| {
