@@ -29,6 +29,9 @@ use crate::{
 /// Tokio's timers are due at whole milliseconds since its runtime began.
 const TICK: u64 = 1_000_000;
 
+/// No run has more attempts under way at once than this.
+const MOST_AT_ONCE: usize = 1 << 20;
+
 /// Makes a request and sends it.
 pub(super) type Send<'a> = Box<dyn FnMut(&Arrival) -> Call<'a> + 'a>;
 
@@ -74,6 +77,7 @@ pub(super) struct Engine<'a> {
     pub(super) tallies: Vec<Tally>,
     spent: Vec<Spent>,
     begun: u64,
+    pub(super) cut_short: bool,
     now: u64,
     origin: Instant,
 }
@@ -105,6 +109,7 @@ impl<'a> Engine<'a> {
             tallies: vec![tally.clone(); plan.callers.len()],
             spent: Vec::new(),
             begun: 0,
+            cut_short: false,
             now: 0,
             origin: clock::now(),
             plan,
@@ -121,7 +126,7 @@ impl<'a> Engine<'a> {
         }
         loop {
             self.settle().await;
-            while let Some(event) = self.agenda.due(self.now) {
+            while let Some(event) = self.agenda.due(self.now).filter(|_| !self.is_too_much()) {
                 self.act(event);
                 self.settle().await;
             }
@@ -130,32 +135,56 @@ impl<'a> Engine<'a> {
             }
             self.step().await;
         }
+        self.cut_short = self.is_too_much();
         self.close();
+        // The next run on this clock shall meet tokio's timers where this one did.
+        self.go(self.tick()).await;
     }
 
     fn is_over(&self) -> bool {
-        self.begun >= MOST_ATTEMPTS || self.now >= self.plan.end && self.requests.is_empty() && self.attempts.is_empty()
+        let all_done = self.now >= self.plan.end && self.requests.is_empty() && self.attempts.is_empty();
+        all_done || self.is_too_much()
+    }
+
+    /// Whether the run is cut short: a mistake in a number must not eat the machine.
+    fn is_too_much(&self) -> bool {
+        self.begun >= MOST_ATTEMPTS || self.attempts.len() >= MOST_AT_ONCE
+    }
+
+    /// The next tick of tokio's timers.
+    fn tick(&self) -> u64 {
+        (self.now / TICK + 1).saturating_mul(TICK)
     }
 
     /// Goes to the next event, or to the next tick of tokio's timers if that is sooner.
     async fn step(&mut self) {
-        let tick = (self.now / TICK + 1).saturating_mul(TICK);
         let server = self.plan.servers.iter().filter_map(|server| server.next()).min();
         let next = self.agenda.next().into_iter().chain(server).min().unwrap_or(u64::MAX);
-        let stop = next.max(self.now).min(tick).min(self.plan.horizon);
-        if stop > self.now {
-            jump(stop - self.now);
-            self.now = stop;
-            self.plan.world.set_now(stop);
-            if stop == tick {
-                // Lets the runtime see to its timers.
-                tokio::task::yield_now().await;
-            }
-        }
+        let stop = next.max(self.now).min(self.tick()).min(self.plan.horizon);
+        self.go(stop).await;
         for server in &self.plan.servers {
             server.pass(self.now, &mut self.spent);
         }
         self.book();
+    }
+
+    /// Lets the clock go on until `stop`.
+    ///
+    /// # Panics
+    /// If somebody else has moved it.
+    async fn go(&mut self, stop: u64) {
+        if stop <= self.now {
+            return;
+        }
+        jump(stop - self.now);
+        self.now = stop;
+        self.plan.world.set_now(stop);
+        if stop.is_multiple_of(TICK) {
+            // Lets the runtime see to its timers.
+            tokio::task::yield_now().await;
+            let should = self.origin.after(Duration::from_nanos(stop));
+            assert!(clock::now() == should, "something else moved the paused clock while a simulation was played");
+        }
     }
 
     /// Polls until nobody has anything to do at this instant.

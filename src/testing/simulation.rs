@@ -16,7 +16,7 @@ use super::{
     tally::Tally,
     world::World,
 };
-use crate::{chance::Chance, clock::nanos, error::Refusal, sync::Lock};
+use crate::{clock::nanos, error::Refusal, sync::Lock};
 
 /// A world of its own: modelled servers, loads, and a seed that makes it repeat.
 ///
@@ -37,8 +37,8 @@ impl Simulation {
     /// A server of this world, as modelled. It is a tower service; put a stack around it, or around clones of it.
     pub fn server(&self, model: Model) -> Server {
         let mut servers = self.servers.lock();
-        let chance = Chance::seeded(self.seed ^ 0xFF << 56 ^ servers.len() as u64);
-        let server = Server::new(Arc::clone(&self.world), model, chance);
+        let seed = self.seed ^ 0xFF << 56 ^ servers.len() as u64;
+        let server = Server::new(Arc::clone(&self.world), model, seed);
         servers.push(Arc::clone(&server.0));
         server
     }
@@ -124,10 +124,13 @@ impl<'a> Run<'a> {
     /// Plays it.
     ///
     /// It ends when its last request does; what has not ended after as long as its client can be patient, or a minute
-    /// where that is for ever, has failed. More than a day, or sixteen million attempts, are not played.
+    /// where that is for ever, has failed. More than a day, sixteen million attempts, or a million at once
+    /// are not played: the report [says so](Report::is_cut_short).
     ///
     /// # Panics
-    /// Unless it is called in a current-thread runtime of tokio whose clock is paused.
+    /// Unless it is called in a current-thread runtime of tokio whose clock is paused; while another run of the same
+    /// simulation is played; and if something else moves the clock meanwhile, another simulation in the same runtime
+    /// for instance.
     pub async fn play(self) -> Report {
         // Many futures are polled in this one task; tokio's budget for a task would hold them up.
         tokio::task::unconstrained(self.played()).await
@@ -155,6 +158,7 @@ impl<'a> Run<'a> {
         let mut engine = Engine::new(plan, &Tally::new(window.clone()));
         engine.play().await;
         let tallies = std::mem::take(&mut engine.tallies);
+        let cut_short = engine.cut_short;
         let names: Vec<_> = engine.callers().iter().map(|caller| caller.name).collect();
         // Services are dropped while the world still runs: they may have something to tell a server.
         drop(engine);
@@ -162,7 +166,7 @@ impl<'a> Run<'a> {
 
         let best = best(&tallies, &patiences, &servers, capacity.as_ref(), &window);
         let peak = servers.iter().map(|server| server.peak()).max().unwrap_or(0);
-        Report::of(&names, tallies, &best, peak)
+        Report::of(&names, tallies, &best, peak, cut_short)
     }
 }
 
@@ -174,9 +178,8 @@ struct Playing<'w>(&'w World);
 
 impl<'w> Playing<'w> {
     fn begin(world: &'w World, servers: &[Arc<Place>]) -> Self {
-        world.set_now(0);
+        assert!(world.begin(), "a simulation plays one run at a time");
         servers.iter().for_each(|server| server.reset());
-        world.set_running(true);
         Self(world)
     }
 }
@@ -184,8 +187,7 @@ impl<'w> Playing<'w> {
 /// However it ends: whoever plays may be dropped.
 impl Drop for Playing<'_> {
     fn drop(&mut self) {
-        self.0.set_running(false);
-        self.0.set_tag(super::world::NOBODY);
+        self.0.end();
     }
 }
 
@@ -305,7 +307,7 @@ impl<'a> Traffic<'a> {
     /// Sends this load [to](Self::to) `service` and [plays](Run::play) the run.
     ///
     /// # Panics
-    /// Unless it is called in a current-thread runtime of tokio whose clock is paused.
+    /// As [`Run::play`].
     pub async fn run<S, Req>(self, service: S, request: impl FnMut(&Arrival) -> Req + 'a) -> Report
     where
         S: Service<Req> + Clone + 'a,
