@@ -129,3 +129,22 @@ async fn a_second_run_on_the_same_clock_is_like_the_first() {
     assert!(first.timed_out() + first.refused() > 0 && first.answered() > 0, "{first}");
     assert_eq!(sim.load(Load::poisson(500.0)).run(service, |_| ()).await, first);
 }
+
+/// It wakes itself until the time is later, and the time became later only when nobody was awake.
+#[test]
+fn a_future_that_does_not_sleep_while_it_waits_does_not_stop_the_clock() {
+    let report = simulate(async || {
+        let service = Stack::new().service(service_fn(|()| {
+            let due = now().after(MS(5));
+            std::future::poll_fn(move |cx| {
+                if now() >= due {
+                    return std::task::Poll::Ready(Ok::<_, io::Error>(()));
+                }
+                cx.waker().wake_by_ref();
+                std::task::Poll::Pending
+            })
+        }));
+        Simulation::new(1).load(Load::even(10.0)).measure(SECS(0)..SECS(1)).run(service, |_| ()).await
+    });
+    assert_eq!((report.success(), report.latency(1.0)), (1.0, MS(5)));
+}
