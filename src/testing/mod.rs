@@ -114,10 +114,12 @@ mod mock;
 mod people;
 mod reply;
 mod report;
+mod run;
 mod server;
 mod simulation;
 mod span;
 mod tally;
+mod traffic;
 mod world;
 
 pub use self::{
@@ -127,7 +129,9 @@ pub use self::{
     mock::{Handle, Mock, MockFuture},
     reply::{Readiness, Reply},
     report::{Comparison, Report},
+    run::Run,
     server::{Before, BeforeFuture, Broken, Model, Served, Server},
-    simulation::{Run, Simulation, Traffic, simulate},
+    simulation::{Simulation, simulate},
     span::Span,
+    traffic::Traffic,
 };

@@ -1,6 +1,7 @@
 //! Servers that are modelled, as tower services.
 
 mod future;
+mod job;
 mod lane;
 mod law;
 mod machine;
@@ -17,11 +18,14 @@ use std::{
 
 use tower_service::Service;
 
-pub(super) use self::machine::Spent;
-use self::machine::{Answer, Machine, Ticket};
+pub(super) use self::job::Spent;
 pub use self::{
     future::{Before, BeforeFuture},
     model::Model,
+};
+use self::{
+    job::{Answer, Ticket},
+    machine::Machine,
 };
 use super::{
     curve::Piece,
