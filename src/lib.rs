@@ -72,7 +72,11 @@
 //! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
 //! | when a call is over | `timeout/limit.rs` |
 //! | answers over HTTP | `http/` |
-//! | the mock service | `testing/` |
+//! | the mock service | `testing/mock.rs` |
+//! | how a run is played, and by what clock | `testing/engine.rs` |
+//! | what modelled servers do | `testing/server/` |
+//! | who calls, when, and how | `testing/load.rs`, `testing/client.rs` |
+//! | what is counted, and the best possible | `testing/tally.rs`, `testing/fluid.rs`, `testing/report/` |
 //!
 //! A new pattern is a new folder, one `pub mod`, one method of [`Stack`], its variants of [`Reason`] and [`Event`], one
 //! test and one row above; no other room is touched.
@@ -86,7 +90,8 @@
 //! | `http` | | the `http` crate: [`http::RespondRejections`], [`http::Extensions`] |
 //! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
-//! | `testing` | | [`testing`]: a scripted mock service |
+//! | `testing` | | tokio's `test-util`: [`testing`], a scripted mock service and simulations in virtual time |
+//! | `serde` | | the `serde` crate: `Serialize` for the reports of [`testing`] |
 #![forbid(unsafe_code)]
 
 pub mod builder;

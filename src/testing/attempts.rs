@@ -129,6 +129,10 @@ impl<'a> Attempts<'a> {
         self.slots.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// All that are still under way.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Attempt<'a>> {
         self.slots.drain()

@@ -103,7 +103,7 @@ impl Curve {
     }
 
     /// Is `value` for the first `length` of every `period` but the first one: a pause that comes again and again. A
-    /// period of zero never comes.
+    /// period shorter than a millisecond never comes.
     pub fn every(self, period: Duration, length: Duration, value: f64) -> Self {
         self.with(Change::Every { period: nanos(period), length: nanos(length), value })
     }
@@ -162,7 +162,7 @@ impl Change {
             Self::From { value, .. } | Self::Ramp { value, .. } => {
                 *look = Look { value, until: u64::MAX, smooth: false };
             }
-            Self::Wave { period: 0, .. } | Self::Every { period: 0, .. } => {}
+            Self::Wave { period: 0, .. } | Self::Every { period: 0..GRAIN, .. } => {}
             Self::Wave { period, swing } => {
                 look.value *= 1.0 + swing * (TAU * (at % period) as f64 / period as f64).sin();
                 look.smooth = true;

@@ -19,8 +19,15 @@ impl World {
         Self { now: AtomicU64::new(0), tag: AtomicU64::new(NOBODY), running: AtomicBool::new(false) }
     }
 
-    pub(super) fn set_running(&self, running: bool) {
-        self.running.store(running, Relaxed);
+    /// A run begins. Whether it may: there is no other.
+    pub(super) fn begin(&self) -> bool {
+        self.set_now(0);
+        !self.running.swap(true, Relaxed)
+    }
+
+    pub(super) fn end(&self) {
+        self.set_tag(NOBODY);
+        self.running.store(false, Relaxed);
     }
 
     pub(super) fn set_now(&self, now: u64) {
@@ -52,7 +59,7 @@ pub(super) const fn tag(slot: usize, turn: u32, load: u8, class: u8) -> u64 {
     ((slot as u64) << 40) | ((turn as u64 & 0xFF_FFFF) << 16) | (load as u64) << 8 | class as u64
 }
 
-/// No run has more attempts than this: a mistake in a rate must not eat the machine.
+/// No run has more attempts than this.
 pub(super) const MOST_ATTEMPTS: u64 = 16_000_000;
 
 /// The class in a tag.

@@ -3,9 +3,9 @@
 use std::{cell::RefCell, io, rc::Rc, time::Duration};
 
 use plimsoll::{
-    BoxError, Reason, Stack,
+    Reason, Stack,
     clock::{Instant, now},
-    testing::{Client, Curve, Load, Model, Report, Simulation, simulate},
+    testing::{Client, Curve, Load, Model, Report, Simulation, Span, simulate},
 };
 use tower::{buffer::Buffer, service_fn};
 
@@ -94,7 +94,6 @@ fn tasks_that_a_service_spawns_have_their_turn() {
     });
     assert_eq!(report.success(), 1.0);
     assert_eq!((report.latency(0.0), report.latency(1.0)), (MS(10), MS(10)));
-    let _: Option<BoxError> = None;
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,4 +117,34 @@ fn a_thousand_timers_at_one_instant_all_fire_then() {
         Simulation::new(1).load(Load::even(1000.0).in_batches_of(1000)).run(service, |_| ()).await
     });
     assert_eq!((report.latency(0.0), report.latency(1.0)), (MS(5), MS(5)));
+}
+
+/// A run ended at any nanosecond, and the next one met tokio's timers at another part of their millisecond.
+#[tokio::test(start_paused = true)]
+async fn a_second_run_on_the_same_clock_is_like_the_first() {
+    let sim = Simulation::new(1);
+    let server = sim.server(Model::knee().work(Span::exponential(Duration::from_nanos(3_333_333))));
+    let service = Stack::new().timeout(MICROS(3300)).service(server);
+    let first = sim.load(Load::poisson(500.0)).run(service.clone(), |_| ()).await;
+    assert!(first.timed_out() + first.refused() > 0 && first.answered() > 0, "{first}");
+    assert_eq!(sim.load(Load::poisson(500.0)).run(service, |_| ()).await, first);
+}
+
+/// It wakes itself until the time is later, and the time became later only when nobody was awake.
+#[test]
+fn a_future_that_does_not_sleep_while_it_waits_does_not_stop_the_clock() {
+    let report = simulate(async || {
+        let service = Stack::new().service(service_fn(|()| {
+            let due = now().after(MS(5));
+            std::future::poll_fn(move |cx| {
+                if now() >= due {
+                    return std::task::Poll::Ready(Ok::<_, io::Error>(()));
+                }
+                cx.waker().wake_by_ref();
+                std::task::Poll::Pending
+            })
+        }));
+        Simulation::new(1).load(Load::even(10.0)).measure(SECS(0)..SECS(1)).run(service, |_| ()).await
+    });
+    assert_eq!((report.success(), report.latency(1.0)), (1.0, MS(5)));
 }

@@ -109,3 +109,29 @@ async fn outside_of_a_run_a_server_is_broken() {
     assert_eq!(before.oneshot(1).await.expect("no time at all"), 2);
     assert_eq!(Stack::new().service(server).oneshot(()).await, Err(Error::Inner(Broken)));
 }
+
+#[test]
+fn too_much_to_play_is_cut_short_and_says_so() {
+    let report = bare(Model::cores(0), Load::even(1e9).in_batches_of(3_000_000), Client::new(), 10);
+    assert!(report.is_cut_short() && report.to_string().contains("CUT SHORT"));
+    assert!(!bare(Model::knee(), Load::even(1.0), Client::new(), 1).is_cut_short());
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "something else moved the paused clock")]
+async fn a_service_that_moves_the_clock_is_found_out() {
+    let service = Stack::new().service(service_fn(|()| async {
+        tokio::time::advance(MS(1)).await;
+        Ok::<_, io::Error>(())
+    }));
+    let _ = Simulation::new(1).load(Load::even(10.0)).run(service, |_| ()).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "one run at a time")]
+async fn two_runs_of_one_simulation_at_once_are_a_mistake() {
+    let sim = Simulation::new(1);
+    let service = Stack::new().service(sim.server(Model::knee()));
+    let run = || sim.load(Load::even(10.0)).run(service.clone(), |_| ());
+    let _ = tokio::join!(run(), run());
+}

@@ -9,7 +9,7 @@ use crate::{MS, SECS, bare};
 use std::time::Duration;
 
 /// Long enough for means to settle to a few percent at a load of 0.7.
-const LONG: u64 = 1500;
+const LONG: u64 = 150;
 
 fn patient() -> Client {
     Client::new().timeout(Duration::MAX)
@@ -26,15 +26,15 @@ fn assert_near(is: f64, should: f64, within: f64) {
 
 #[test]
 fn one_worker_and_no_memory_is_the_queue_of_the_textbook() {
-    let model = Model::pool(1).work(Span::exponential(MS(10)));
+    let model = Model::pool(1).work(Span::exponential(MS(1)));
     // M/M/1: a mean sojourn of 1 / (µ − λ).
-    assert_near(mean_ms(&bare(model, Load::poisson(70.0), patient(), LONG)), 1e3 / 30.0, 0.05);
+    assert_near(mean_ms(&bare(model, Load::poisson(700.0), patient(), LONG)), 1e3 / 300.0, 0.05);
 }
 
 #[test]
 fn workers_share_a_queue_as_erlang_says() {
-    let (workers, rate, service) = (4, 280.0, 0.01);
-    let model = Model::pool(workers).work(Span::exponential(MS(10)));
+    let (workers, rate, service) = (4, 2800.0, 0.001);
+    let model = Model::pool(workers).work(Span::exponential(MS(1)));
     // Erlang C, from the recursion of Erlang B.
     let offered: f64 = rate * service;
     let blocked = (1..=workers).fold(1.0, |b, n| offered * b / (f64::from(n) + offered * b));
@@ -46,23 +46,22 @@ fn workers_share_a_queue_as_erlang_says() {
 
 #[test]
 fn work_that_is_always_the_same_waits_half_as_long() {
-    let model = Model::pool(1).work(MS(10));
+    let model = Model::pool(1).work(MS(1));
     // M/D/1: the wait is ρ / (2(1 − ρ)) services.
-    let sojourn = 10.0 * (1.0 + 0.7 / 0.6);
-    assert_near(mean_ms(&bare(model, Load::poisson(70.0), patient(), LONG)), sojourn, 0.05);
+    let sojourn = 1.0 + 0.7 / 0.6;
+    assert_near(mean_ms(&bare(model, Load::poisson(700.0), patient(), LONG)), sojourn, 0.05);
 }
 
 #[test]
 fn a_shared_processor_does_not_care_how_work_is_spread() {
     // M/G/1-PS: s / (1 − ρ), whatever the distribution.
     for work in [
-        Span::constant(MS(10)),
-        Span::exponential(MS(10)),
-        Span::bimodal(MS(5), MS(105), 0.05),
-        Span::lognormal(MS(10), 0.8),
+        Span::constant(MS(1)),
+        Span::bimodal(Duration::from_micros(500), Duration::from_micros(10_500), 0.05),
+        Span::lognormal(MS(1), 0.8),
     ] {
         let model = Model::cores(1).work(work);
-        assert_near(mean_ms(&bare(model, Load::poisson(70.0), patient(), LONG)), 10.0 / 0.3, 0.06);
+        assert_near(mean_ms(&bare(model, Load::poisson(700.0), patient(), LONG)), 1.0 / 0.3, 0.06);
     }
 }
 
@@ -70,12 +69,12 @@ fn a_shared_processor_does_not_care_how_work_is_spread() {
 fn a_shared_processor_slows_small_and_large_alike() {
     let report = simulate(async || {
         let sim = Simulation::new(3);
-        let server = sim.server(Model::cores(1).work(MS(5)).work_of(1, MS(50)));
+        let server = sim.server(Model::cores(1).work(MS(1)).work_of(1, MS(10)));
         let service = Stack::new().service(server);
-        sim.load(Load::poisson(70.0))
+        sim.load(Load::poisson(350.0))
             .client(patient())
             .to(service.clone(), |_| ())
-            .load(Load::poisson(7.0))
+            .load(Load::poisson(35.0))
             .classes([0.0, 1.0])
             .client(patient())
             .to(service, |_| ())
@@ -84,8 +83,8 @@ fn a_shared_processor_slows_small_and_large_alike() {
             .await
     });
     let [small, large] = report.loads() else { panic!("two loads") };
-    assert_near(mean_ms(small), 5.0 / 0.3, 0.08);
-    assert_near(mean_ms(large), 50.0 / 0.3, 0.08);
+    assert_near(mean_ms(small), 1.0 / 0.3, 0.08);
+    assert_near(mean_ms(large), 10.0 / 0.3, 0.08);
 }
 
 #[test]

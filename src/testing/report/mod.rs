@@ -24,17 +24,24 @@ pub struct Report {
     pub(super) tally: Tally,
     pub(super) best: f64,
     pub(super) peak_in_flight: usize,
+    pub(super) cut_short: bool,
     pub(super) loads: Vec<Report>,
 }
 
 impl Report {
-    pub(super) fn of(names: &[&'static str], tallies: Vec<Tally>, best: &[f64], peak_in_flight: usize) -> Self {
+    pub(super) fn of(
+        names: &[&'static str],
+        tallies: Vec<Tally>,
+        best: &[f64],
+        peak_in_flight: usize,
+        cut_short: bool,
+    ) -> Self {
         let mut whole = tallies.first().map(|tally| Tally::new(tally.window.clone())).unwrap_or_default();
         tallies.iter().for_each(|tally| whole.add(tally));
         whole.close();
         let part = |((name, mut tally), best): ((&&'static str, Tally), &f64)| {
             tally.close();
-            Self { name, tally, best: *best, peak_in_flight, loads: Vec::new() }
+            Self { name, tally, best: *best, peak_in_flight, cut_short, loads: Vec::new() }
         };
         let mut loads: Vec<_> = names.iter().zip(tallies).zip(best).map(part).collect();
         let name = match &loads[..] {
@@ -44,7 +51,7 @@ impl Report {
         if loads.len() < 2 {
             loads.clear();
         }
-        Self { name, tally: whole, best: best.iter().sum(), peak_in_flight, loads }
+        Self { name, tally: whole, best: best.iter().sum(), peak_in_flight, cut_short, loads }
     }
 
     /// The name of the load, or of the simulation.
@@ -55,6 +62,12 @@ impl Report {
     /// The loads one by one, in the order in which they were added; empty where there was only one.
     pub fn loads(&self) -> &[Self] {
         &self.loads
+    }
+
+    /// Whether the run was too much to be played to its end; see [`Run::play`](super::Run::play). Then nothing else in
+    /// here is of use.
+    pub const fn is_cut_short(&self) -> bool {
+        self.cut_short
     }
 
     /// Requests that were answered in the window, as a share of the [best possible](Self::best). A little more than 1

@@ -74,6 +74,7 @@ impl Comparison<'_> {
                 rows.push((label.to_owned(), cells));
             }
         };
+        row("CUT SHORT: too much to play", &|report| report.is_cut_short().then(|| "yes".to_owned()));
         row("goodput, of the best possible", &|report| Some(percent(report.goodput())));
         row("requests", &|report| Some(count(report.requests())));
         row("  succeeded", &|report| Some(percent(report.success())));

@@ -3,6 +3,7 @@
 use slab::Slab;
 
 use super::{
+    job::{Answer, Job, Spent, Stage, Ticket},
     lane::Lane,
     model::{Model, Task, seconds},
 };
@@ -25,65 +26,6 @@ pub(super) struct Machine {
     under_way: usize,
     finished: Vec<usize>,
     spent: Vec<Spent>,
-}
-
-/// Work that was done for an attempt: for its answer, or in vain.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::testing) struct Spent {
-    pub(in crate::testing) tag: u64,
-    /// When the request came.
-    pub(in crate::testing) came: u64,
-    pub(in crate::testing) secs: f64,
-}
-
-/// What the future of a request holds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ticket {
-    pub(super) job: usize,
-    number: u64,
-}
-
-#[derive(Debug)]
-struct Job {
-    number: u64,
-    tag: u64,
-    came: u64,
-    task: Task,
-    at: Stage,
-    /// Whether nobody waits for the answer.
-    abandoned: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Stage {
-    /// In its first delay, before the work.
-    Early,
-    Queued,
-    /// Where on the clock of the lane its work ends.
-    Working(f64),
-    Late,
-    Holding,
-    Answered,
-}
-
-impl Job {
-    /// The work that was done so far.
-    fn spent(&self, lane: &Lane) -> Spent {
-        let secs = match self.at {
-            Stage::Working(end) => (self.task.work - lane.left(end)).max(0.0),
-            Stage::Late | Stage::Answered => self.task.work,
-            Stage::Early | Stage::Queued | Stage::Holding => 0.0,
-        };
-        Spent { tag: self.tag, came: self.came, secs }
-    }
-}
-
-/// What became of a job whose future asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    NotYet,
-    Good,
-    Bad,
 }
 
 impl Machine {

@@ -1,6 +1,7 @@
 //! Servers that are modelled, as tower services.
 
 mod future;
+mod job;
 mod lane;
 mod law;
 mod machine;
@@ -17,11 +18,14 @@ use std::{
 
 use tower_service::Service;
 
-pub(super) use self::machine::Spent;
-use self::machine::{Answer, Machine, Ticket};
+pub(super) use self::job::Spent;
 pub use self::{
     future::{Before, BeforeFuture},
     model::Model,
+};
+use self::{
+    job::{Answer, Ticket},
+    machine::Machine,
 };
 use super::{
     curve::Piece,
@@ -39,11 +43,12 @@ pub struct Server(pub(super) Arc<Place>);
 /// A server and who waits at it.
 pub(super) struct Place {
     world: Arc<World>,
-    chance: Chance,
+    seed: u64,
     inside: Lock<Inside>,
 }
 
 struct Inside {
+    chance: Chance,
     machine: Machine,
     /// By job.
     waiting: Vec<Option<Waker>>,
@@ -55,9 +60,9 @@ struct Inside {
 pub struct Broken;
 
 impl Server {
-    pub(super) fn new(world: Arc<World>, model: Model, chance: Chance) -> Self {
-        let inside = Inside { machine: Machine::new(model), waiting: Vec::new() };
-        Self(Arc::new(Place { world, chance, inside: Lock::new(inside) }))
+    pub(super) fn new(world: Arc<World>, model: Model, seed: u64) -> Self {
+        let inside = Inside { chance: Chance::seeded(seed), machine: Machine::new(model), waiting: Vec::new() };
+        Self(Arc::new(Place { world, seed, inside: Lock::new(inside) }))
     }
 
     /// How many requests a second it can do at that time of a run; see [`Model::capacity`].
@@ -81,8 +86,9 @@ impl Server {
         let ticket = place.world.moment().map(|now| {
             let tag = place.world.tag();
             let mut inside = place.inside.lock();
-            let task = inside.machine.model().draw(world::class_of(tag), now, &mut || place.chance.draw());
-            inside.machine.arrive(now, tag, task)
+            let Inside { chance, machine, .. } = &mut *inside;
+            let task = machine.model().draw(world::class_of(tag), now, &mut || chance.draw());
+            machine.arrive(now, tag, task)
         });
         Served { place: Arc::clone(place), ticket }
     }
@@ -94,6 +100,7 @@ impl Place {
         let mut inside = self.inside.lock();
         inside.machine = inside.machine.anew();
         inside.waiting.clear();
+        inside.chance = Chance::seeded(self.seed);
     }
 
     /// When something happens next.
@@ -105,7 +112,7 @@ impl Place {
     pub(super) fn pass(&self, now: u64, spent: &mut Vec<Spent>) {
         let mut woken = Vec::new();
         let mut inside = self.inside.lock();
-        let Inside { machine, waiting } = &mut *inside;
+        let Inside { machine, waiting, .. } = &mut *inside;
         machine.pass(now);
         woken.extend(machine.finished().filter_map(|job| waiting.get_mut(job)?.take()));
         spent.extend(machine.spent());
