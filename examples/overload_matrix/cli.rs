@@ -1,0 +1,83 @@
+//! What the command line says, checked before anything starts.
+
+use std::{num::NonZero, thread};
+
+use lexopt::{Arg, Parser, ValueExt};
+
+use crate::{columns::Column, scenarios::Pace};
+
+pub(crate) const HELP: &str = "\
+Overload of every kind, against everything that may protect a server, in virtual time.
+
+Usage: cargo run --release --features testing --example overload_matrix -- [OPTIONS]
+
+Options:
+  --quick          End within a minute: shorter runs, two seeds
+  --seeds N        Play each scenario with so many seeds, 1 to 1000, in every column
+  --only WORD      Play the scenarios or columns whose name has this in it; may be given more than once
+  --columns        Say what the columns are
+  --threads N      Play so many at once [default: one for each core]
+  -h, --help       Print this
+
+Writes target/overload_matrix/report.html and target/overload_matrix/report.json.
+Ends with 1 if a pass mark is missed.";
+
+/// A checked command line.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) pace: Pace,
+    pub(crate) seeds: Option<u64>,
+    /// Words of scenarios; none is all of them.
+    pub(crate) scenarios: Vec<String>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) threads: usize,
+}
+
+/// What the person asked for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Help,
+    Columns,
+    Run(Options),
+}
+
+/// Reads the command line; an error is one line for the person to read.
+pub(crate) fn parse(mut args: Parser) -> Result<Asked, String> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut options =
+        Options { pace: Pace::Full, seeds: None, scenarios: Vec::new(), columns: Vec::new(), threads: cores };
+    while let Some(arg) = args.next().map_err(|e| e.to_string())? {
+        match arg {
+            Arg::Long("quick") => options.pace = Pace::Quick,
+            Arg::Long("seeds") => options.seeds = Some(number(&mut args, "--seeds", 1000)?),
+            Arg::Long("threads") => options.threads = number(&mut args, "--threads", 256)? as usize,
+            Arg::Long("only") => only(&mut options, args.value().and_then(|v| v.string()).map_err(|e| e.to_string())?),
+            Arg::Long("columns") => return Ok(Asked::Columns),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Help),
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    if options.pace == Pace::Quick {
+        options.seeds = options.seeds.or(Some(2));
+    }
+    if options.columns.is_empty() {
+        options.columns = Column::ALL.to_vec();
+    }
+    Ok(Asked::Run(options))
+}
+
+/// A column by its name, else a word of scenarios.
+fn only(options: &mut Options, word: String) {
+    match Column::ALL.into_iter().find(|column| column.name() == word.to_lowercase()) {
+        Some(column) => options.columns.push(column),
+        None => options.scenarios.push(word),
+    }
+}
+
+fn number(args: &mut Parser, flag: &str, most: u64) -> Result<u64, String> {
+    let said = args.value().and_then(|v| v.string()).map_err(|e| e.to_string())?;
+    match said.parse() {
+        Ok(n) if (1..=most).contains(&n) => Ok(n),
+        _ => Err(format!("{flag} takes a whole number from 1 to {most}, not {said:?}")),
+    }
+}
