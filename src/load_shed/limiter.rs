@@ -294,34 +294,32 @@ impl Controller {
     /// Looks at what was counted. When to look again is the answer.
     fn look(&mut self, now: Instant) -> Instant {
         let window = Window::between((self.began, &self.from), (now, &self.to), &mut self.scratch);
-        let (calls, mean) = (window.calls(), window.mean());
-        if !self.settling {
-            match self.rule.look(&window.knowing(self.latency, self.patience)) {
-                Step::Gather(until) => return until.max(now.after(TICK)),
-                Step::Close(settle) if !settle.is_zero() => {
-                    self.settling = true;
-                    self.close(calls, mean);
-                    // Not yet reached: the window begins then, and not with the call that ends next.
-                    self.began = now.after(settle);
-                    return self.began;
-                }
-                Step::Close(_) => {}
+        // The mean time of a call moves with every call by a twentieth.
+        let latency = (window.calls() > 0).then(|| {
+            let (mean, before) = (window.mean(), self.latency.unwrap_or(window.mean()));
+            before + (mean - before) * (1.0 - 0.95f64.powf(f64::from(window.calls())))
+        });
+        let latency = latency.or(self.latency);
+        let next = if self.settling {
+            // The window begins when it was to begin; the first one, with the first call that ends.
+            if self.began == Instant::from_nanos(0) {
+                self.began = now;
             }
-        }
-        self.close(calls, mean);
-        // The first window begins with the first call that ends.
-        self.began = if self.settling && self.began.as_nanos() > 0 { self.began } else { now };
-        self.settling = false;
-        now.after(TICK)
-    }
-
-    /// Counts from here on. The mean time of a call moves with every call by a twentieth.
-    fn close(&mut self, calls: u32, mean: f64) {
-        if calls > 0 {
-            let before = self.latency.unwrap_or(mean);
-            self.latency = Some(before + (mean - before) * (1.0 - 0.95f64.powf(f64::from(calls))));
-        }
+            self.settling = false;
+            now.after(TICK)
+        } else {
+            match self.rule.look(&window.knowing(latency, self.patience)) {
+                Step::Gather(until) => return until.max(now.after(TICK)),
+                Step::Close(settle) => {
+                    self.began = now.after(settle);
+                    self.settling = !settle.is_zero();
+                    self.began.max(now.after(TICK))
+                }
+            }
+        };
+        self.latency = latency;
         std::mem::swap(&mut self.from, &mut self.to);
+        next
     }
 
     /// What the rule wants, as a number that there is.

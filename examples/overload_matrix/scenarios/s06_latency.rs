@@ -15,7 +15,11 @@ const CAPACITY: f64 = 4000.0;
 
 /// 2 ms of work on eight cores and 18 ms of waiting: it does its best with 80 in flight.
 fn server() -> Model {
-    Model::cores(8).penalty(0.016, 0.00128).work(Span::lognormal(ms(2.0), 0.8)).delay(Span::lognormal(ms(18.0), 0.4))
+    Model::cores(8)
+        .penalty(0.016, 0.00128)
+        .knee_at(80)
+        .work(Span::lognormal(ms(2.0), 0.8))
+        .delay(Span::lognormal(ms(18.0), 0.4))
 }
 
 pub(super) fn scenarios(pace: Pace) -> Vec<Scenario> {

@@ -3,9 +3,9 @@
 /// How the speed of a server depends on how many jobs it works at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Law {
-    /// Processor sharing over so many cores; with more jobs than cores each core loses to switching, caches and
+    /// Processor sharing over so many cores; with more jobs than the knee each core loses to switching, caches and
     /// garbage.
-    Cores { cores: u32, linear: f64, square: f64 },
+    Cores { cores: u32, knee: u32, linear: f64, square: f64 },
     /// The Universal Scalability Law of N. Gunther.
     Usl { sigma: f64, kappa: f64 },
     /// So many workers, and a queue in front of them that nobody sees.
@@ -31,9 +31,9 @@ impl Law {
         let n = jobs as f64;
         match self {
             Self::Cores { cores: 0, .. } | Self::Cliff { cores: 0, .. } => 0.0,
-            Self::Cores { cores, linear, square } => {
-                let cores = f64::from(cores);
-                let beyond = ((n - cores) / cores).max(0.0);
+            Self::Cores { cores, knee, linear, square } => {
+                let (cores, knee) = (f64::from(cores), f64::from(knee.max(1)));
+                let beyond = ((n - knee) / knee).max(0.0);
                 let loss = sane(linear) * beyond + sane(square) * beyond * beyond;
                 n.min(cores) / n / (1.0 + loss)
             }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_knee_loses_as_much_as_was_measured() {
-        let knee = Law::Cores { cores: 8, linear: 0.016, square: 0.00128 };
+        let knee = Law::Cores { cores: 8, knee: 8, linear: 0.016, square: 0.00128 };
         let share = |jobs: usize| (jobs as f64 * knee.each(jobs) / 8.0 * 100.0).round();
         assert_eq!([1, 8, 16, 64, 200, 1000].map(share), [13.0, 100.0, 98.0, 85.0, 47.0, 4.0]);
         assert_eq!(knee.peak(), 8.0);
@@ -98,11 +98,11 @@ mod tests {
 
     #[test]
     fn nonsense_is_a_server_that_hangs_or_has_no_penalty() {
-        let hung = [Law::Cores { cores: 0, linear: 0.0, square: 0.0 }, Law::Cliff { cores: 0, jobs: 1, left: 1.0 }];
+        let hung = [Law::Cores { cores: 0, knee: 0, linear: 0.0, square: 0.0 }, Law::Cliff { cores: 0, jobs: 1, left: 1.0 }];
         assert!(hung.iter().all(|law| law.each(5) == 0.0 && law.peak() == 0.0));
         for value in [f64::NAN, -1.0, f64::INFINITY] {
             for law in [
-                Law::Cores { cores: 2, linear: value, square: value },
+                Law::Cores { cores: 2, knee: 2, linear: value, square: value },
                 Law::Usl { sigma: value, kappa: value },
                 Law::Cliff { cores: 2, jobs: 0, left: value },
             ] {

@@ -51,7 +51,7 @@ impl Model {
     /// Processor sharing: `cores` cores, evenly shared among all requests that are there. No queue, and no loss however
     /// many there are; see [`penalty`](Self::penalty).
     pub fn cores(cores: u32) -> Self {
-        Self::of(Law::Cores { cores, linear: 0.0, square: 0.0 })
+        Self::of(Law::Cores { cores, knee: cores, linear: 0.0, square: 0.0 })
     }
 
     /// The server of most scenarios of overload: 8 cores, 10 ms of work (lognormal, σ = 0.8), so 800 requests a second;
@@ -90,11 +90,20 @@ impl Model {
         }
     }
 
-    /// Lets cores lose speed to too many requests: with x = (N − cores) / cores, if above 0, to
+    /// Lets cores lose speed to too many requests at work: with x = (N − cores) / cores, if above 0, to
     /// 1 / (1 + `linear`·x + `square`·x²). Only for [`cores`](Self::cores).
     pub fn penalty(mut self, linear: f64, square: f64) -> Self {
-        if let Law::Cores { cores, .. } = self.law {
-            self.law = Law::Cores { cores, linear, square };
+        if let Law::Cores { cores, knee, .. } = self.law {
+            self.law = Law::Cores { cores, knee, linear, square };
+        }
+        self
+    }
+
+    /// Lets the [penalty](Self::penalty) begin at so many requests at work, in place of the cores: x = (N − `requests`) /
+    /// `requests`. Zero counts as one.
+    pub fn knee_at(mut self, requests: u32) -> Self {
+        if let Law::Cores { cores, linear, square, .. } = self.law {
+            self.law = Law::Cores { cores, knee: requests, linear, square };
         }
         self
     }

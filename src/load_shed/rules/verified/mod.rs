@@ -52,6 +52,8 @@ const SURELY: f64 = 0.25;
 const RAISE: f64 = 2.0;
 /// How slow calls must suddenly become, our concurrency being what it was, to be looked at before the limit is cut.
 const JUMP: f64 = 3.0;
+/// A limit has moved if its logarithm did by so much.
+const MOVED: f64 = 0.1;
 /// The service has been slow once if calls took this much longer than at first.
 const STARTED: f64 = 1.5;
 /// Calls that take less than this share of the baseline at half the limit call for another trial soon.
@@ -113,9 +115,25 @@ enum Mode {
     /// The limit follows the gradient.
     Steady,
     /// It stands still, to be measured.
-    Hold { jump: bool },
+    Hold(Why),
     /// It is halved, to be compared with what was measured.
-    Halve { jump: bool, held: Measure },
+    Halve { why: Why, held: Measure },
+}
+
+/// Why the limit is verified.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Why {
+    /// It has been reached for a long time.
+    Due,
+    /// It has fallen far.
+    Fallen,
+    /// Calls suddenly take much longer, though it did not move.
+    Jump,
+}
+
+pub(super) fn exp(flag: char) -> bool {
+    static E: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    E.get_or_init(|| std::env::var("EXP").unwrap_or_default()).contains(flag)
 }
 
 impl VerifiedGradient {
@@ -154,10 +172,13 @@ impl VerifiedGradient {
     fn is_full(&self, window: &Window<'_>) -> bool {
         let (calls, lasted) = (f64::from(window.calls()), window.lasted());
         let to_compare = calls >= CALLS_TO_COMPARE || lasted > 0.5 && calls >= CALLS || lasted > 1.0 && calls >= 20.0;
+        let hold = if exp('w') { calls >= CALLS_TO_COMPARE || lasted > 1.0 && calls >= CALLS || lasted > 2.0 && calls >= 20.0 } else { to_compare };
+        let halve = if exp('w') { calls >= CALLS_TO_COMPARE || lasted > 3.0 && calls >= 20.0 } else { to_compare };
+        let least = if exp('w') { 25.0 } else { CALLS };
         let full = match self.mode {
             Mode::Steady => calls >= self.calls() || lasted > 1.0 && calls >= 10.0,
-            Mode::Hold { .. } => to_compare,
-            Mode::Halve { held, .. } => to_compare || calls >= CALLS && self.is_clear(held, window),
+            Mode::Hold(_) => hold,
+            Mode::Halve { held, .. } => halve || calls >= least && self.is_clear(held, window),
         };
         full || lasted > 10.0 && calls >= 3.0
     }
@@ -209,14 +230,14 @@ impl VerifiedGradient {
         }
 
         let calm = latency <= CALM * baseline;
-        let stands = (self.limit_before / self.limit).ln().abs() < 0.1;
+        let stands = (self.limit_before / self.limit).ln().abs() < MOVED;
         self.limit_before = self.limit;
         let jump = if self.patience(window).is_some() { 2.0 } else { JUMP };
         let verifies = self.bottleneck != Bottleneck::Shared && self.limit >= 2.0;
         if verifies && stands && latest > jump * TOLERANCE * baseline && latest > 1.5 * self.tried {
             self.reference = self.reference.max(self.limit);
             self.next_epoch(now);
-            self.mode = Mode::Hold { jump: true };
+            self.mode = Mode::Hold(Why::Jump);
             return self.lag(window).max(latest.min(LONGEST_LAG));
         }
 
@@ -224,6 +245,7 @@ impl VerifiedGradient {
         let target = self.limit * gradient;
         let up = if calm { UP_CALM } else { UP };
         self.set((target + target.sqrt()).clamp(DOWN * self.limit, up * self.limit + 1.0));
+        let settled = self.settle(window);
         self.reference = self.reference.max(self.limit);
         let fallen = self.limit < FALLEN * self.reference;
         if !(verifies && self.limit >= 2.0 && (fallen || self.epoch_is_over(now))) {
@@ -233,40 +255,50 @@ impl VerifiedGradient {
             self.reference = self.limit;
         }
         self.next_epoch(now);
-        if calm && !fallen && !self.baseline.is_raised() {
+        if calm && !fallen && (exp('r') || !self.baseline.is_raised()) {
             // Nothing is slow, and never was: there is nothing to verify.
             return settled;
         }
-        self.mode = Mode::Hold { jump: false };
+        self.mode = Mode::Hold(if fallen { Why::Fallen } else { Why::Due });
         self.lag(window)
     }
 
+    /// How long the service takes to show what a change of the limit did: calls that end sooner began before it. Where
+    /// windows are much longer than calls, those are few.
+    fn settle(&self, window: &Window<'_>) -> f64 {
+        let (lag, moved) = (self.lag(window), (self.limit / self.limit_before).ln().abs() > MOVED);
+        if !exp('s') && moved && lag > SHORTEST / 4.0 { lag } else { 0.0 }
+    }
+
     /// A full window while the limit stood still.
-    fn hold(&mut self, jump: bool, window: &Window<'_>) -> f64 {
-        if window.bound() < BOUND {
+    fn hold(&mut self, why: Why, window: &Window<'_>) -> f64 {
+        let latest = window.geometric_mean();
+        let calm = self.baseline.value.is_some_and(|baseline| latest <= CALM * baseline);
+        if window.bound() < BOUND || !exp('h') && calm && why == Why::Fallen {
+            // Falling was enough: it was our queue.
             self.mode = Mode::Steady;
             self.reference = self.limit;
             return 0.0;
         }
-        self.mode = Mode::Halve { jump, held: Measure::of(window) };
+        self.mode = Mode::Halve { why, held: Measure::of(window) };
         2.0 * self.lag(window)
     }
 
     /// A full window at half the limit: the verdict.
-    fn judge(&mut self, jump: bool, held: Measure, window: &Window<'_>) -> f64 {
+    fn judge(&mut self, why: Why, held: Measure, window: &Window<'_>) -> f64 {
         let latest = window.geometric_mean();
         let (elasticity, error) = Measure::of(window).compared_to(held);
         let at_most = elasticity + CERTAINTY * error;
         let baseline = self.baseline.value.unwrap_or(latest);
         let patience = self.patience(window);
         if latest < baseline {
-            if latest < MUCH_FASTER * baseline {
+            if !exp('f') && latest < MUCH_FASTER * baseline {
                 // There may be more of it: half of a long queue is a queue.
                 self.epoch = FIRST_EPOCH;
                 self.epoch_ends = Some(window.now().after(FIRST_EPOCH));
             }
             self.baseline.set(latest);
-        } else if at_most < if jump { SURELY } else { ELASTICITY } {
+        } else if at_most < if why == Why::Jump { SURELY } else { ELASTICITY } {
             let surely = patience.is_some() && at_most < SURELY;
             let raised = if surely { latest } else { latest.min(RAISE * baseline) };
             let bound = self.baseline.highest().max(patience.map_or(0.0, |p| p / 10.0 / TOLERANCE));
@@ -304,7 +336,7 @@ impl Rule for VerifiedGradient {
     fn limit(&self) -> f64 {
         match self.mode {
             Mode::Halve { .. } => self.limit * PROBE,
-            Mode::Steady | Mode::Hold { .. } => self.limit,
+            Mode::Steady | Mode::Hold(_) => self.limit,
         }
     }
 
@@ -326,8 +358,8 @@ impl Rule for VerifiedGradient {
         }
         let settle = match self.mode {
             Mode::Steady => self.follow(window),
-            Mode::Hold { jump } => self.hold(jump, window),
-            Mode::Halve { jump, held } => self.judge(jump, held, window),
+            Mode::Hold(why) => self.hold(why, window),
+            Mode::Halve { why, held } => self.judge(why, held, window),
         };
         Step::Close(Duration::from_secs_f64(settle))
     }
