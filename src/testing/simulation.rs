@@ -14,7 +14,7 @@ use crate::sync::Lock;
 /// A world of its own: modelled servers, loads, and a seed that makes it repeat.
 ///
 /// The same seed gives the same requests at the same time, whatever becomes of them, and with the same services the same
-/// [`Report`], to the last digit.
+/// [`Report`](super::Report), to the last digit.
 pub struct Simulation {
     pub(super) seed: u64,
     pub(super) world: Arc<World>,
