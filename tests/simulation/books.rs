@@ -166,3 +166,38 @@ fn the_noisy_tenant_is_told_apart_from_the_quiet() {
     let (all, quiet) = (report.success(), report.success_of_the_quiet());
     assert!((all - quiet).abs() < 0.03, "a bulkhead cannot tell them apart: {all} {quiet}");
 }
+
+#[test]
+fn a_table_has_a_column_for_each_load_and_says_nothing_twice() {
+    let report = simulate(async || {
+        let sim = Simulation::new(1);
+        let service = Stack::new().service(sim.server(Model::knee()));
+        sim.load(Load::even(50.0))
+            .named("web")
+            .to(service.clone(), |_| ())
+            .load(Load::closed(3, MS(20)))
+            .named("batch")
+            .to(service, |_| ())
+            .play()
+            .await
+    });
+    let table = report.to_string();
+    let titles: Vec<_> = table.lines().next().expect("titles").split_whitespace().collect();
+    assert_eq!(titles, ["all", "loads", "web", "batch"]);
+    assert!(table.contains("answers over time") && !table.contains("refuse,") && !table.contains("failed"), "{table}");
+    let twice = report.beside("before", [("after", &report)]).to_string();
+    assert!(twice.lines().next().expect("titles").ends_with("before       after"), "{twice}");
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_report_is_serialized_under_the_names_of_its_methods() {
+    let report = spike(7, 16, naive(), Model::knee());
+    let value = serde_json::to_value(&report).expect("it is plain data");
+    assert_eq!(value["goodput"], report.goodput());
+    assert_eq!(value["attempts"], report.attempts());
+    assert_eq!(value["refused_for"]["BulkheadFull"], report.refused());
+    assert_eq!(value["latency"]["p99"], report.latency(0.99).as_secs_f64() * 1e3);
+    assert_eq!(value["classes"][1][0], report.classes()[1].0);
+    assert_eq!(value["loads"], serde_json::json!([]));
+}

@@ -160,3 +160,23 @@ fn a_refusal_that_costs_takes_its_time_from_the_others() {
     // Eight cores that do nothing but refuse.
     assert!(goodput(MS(2)) < 0.05);
 }
+
+#[test]
+fn a_class_of_streams_holds_its_places_beside_the_others() {
+    let report = simulate(async || {
+        let sim = Simulation::new(1);
+        let service = Stack::new().service(sim.server(Model::cores(1).work(MS(10)).hold_of(1, SECS(3))));
+        sim.load(Load::even(20.0))
+            .to(service.clone(), |_| ())
+            .load(Load::even(10.0))
+            .classes([0.0, 1.0])
+            .client(patient())
+            .to(service, |_| ())
+            .play()
+            .await
+    });
+    let [others, streams] = report.loads() else { panic!("two loads") };
+    assert_eq!((others.latency(1.0), streams.latency(0.0), streams.latency(1.0)), (MS(10), SECS(3), SECS(3)));
+    assert_eq!(report.peak_in_flight(), 31);
+    assert_eq!((report.success(), report.wasted()), (1.0, 0.0));
+}

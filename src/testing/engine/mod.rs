@@ -6,6 +6,7 @@ mod stepper;
 use std::sync::Arc;
 
 use slab::Slab;
+use tokio::runtime::{Handle, RuntimeMetrics};
 
 use self::stepper::Stepper;
 use super::{
@@ -74,6 +75,7 @@ pub(super) struct Engine<'a> {
     begun: u64,
     pub(super) cut_short: bool,
     clock: Stepper,
+    runtime: RuntimeMetrics,
 }
 
 /// Each load draws from sources of its own: its requests are the same whatever becomes of them.
@@ -105,6 +107,7 @@ impl<'a> Engine<'a> {
             begun: 0,
             cut_short: false,
             clock: Stepper::new(Arc::clone(&plan.world)),
+            runtime: Handle::current().metrics(),
             plan,
         }
     }
@@ -158,7 +161,6 @@ impl<'a> Engine<'a> {
 
     /// Polls until nobody has anything to do at this instant.
     async fn settle(&mut self) {
-        let runtime = tokio::runtime::Handle::current();
         // One that wakes itself until the time is later would otherwise keep the time from becoming so.
         let mut patience = MOST_POLLS * (self.attempts.len() + 1);
         loop {
@@ -170,7 +172,7 @@ impl<'a> Engine<'a> {
                     self.done(&attempt, verdict);
                 }
             }
-            if runtime.metrics().num_alive_tasks() == 0 {
+            if self.runtime.num_alive_tasks() == 0 {
                 return;
             }
             // Tasks that the services have spawned have their turn too.
