@@ -134,7 +134,7 @@ fn loads_have_reports_of_their_own_that_add_up_to_the_whole() {
     let best: f64 = report.loads().iter().map(Report::best).sum();
     assert!((best - report.best()).abs() < 1e-6);
     assert_eq!(report.peak_in_flight(), 16);
-    assert!(report.goodput() > 0.97, "{report}");
+    assert!(report.goodput() > 0.95, "{report}");
 }
 
 #[test]
@@ -200,4 +200,31 @@ fn a_report_is_serialized_under_the_names_of_its_methods() {
     assert_eq!(value["latency"]["p99"], report.latency(0.99).as_secs_f64() * 1e3);
     assert_eq!(value["classes"][1][0], report.classes()[1].0);
     assert_eq!(value["loads"], serde_json::json!([]));
+}
+
+/// What a server drew depended on who had come before, and two stacks were compared on different days.
+#[test]
+fn a_request_is_the_same_work_whatever_stack_it_meets() {
+    let works = |at_once| {
+        simulate(async || {
+            let sim = Simulation::new(3);
+            // Cores enough for all: the latency is the work.
+            let server = sim.server(Model::cores(1_000_000).work(Span::lognormal(MS(10), 0.8)));
+            let answered = std::rc::Rc::new(std::cell::RefCell::new(std::collections::BTreeMap::new()));
+            let inner = tower::service_fn(|number: u64| {
+                let (mut server, answered, began) = (server.clone(), answered.clone(), plimsoll::clock::now());
+                async move {
+                    tower::Service::call(&mut server, ()).await?;
+                    answered.borrow_mut().insert(number, plimsoll::clock::now().since(began));
+                    Ok::<_, plimsoll::testing::Broken>(())
+                }
+            });
+            let service = Stack::new().bulkhead(limit(at_once)).service(inner);
+            let _ = sim.load(Load::poisson(100.0)).run(service, |arrival| arrival.number).await;
+            answered.take()
+        })
+    };
+    let (few, all) = (works(1), works(1000));
+    assert!(few.len() > 300 && few.len() < all.len(), "{} {}", few.len(), all.len());
+    assert!(few.iter().all(|(number, work)| all[number] == *work));
 }
