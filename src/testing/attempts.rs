@@ -107,6 +107,11 @@ impl<'a> Attempts<'a> {
         self.slots.get_mut(world::slot_of(tag)).filter(|attempt| attempt.tag == tag)
     }
 
+    /// Whether the attempt with this tag is still under way.
+    pub(super) fn is_under_way(&self, tag: u64) -> bool {
+        self.slots.get(world::slot_of(tag)).is_some_and(|attempt| attempt.tag == tag)
+    }
+
     /// Ends an attempt before it is done: its future is dropped.
     pub(super) fn end(&mut self, tag: u64) {
         if self.get(tag).is_some() {

@@ -45,7 +45,7 @@ impl<'a> Engine<'a> {
         self.begun += 1;
         self.tallies[*caller].begin(self.clock.now());
         if ends < u64::MAX {
-            self.agenda.add(ends, Event::Timeout(tag));
+            self.timeouts[*caller].add(ends, tag);
         }
     }
 
