@@ -142,8 +142,8 @@ impl<'a> Engine<'a> {
     }
 
     fn is_over(&self) -> bool {
-        let all_done = self.clock.now() >= self.plan.end && self.requests.is_empty() && self.attempts.is_empty();
-        all_done || self.is_too_much()
+        let nothing_left = self.requests.is_empty() && self.attempts.is_empty() && self.agenda.next().is_none();
+        nothing_left || self.is_too_much()
     }
 
     /// Whether the run is cut short: a mistake in a number must not eat the machine.
