@@ -145,20 +145,22 @@ fn those_who_hold_their_place_do_no_work() {
 
 #[test]
 fn a_refusal_that_costs_takes_its_time_from_the_others() {
-    let goodput = |cost: Duration| {
+    let goodput = |model: Model, cost: Duration| {
         simulate(async || {
             let sim = Simulation::new(1);
-            let server = sim.server(Model::cores(8).work(MS(10)).refusal_cost(cost));
+            let server = sim.server(model.work(MS(10)).refusal_cost(cost));
             let stack = Stack::new().bulkhead(crate::limit(16));
             sim.load(Load::poisson(4800.0)).run(stack.service(server), |_| ()).await.goodput()
         })
     };
-    assert!(goodput(Duration::ZERO) > 0.98);
-    // Of 8 cores: some 4000 refusals a second, 400 µs each, are 1.6 and leave 0.8.
-    let costly = goodput(Duration::from_micros(400));
-    assert!((costly - 0.79).abs() < 0.03, "{costly}");
-    // Eight cores that do nothing but refuse.
-    assert!(goodput(MS(2)) < 0.05);
+    for model in [Model::cores(8), Model::pool(8)] {
+        assert!(goodput(model.clone(), Duration::ZERO) > 0.98);
+        // Of 8 cores: some 4000 refusals a second, 400 µs each, are 1.6 and leave 0.8.
+        let costly = goodput(model.clone(), Duration::from_micros(400));
+        assert!((costly - 0.79).abs() < 0.03, "{costly}");
+        // Eight cores that do nothing but refuse.
+        assert!(goodput(model, MS(2)) < 0.05);
+    }
 }
 
 #[test]
