@@ -15,7 +15,7 @@ fn spike(seed: u64, at_once: u32, client: Client, model: Model) -> Report {
         sim.load(Load::poisson(560.0).spike(SECS(2)..SECS(3), 4000.0))
             .client(client)
             .classes([0.1, 0.6, 0.3])
-            .tenants([2.0, 1.0, 1.0])
+            .tenants([1.5, 1.0, 1.0])
             .measure(SECS(1)..SECS(6))
             .run(Stack::new().bulkhead(limit(at_once)).service(server), |_| ())
             .await
@@ -165,6 +165,8 @@ fn the_noisy_tenant_is_told_apart_from_the_quiet() {
     assert!((noisy - 0.7).abs() < 0.01, "{noisy}");
     let (all, quiet) = (report.success(), report.success_of_the_quiet());
     assert!((all - quiet).abs() < 0.03, "a bulkhead cannot tell them apart: {all} {quiet}");
+    assert!(report.to_string().contains("of all tenants but 0"));
+    assert!(!spike(7, 16, naive(), Model::knee()).to_string().contains("tenants"), "nobody is noisy there");
 }
 
 #[test]
