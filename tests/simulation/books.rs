@@ -191,6 +191,31 @@ fn a_table_has_a_column_for_each_load_and_says_nothing_twice() {
     assert!(twice.lines().next().expect("titles").ends_with("before       after"), "{twice}");
 }
 
+/// The second call of an attempt drew what the first had drawn.
+#[test]
+fn two_calls_of_one_attempt_are_different_work() {
+    let same = std::rc::Rc::new(std::cell::Cell::new(0));
+    simulate(async || {
+        let sim = Simulation::new(3);
+        let server = sim.server(Model::cores(1000).work(Span::exponential(MS(10))));
+        let inner = tower::service_fn(|()| {
+            let (mut server, same) = (server.clone(), same.clone());
+            async move {
+                let start = plimsoll::clock::now();
+                tower::Service::call(&mut server, ()).await?;
+                let between = plimsoll::clock::now();
+                tower::Service::call(&mut server, ()).await?;
+                let is_same = between.since(start) == plimsoll::clock::now().since(between);
+                same.set(same.get() + u32::from(is_same));
+                Ok::<_, plimsoll::testing::Broken>(())
+            }
+        });
+        let report = sim.load(Load::even(100.0)).run(Stack::new().service(inner), |_| ()).await;
+        assert!(report.answered() > 900);
+    });
+    assert_eq!(same.get(), 0);
+}
+
 #[cfg(feature = "serde")]
 #[test]
 fn a_report_is_serialized_under_the_names_of_its_methods() {
