@@ -73,7 +73,7 @@
 //! | when a call is over | `timeout/limit.rs` |
 //! | answers over HTTP | `http/` |
 //! | the mock service | `testing/mock.rs` |
-//! | how a run is played, and by what clock | `testing/engine.rs` |
+//! | how a run is played, and by what clock | `testing/engine/` |
 //! | what modelled servers do | `testing/server/` |
 //! | who calls, when, and how | `testing/load.rs`, `testing/client.rs` |
 //! | what is counted, and the best possible | `testing/tally.rs`, `testing/fluid.rs`, `testing/report/` |

@@ -33,6 +33,8 @@ pub(super) struct Attempt<'a> {
     pub(super) late: bool,
     /// The work that servers did for it, in seconds.
     pub(super) work: f64,
+    /// What servers draw for it depends on this alone.
+    luck: u64,
     call: Call<'a>,
 }
 
@@ -78,7 +80,14 @@ impl<'a> Attempts<'a> {
     }
 
     /// Lets an attempt begin; it is polled when its turn comes. Its tag is the answer.
-    pub(super) fn begin(&mut self, request: usize, (load, class): (u8, u8), started: u64, call: Call<'a>) -> u64 {
+    pub(super) fn begin(
+        &mut self,
+        request: usize,
+        (load, class): (u8, u8),
+        luck: u64,
+        started: u64,
+        call: Call<'a>,
+    ) -> u64 {
         let entry = self.slots.vacant_entry();
         let slot = entry.key();
         if slot == self.bells.len() {
@@ -88,7 +97,7 @@ impl<'a> Attempts<'a> {
         }
         self.turns[slot] += 1;
         let tag = world::tag(slot, self.turns[slot], load, class);
-        entry.insert(Attempt { tag, request, started, late: false, work: 0.0, call });
+        entry.insert(Attempt { tag, request, started, late: false, work: 0.0, luck, call });
         self.bells[slot].waker.wake_by_ref();
         tag
     }
@@ -96,6 +105,11 @@ impl<'a> Attempts<'a> {
     /// The attempt with this tag, if it is still under way.
     pub(super) fn get(&mut self, tag: u64) -> Option<&mut Attempt<'a>> {
         self.slots.get_mut(world::slot_of(tag)).filter(|attempt| attempt.tag == tag)
+    }
+
+    /// Whether the attempt with this tag is still under way.
+    pub(super) fn is_under_way(&self, tag: u64) -> bool {
+        self.slots.get(world::slot_of(tag)).is_some_and(|attempt| attempt.tag == tag)
     }
 
     /// Ends an attempt before it is done: its future is dropped.
@@ -111,9 +125,9 @@ impl<'a> Attempts<'a> {
         let bell = &self.bells[slot];
         bell.button.pressed.store(false, Release);
         let Some(attempt) = self.slots.get_mut(slot) else { return Some(None) };
-        world.set_tag(attempt.tag);
+        world.enter(attempt.tag, attempt.luck);
         let polled = attempt.call.as_mut().poll(&mut Context::from_waker(&bell.waker));
-        world.set_tag(world::NOBODY);
+        attempt.luck = world.leave();
         match polled {
             Poll::Pending => Some(None),
             Poll::Ready(verdict) => Some(Some((self.slots.remove(slot), verdict))),

@@ -130,7 +130,7 @@ impl Arrivals {
             let room = self.piece.until - self.now;
             // A rate of zero, and a wait that is not a number, is a wait for ever.
             if wait < room as f64 {
-                self.now += wait.round() as u64;
+                self.now = self.now.saturating_add(wait.round() as u64);
                 self.left = self.batch - 1;
                 return (self.now < end).then_some(self.now);
             }

@@ -98,7 +98,8 @@
 //! # What it does not do
 //! It polls everything on one thread, so it finds no data races. It knows nothing of networks, garbage collection or the
 //! scheduler of an operating system but what you put into the [`Model`]. A service that hands requests to tasks of its own
-//! (tower's `Buffer`) is played rightly, but a server behind it does not know their class.
+//! (tower's `Buffer`) is played rightly, but a server behind it knows neither their class nor whether it worked in
+//! vain. A future that gives way to the runtime (`tokio::task::yield_now`) has its next turn at the next millisecond.
 //!
 //! # Cancel safety
 //! Dropping the future of a run drops all that is under way in it. The simulation can be played again.

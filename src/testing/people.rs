@@ -23,7 +23,7 @@ impl Weights {
     pub(super) fn pick(&self, random: u64) -> usize {
         let sum = self.sums.last().copied().unwrap_or(0.0);
         let at = unit(random) * sum;
-        self.sums.iter().position(|up_to| at < *up_to).unwrap_or(0)
+        Some(self.sums.partition_point(|up_to| *up_to <= at)).filter(|index| *index < self.sums.len()).unwrap_or(0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A run, put together and played.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use super::{
     curve::{Curve, Piece},
@@ -163,4 +163,11 @@ fn best(
         None => servers.iter().map(|server| server.capacity_piece(at)).fold(Piece::NOTHING, Piece::and),
     };
     fluid::best(parcels, pieces, window, tallies.len())
+}
+
+impl fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let loads: Vec<_> = self.callers.iter().map(|caller| caller.name).collect();
+        f.debug_struct("Run").field("loads", &loads).field("window", &self.window).finish_non_exhaustive()
+    }
 }

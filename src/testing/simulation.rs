@@ -13,8 +13,9 @@ use crate::sync::Lock;
 
 /// A world of its own: modelled servers, loads, and a seed that makes it repeat.
 ///
-/// The same seed gives the same requests at the same time, whatever becomes of them, and with the same services the same
-/// [`Report`], to the last digit.
+/// The same seed gives the same requests at the same time, each of the same work for a server, whatever becomes of them:
+/// two stacks are compared on the very same day. With the same services it gives the same
+/// [`Report`](super::Report), to the last digit.
 pub struct Simulation {
     pub(super) seed: u64,
     pub(super) world: Arc<World>,

@@ -1,6 +1,6 @@
 //! A load, and where it goes.
 
-use std::{future::poll_fn, ops::Range, rc::Rc, time::Duration};
+use std::{fmt, future::poll_fn, ops::Range, rc::Rc, time::Duration};
 
 use tower_service::Service;
 
@@ -122,5 +122,16 @@ impl<'a> Traffic<'a> {
         Req: 'a,
     {
         self.to(service, request).play().await
+    }
+}
+
+impl fmt::Debug for Traffic<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, load, client, .. } = self;
+        f.debug_struct("Traffic")
+            .field("name", name)
+            .field("load", load)
+            .field("client", client)
+            .finish_non_exhaustive()
     }
 }

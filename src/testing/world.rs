@@ -8,15 +8,24 @@ pub(super) struct World {
     /// Nanoseconds since the start of the run.
     now: AtomicU64,
     tag: AtomicU64,
+    luck: AtomicU64,
     running: AtomicBool,
 }
+
+/// From one piece of luck to the next: any large odd number does.
+const LUCK: u64 = 0xD1B5_4A32_D192_ED03;
 
 /// The tag of nobody's attempt.
 pub(super) const NOBODY: u64 = u64::MAX;
 
 impl World {
     pub(super) const fn new() -> Self {
-        Self { now: AtomicU64::new(0), tag: AtomicU64::new(NOBODY), running: AtomicBool::new(false) }
+        Self {
+            now: AtomicU64::new(0),
+            tag: AtomicU64::new(NOBODY),
+            luck: AtomicU64::new(0),
+            running: AtomicBool::new(false),
+        }
     }
 
     /// A run begins. Whether it may: there is no other.
@@ -26,7 +35,7 @@ impl World {
     }
 
     pub(super) fn end(&self) {
-        self.set_tag(NOBODY);
+        self.leave();
         self.running.store(false, Relaxed);
     }
 
@@ -34,8 +43,22 @@ impl World {
         self.now.store(now, Relaxed);
     }
 
-    pub(super) fn set_tag(&self, tag: u64) {
+    /// Somebody's attempt is polled.
+    pub(super) fn enter(&self, tag: u64, luck: u64) {
+        self.luck.store(luck, Relaxed);
         self.tag.store(tag, Relaxed);
+    }
+
+    /// And no longer. What is left of its luck is the answer.
+    pub(super) fn leave(&self) -> u64 {
+        self.tag.store(NOBODY, Relaxed);
+        self.luck.load(Relaxed)
+    }
+
+    /// A seed for what a server has to draw for the attempt that is being polled: another one each time, and the same ones
+    /// in every run. `None` where it is nobody's.
+    pub(super) fn luck(&self) -> Option<u64> {
+        (self.tag() != NOBODY).then(|| self.luck.fetch_add(LUCK, Relaxed))
     }
 
     pub(super) fn now(&self) -> u64 {

@@ -124,10 +124,14 @@ fn a_thousand_timers_at_one_instant_all_fire_then() {
 async fn a_second_run_on_the_same_clock_is_like_the_first() {
     let sim = Simulation::new(1);
     let server = sim.server(Model::knee().work(Span::exponential(Duration::from_nanos(3_333_333))));
-    let service = Stack::new().timeout(MICROS(3300)).service(server);
-    let first = sim.load(Load::poisson(500.0)).run(service.clone(), |_| ()).await;
-    assert!(first.timed_out() + first.refused() > 0 && first.answered() > 0, "{first}");
-    assert_eq!(sim.load(Load::poisson(500.0)).run(service, |_| ()).await, first);
+    let hasty = Stack::new().timeout(MICROS(3300)).service(server.clone());
+    let first = sim.load(Load::poisson(500.0)).run(hasty.clone(), |_| ()).await;
+    assert!(first.refused_for(Reason::Timeout) > 0 && first.answered() > 0, "{first}");
+
+    let patient = Stack::new().service(server);
+    let between = sim.load(Load::even(300.0)).measure(SECS(0)..SECS(1)).run(patient, |_| ()).await;
+    assert_eq!(between.success(), 1.0, "it ends with an answer, and not with a timer");
+    assert_eq!(sim.load(Load::poisson(500.0)).run(hasty, |_| ()).await, first);
 }
 
 /// It wakes itself until the time is later, and the time became later only when nobody was awake.

@@ -90,3 +90,25 @@ fn a_closed_loop_has_no_more_in_flight_than_its_callers() {
     // Twelve callers that ask every 20 ms when 12 share 8 cores.
     assert!(report.requests() > 5000 && report.requests() < 8100, "{}", report.requests());
 }
+
+#[test]
+fn servers_and_reports_go_wherever_services_go() {
+    fn anywhere<T: Send + Sync + 'static>(_: &T) {}
+    let sim = Simulation::new(1);
+    let server = sim.server(Model::knee());
+    anywhere(&server);
+    anywhere(&tower::Service::<()>::call(&mut server.clone(), ()));
+    anywhere(&server.before(limit(1)));
+    anywhere(&sim);
+    anywhere(&bare(Model::knee(), Load::even(1.0), Client::new(), 1));
+}
+
+/// Many at once, on a thread each: what a bench or a search over settings does.
+#[test]
+fn simulations_on_threads_do_not_disturb_one_another() {
+    let alone = spike(3, 16);
+    let threads: Vec<_> = (0..3).map(|_| std::thread::spawn(|| spike(3, 16))).collect();
+    for thread in threads {
+        assert_eq!(thread.join().expect("it plays"), alone);
+    }
+}

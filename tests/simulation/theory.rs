@@ -145,18 +145,40 @@ fn those_who_hold_their_place_do_no_work() {
 
 #[test]
 fn a_refusal_that_costs_takes_its_time_from_the_others() {
-    let goodput = |cost: Duration| {
+    let goodput = |model: Model, cost: Duration| {
         simulate(async || {
             let sim = Simulation::new(1);
-            let server = sim.server(Model::cores(8).work(MS(10)).refusal_cost(cost));
+            let server = sim.server(model.work(MS(10)).refusal_cost(cost));
             let stack = Stack::new().bulkhead(crate::limit(16));
             sim.load(Load::poisson(4800.0)).run(stack.service(server), |_| ()).await.goodput()
         })
     };
-    assert!(goodput(Duration::ZERO) > 0.98);
-    // Of 8 cores: some 4000 refusals a second, 400 µs each, are 1.6 and leave 0.8.
-    let costly = goodput(Duration::from_micros(400));
-    assert!((costly - 0.79).abs() < 0.03, "{costly}");
-    // Eight cores that do nothing but refuse.
-    assert!(goodput(MS(2)) < 0.05);
+    for model in [Model::cores(8), Model::pool(8)] {
+        assert!(goodput(model.clone(), Duration::ZERO) > 0.98);
+        // Of 8 cores: some 4000 refusals a second, 400 µs each, are 1.6 and leave 0.8.
+        let costly = goodput(model.clone(), Duration::from_micros(400));
+        assert!((costly - 0.79).abs() < 0.03, "{costly}");
+        // Eight cores that do nothing but refuse.
+        assert!(goodput(model, MS(2)) < 0.05);
+    }
+}
+
+#[test]
+fn a_class_of_streams_holds_its_places_beside_the_others() {
+    let report = simulate(async || {
+        let sim = Simulation::new(1);
+        let service = Stack::new().service(sim.server(Model::cores(1).work(MS(10)).hold_of(1, SECS(3))));
+        sim.load(Load::even(20.0))
+            .to(service.clone(), |_| ())
+            .load(Load::even(10.0))
+            .classes([0.0, 1.0])
+            .client(patient())
+            .to(service, |_| ())
+            .play()
+            .await
+    });
+    let [others, streams] = report.loads() else { panic!("two loads") };
+    assert_eq!((others.latency(1.0), streams.latency(0.0), streams.latency(1.0)), (MS(10), SECS(3), SECS(3)));
+    assert_eq!(report.peak_in_flight(), 31);
+    assert_eq!((report.success(), report.wasted()), (1.0, 0.0));
 }

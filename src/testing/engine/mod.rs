@@ -2,12 +2,14 @@
 
 mod requests;
 mod stepper;
+mod timeouts;
 
 use std::sync::Arc;
 
 use slab::Slab;
+use tokio::runtime::{Handle, RuntimeMetrics};
 
-use self::stepper::Stepper;
+use self::{stepper::Stepper, timeouts::Timeouts};
 use super::{
     agenda::Agenda,
     attempts::{Attempts, Call},
@@ -69,11 +71,14 @@ pub(super) struct Engine<'a> {
     attempts: Attempts<'a>,
     requests: Slab<Request>,
     agenda: Agenda<Event>,
+    /// By load.
+    timeouts: Vec<Timeouts>,
     pub(super) tallies: Vec<Tally>,
     spent: Vec<Spent>,
     begun: u64,
     pub(super) cut_short: bool,
     clock: Stepper,
+    runtime: RuntimeMetrics,
 }
 
 /// Each load draws from sources of its own: its requests are the same whatever becomes of them.
@@ -100,11 +105,13 @@ impl<'a> Engine<'a> {
             attempts: Attempts::new(),
             requests: Slab::new(),
             agenda: Agenda::new(),
+            timeouts: plan.callers.iter().map(|_| Timeouts::default()).collect(),
             tallies: vec![tally.clone(); plan.callers.len()],
             spent: Vec::new(),
             begun: 0,
             cut_short: false,
             clock: Stepper::new(Arc::clone(&plan.world)),
+            runtime: Handle::current().metrics(),
             plan,
         }
     }
@@ -119,7 +126,7 @@ impl<'a> Engine<'a> {
         }
         loop {
             self.settle().await;
-            while let Some(event) = self.agenda.due(self.clock.now()).filter(|_| !self.is_too_much()) {
+            while let Some(event) = self.due().filter(|_| !self.is_too_much()) {
                 self.act(event);
                 self.settle().await;
             }
@@ -135,8 +142,8 @@ impl<'a> Engine<'a> {
     }
 
     fn is_over(&self) -> bool {
-        let all_done = self.clock.now() >= self.plan.end && self.requests.is_empty() && self.attempts.is_empty();
-        all_done || self.is_too_much()
+        let nothing_left = self.requests.is_empty() && self.attempts.is_empty() && self.agenda.next().is_none();
+        nothing_left || self.is_too_much()
     }
 
     /// Whether the run is cut short: a mistake in a number must not eat the machine.
@@ -144,10 +151,20 @@ impl<'a> Engine<'a> {
         self.begun >= MOST_ATTEMPTS || self.attempts.len() >= MOST_AT_ONCE
     }
 
+    /// What is due now: first what comes, then who gives up.
+    fn due(&mut self) -> Option<Event> {
+        let now = self.clock.now();
+        let gives_up = || self.timeouts.iter_mut().find_map(|timeouts| timeouts.due(now)).map(Event::Timeout);
+        self.agenda.due(now).or_else(gives_up)
+    }
+
     /// Goes to the next event, or to the next tick of tokio's timers if that is sooner.
     async fn step(&mut self) {
         let server = self.plan.servers.iter().filter_map(|server| server.next()).min();
-        let next = self.agenda.next().into_iter().chain(server).min().unwrap_or(u64::MAX);
+        let attempts = &self.attempts;
+        let timeout =
+            self.timeouts.iter_mut().filter_map(|timeouts| timeouts.next(|tag| attempts.is_under_way(tag))).min();
+        let next = self.agenda.next().into_iter().chain(server).chain(timeout).min().unwrap_or(u64::MAX);
         let stop = next.max(self.clock.now()).min(self.clock.tick()).min(self.plan.horizon);
         self.clock.go(stop).await;
         for server in &self.plan.servers {
@@ -158,7 +175,6 @@ impl<'a> Engine<'a> {
 
     /// Polls until nobody has anything to do at this instant.
     async fn settle(&mut self) {
-        let runtime = tokio::runtime::Handle::current();
         // One that wakes itself until the time is later would otherwise keep the time from becoming so.
         let mut patience = MOST_POLLS * (self.attempts.len() + 1);
         loop {
@@ -170,7 +186,7 @@ impl<'a> Engine<'a> {
                     self.done(&attempt, verdict);
                 }
             }
-            if runtime.metrics().num_alive_tasks() == 0 {
+            if self.runtime.num_alive_tasks() == 0 {
                 return;
             }
             // Tasks that the services have spawned have their turn too.

@@ -39,12 +39,13 @@ impl<'a> Engine<'a> {
         let timeout = nanos(from.client.timeout);
         let ends = self.clock.now().saturating_add(timeout);
         arrival.deadline = from.client.tells_deadline.then(|| self.clock.at(ends));
+        let luck = arrival.random.rotate_left(arrival.attempt);
         let call = (from.send)(arrival);
-        let tag = self.attempts.begin(request, ((*caller).min(255) as u8, arrival.class), self.clock.now(), call);
+        let tag = self.attempts.begin(request, ((*caller).min(255) as u8, arrival.class), luck, self.clock.now(), call);
         self.begun += 1;
         self.tallies[*caller].begin(self.clock.now());
         if ends < u64::MAX {
-            self.agenda.add(ends, Event::Timeout(tag));
+            self.timeouts[*caller].add(ends, tag);
         }
     }
 

@@ -79,7 +79,8 @@ impl Report {
 
     /// How many requests a perfect server of the same capacity could have answered in the window: the fluid optimum of
     /// the very requests that came, retries aside. It works whenever there is work, at the best speed of the model, and
-    /// a request may wait as long as its client waits for an attempt.
+    /// a request may wait as long as its client waits for an attempt. Delays and failures that are part of the model are
+    /// not held against it.
     pub const fn best(&self) -> f64 {
         self.best
     }

@@ -85,9 +85,7 @@ impl Comparison<'_> {
                 (report.classes().len() > 1 && came > 0).then(|| percent(report.success_of_class(class as u8)))
             });
         }
-        row("    of all tenants but 0", &|report| {
-            (report.tenants().len() > 1).then(|| percent(report.success_of_the_quiet()))
-        });
+        row("    of all tenants but 0", &|report| noisy(report).then(|| percent(report.success_of_the_quiet())));
         row("attempts", &|report| Some(count(report.attempts())));
         row("  a request", &|report| Some(format!("{:.2}", report.attempts_per_request())));
         row("  answered", &|report| Some(count(report.answered())));
@@ -136,6 +134,13 @@ impl Comparison<'_> {
 const WIDTH: usize = 60;
 
 const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// Whether tenant 0 sends more than twice as much as others do.
+fn noisy(report: &Report) -> bool {
+    let [noisy, others @ ..] = report.tenants() else { return false };
+    let sum: u64 = others.iter().map(|other| other.0).sum();
+    sum > 0 && noisy.0.saturating_mul(others.len() as u64) > sum.saturating_mul(2)
+}
 
 fn some(number: u64) -> Cell {
     (number > 0).then(|| count(number))

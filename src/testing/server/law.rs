@@ -60,14 +60,11 @@ impl Law {
         }
     }
 
-    /// By how much a second of work for something else, on one core, sets each of `jobs` jobs back.
+    /// By how much a second of work for something else sets each of `jobs` jobs back: as much as they do while the whole
+    /// server, at its best, does a second of work.
     pub(super) fn set_back(self, jobs: usize) -> f64 {
-        let cores = match self {
-            Self::Cores { cores, .. } | Self::Cliff { cores, .. } => cores,
-            Self::Pool { workers } => workers,
-            Self::Usl { .. } => 1,
-        };
-        if cores == 0 { 0.0 } else { self.each(jobs) / f64::from(cores) }
+        let peak = self.peak();
+        if peak > 0.0 { self.each(jobs) / peak } else { 0.0 }
     }
 }
 

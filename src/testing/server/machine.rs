@@ -266,3 +266,6 @@ const FUZZ: f64 = 1e-3;
 fn reciprocal(scale: f64) -> f64 {
     if scale > 0.0 { 1.0 / scale } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,7 @@ pub(super) struct Place {
 }
 
 struct Inside {
+    /// For requests that come from nobody's attempt.
     chance: Chance,
     machine: Machine,
     /// By job.
@@ -87,6 +88,8 @@ impl Server {
             let tag = place.world.tag();
             let mut inside = place.inside.lock();
             let Inside { chance, machine, .. } = &mut *inside;
+            let own = place.world.luck().map(|luck| Chance::seeded(luck ^ place.seed));
+            let chance = own.as_ref().unwrap_or(chance);
             let task = machine.model().draw(world::class_of(tag), now, &mut || chance.draw());
             machine.arrive(now, tag, task)
         });

@@ -29,6 +29,8 @@ pub struct Model {
     pub(super) delay_first: bool,
     pub(super) delay_scale: Curve,
     holders: Option<(f64, Span)>,
+    /// By class, for those of whose requests all hold.
+    hold_of: Vec<(u8, Span)>,
     pub(super) speed: Curve,
     failures: Curve,
     pub(super) cancels: bool,
@@ -83,6 +85,7 @@ impl Model {
             delay_first: false,
             delay_scale: Curve::constant(1.0),
             holders: None,
+            hold_of: Vec::new(),
             speed: Curve::constant(1.0),
             failures: Curve::constant(0.0),
             cancels: false,
@@ -156,9 +159,18 @@ impl Model {
         self
     }
 
-    /// Lets a share of the requests keep its place for a while without any work: streams, long polls.
+    /// Lets a share of the requests keep its place for a while without any work: streams, long polls. Their clients give
+    /// them up as they do others; for more patient ones, see [`hold_of`](Self::hold_of).
     pub fn holders(mut self, share: f64, hold: impl Into<Span>) -> Self {
         self.holders = Some((share, hold.into()));
+        self
+    }
+
+    /// Lets all requests of `class` keep their place for so long without any work. With a load of their own, their clients
+    /// can be as patient as those of streams are. The last word for a class counts.
+    pub fn hold_of(mut self, class: u8, hold: impl Into<Span>) -> Self {
+        self.hold_of.retain(|(known, _)| *known != class);
+        self.hold_of.push((class, hold.into()));
         self
     }
 
@@ -207,9 +219,12 @@ impl Model {
 
     /// The mean work of a request, in seconds.
     pub(super) fn mean_work(&self, class: Option<u8>, at: u64) -> f64 {
+        if class.is_some_and(|class| of_class(&self.hold_of, class).is_some()) {
+            return 0.0;
+        }
         let working = 1.0 - self.holders.map_or(0.0, |(share, _)| if share > 0.0 { share.min(1.0) } else { 0.0 });
         working
-            * match (class.and_then(|class| self.of_class(class)), &self.mix) {
+            * match (class.and_then(|class| of_class(&self.work_of, class)), &self.mix) {
                 (Some(own), _) => own.mean_secs(),
                 (None, Some((share, other))) => {
                     let share = share.at(Duration::from_nanos(at)).min(1.0);
@@ -223,13 +238,16 @@ impl Model {
     pub(super) fn draw(&self, class: u8, at: u64, random: Draw<'_>) -> Task {
         let at = Duration::from_nanos(at);
         let mut task = Task { fails: unit(random()) < self.failures.at(at), ..Task::default() };
-        if let Some((share, hold)) = self.holders
-            && unit(random()) < share
-        {
+        let holds = match (of_class(&self.hold_of, class), self.holders) {
+            (Some(hold), _) => Some(hold),
+            (None, Some((share, hold))) if unit(random()) < share => Some(hold),
+            _ => None,
+        };
+        if let Some(hold) = holds {
             task.hold = hold.draw(random);
             return task;
         }
-        let work = match (self.of_class(class), &self.mix) {
+        let work = match (of_class(&self.work_of, class), &self.mix) {
             (Some(own), _) => own,
             (None, Some((share, other))) if unit(random()) < share.at(at) => *other,
             _ => self.work,
@@ -238,10 +256,10 @@ impl Model {
         task.delay = self.delay.map_or(0.0, |delay| delay.draw(random));
         task
     }
+}
 
-    fn of_class(&self, class: u8) -> Option<Span> {
-        self.work_of.iter().find(|(known, _)| *known == class).map(|(_, work)| *work)
-    }
+fn of_class(spans: &[(u8, Span)], class: u8) -> Option<Span> {
+    spans.iter().find(|(known, _)| *known == class).map(|(_, span)| *span)
 }
 
 /// Seconds from nanoseconds, for what is reckoned in both.
