@@ -314,6 +314,24 @@ fn whoever_waits_is_seen_by_whoever_gives_back() {
     });
 }
 
+/// The same, and one place.
+#[test]
+fn whoever_waits_in_a_surge_queue_is_seen_by_whoever_gives_back() {
+    let settings = surge_queue::Settings::new().try_with_burst(Duration::MAX).expect("valid");
+    let queue = SurgeQueue::new(settings).in_front_of(Fixed::try_new(1).expect("valid"));
+    let service = Stack::new().surge_queue(queue).service(service_fn(|(): ()| async { Ok::<_, io::Error>(()) }));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let mut service = service.clone();
+            scope.spawn(move || {
+                for _ in 0..400_000 {
+                    assert!(drive(service.call(()), u32::MAX).expect("answered").is_ok());
+                }
+            });
+        }
+    });
+}
+
 /// A snapshot in the middle of a resize saw the new capacity and the old count of what was free.
 #[test]
 fn a_bulkhead_that_nobody_uses_is_not_in_use_while_it_is_resized() {

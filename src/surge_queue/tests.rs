@@ -192,6 +192,19 @@ impl Flood {
     }
 }
 
+/// After an outage the room knows of nothing but that nothing ended. It has to find out that calls end again.
+#[test]
+fn whoever_is_first_in_line_may_wait_however_long_that_is_foretold_to_take() {
+    let mut room = Room::<()>::new(Settings::new());
+    room.learn(8, None);
+    room.drain.suppose(0.001);
+    let arrival = Arrival { class: 1, tenant: None, deadline: START.after(Duration::from_secs(2)), now: START };
+    let first = room.arrive(&arrival).expect("first in line");
+    assert_eq!(room.arrive(&arrival).expect_err("second").reason, Reason::WaitTooLong);
+    assert_eq!(room.next(START), Some(Next::Turn(first.ticket)));
+    assert!(room.lines.get(first.ticket).until <= START.after(Duration::from_millis(1500)), "but not for ever");
+}
+
 /// Everything about one waiter, for a model that searches through a list.
 #[derive(Clone, Debug)]
 struct Known {
