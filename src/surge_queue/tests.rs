@@ -18,12 +18,15 @@ const SERVERS: u32 = 8;
 const WORK: f64 = 10e6;
 const CAPACITY: f64 = 800.0;
 
+/// So much of something, at so many seconds.
+type Course = fn(f64) -> f64;
+
 /// What comes, and how it is served.
 struct World {
     /// So many times the capacity come, at so many seconds.
-    load: fn(f64) -> f64,
+    load: Course,
     /// So many times as long as usual a call takes that begins then.
-    slow: fn(f64) -> f64,
+    slow: Course,
     /// Nothing ends in between these two seconds.
     stop: (f64, f64),
     /// Whose a request is, by chance.
@@ -121,9 +124,19 @@ fn nobody_is_refused_at_half_the_capacity() {
     assert!(fates.iter().all(|fate| !fate.refused));
 }
 
+/// Where nobody would have to be, few are.
+#[test]
+fn few_are_turned_away_below_the_capacity() {
+    let loads: [(Course, f64); 2] = [(|_| 0.7, 99.5), (|_| 0.9, 96.0)];
+    for (load, most) in loads {
+        let served = percent_served(&among(&World { load, ..STEADY }.run(), 0.0, 3.8, |_| true));
+        assert!(served >= most, "{served} % served at {} times the load", load(0.0));
+    }
+}
+
 #[test]
 fn the_capacity_is_used_up_and_the_critical_are_served_at_any_load() {
-    let loads: [(fn(f64) -> f64, f64); 5] =
+    let loads: [(Course, f64); 5] =
         [(|_| 1.0, 99.9), (|_| 1.2, 99.9), (|_| 2.0, 99.9), (|_| 5.0, 99.9), (|_| 10.0, 92.0)];
     for (load, critical) in loads {
         let (times, fates) = (load(0.0), World { load, ..STEADY }.run());
@@ -139,7 +152,7 @@ fn the_capacity_is_used_up_and_the_critical_are_served_at_any_load() {
 
 #[test]
 fn most_who_cannot_be_served_are_told_on_arrival() {
-    let loads: [fn(f64) -> f64; 3] = [|_| 2.0, |_| 5.0, |_| 10.0];
+    let loads: [Course; 3] = [|_| 2.0, |_| 5.0, |_| 10.0];
     for load in loads {
         let fates = among(&World { load, ..STEADY }.run(), 1.0, 3.8, |fate| fate.served.is_none());
         let told = fates.iter().filter(|fate| fate.refused).count() as f64 * 100.0 / fates.len() as f64;
