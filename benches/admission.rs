@@ -3,7 +3,11 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use plimsoll::Stack;
+use plimsoll::{
+    Stack,
+    limit::Fixed,
+    surge_queue::{self, SurgeQueue},
+};
 use support::*;
 use tower::{Service, ServiceBuilder};
 
@@ -27,6 +31,9 @@ fn admission(criterion: &mut Criterion) {
     measure(criterion, "tower concurrency limit", ServiceBuilder::new().concurrency_limit(1000).service(Inner));
     let shed = ServiceBuilder::new().load_shed().concurrency_limit(1000).service(Inner);
     measure(criterion, "tower concurrency limit, shedding", shed);
+
+    let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(Fixed::try_new(1000).expect("not zero"));
+    measure(criterion, "surge queue, fixed limit", Stack::new().surge_queue(queue).service(Inner));
 
     measure(criterion, "timeout", Stack::new().timeout(SECOND).service(Inner));
     measure(criterion, "tower timeout", ServiceBuilder::new().timeout(SECOND).service(Inner));

@@ -522,6 +522,8 @@ mod the_second_lane {
         let _held = pending(&mut service, [ask(0)]);
         let refused = refusal(service.call(Ask { left: Some(30 * MILLI), ..ask(1) }).await);
         assert_eq!(refused.reason(), Reason::DeadlineExceeded);
+        let late = Ask { left: Some(Duration::ZERO), ..ask(2) };
+        assert_eq!(super::refused(&mut service, late).reason(), Reason::DeadlineUnreachable);
         let lane = handle.snapshot().surge.expect("there is one");
         assert_eq!((lane.in_use, lane.demoted), (0, 0));
     }

@@ -220,7 +220,10 @@ mod tests {
         let mut drain = Drain::new();
         drain.wait(true, at(0));
         (0..5000).for_each(|now| drain.pass(at(now)));
-        assert_eq!(drain.rate(), None);
+        drain.end(at(5000));
+        drain.pass(at(5001));
+        assert_eq!(drain.rate(), None, "one in five seconds is how it begins");
+        assert!(drained(&mut drain, 5001, 5100, 2) > 5.0);
     }
 
     #[test]
