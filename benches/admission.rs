@@ -4,7 +4,9 @@ mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use plimsoll::{
-    Stack, load_shed,
+    Stack,
+    limit::Fixed,
+    load_shed,
     surge_queue::{self, SurgeQueue},
 };
 use support::*;
@@ -40,7 +42,7 @@ fn admission(criterion: &mut Criterion) {
 
     measure(criterion, "load shed", Stack::new().load_shed(load_shed::Settings::new()).service(Inner));
     let queue = || SurgeQueue::new(surge_queue::Settings::new());
-    let fixed = || plimsoll::limit::Fixed::try_new(1000).expect("not zero");
+    let fixed = || Fixed::try_new(1000).expect("not zero");
     measure(
         criterion,
         "surge queue, fixed limit",

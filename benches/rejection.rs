@@ -5,7 +5,15 @@ mod support;
 use std::{convert::Infallible, future::Future, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use plimsoll::{Stack, circuit_breaker::CircuitBreaker, clock, timeout::TimeoutLayer};
+use plimsoll::{
+    Stack,
+    circuit_breaker::CircuitBreaker,
+    clock::{self, Moment},
+    gate::Ending,
+    limit::{Fixed, Limit},
+    surge_queue::{self, SurgeQueue},
+    timeout::TimeoutLayer,
+};
 use support::*;
 use tower::{Service, ServiceBuilder, service_fn};
 
@@ -18,10 +26,44 @@ fn hang(_: u64) -> impl Future<Output = Result<u64, Infallible>> {
     std::future::pending()
 }
 
+/// A limit of one, whose place is taken for a long time.
+struct Taken;
+
+impl Limit for Taken {
+    type Permit = ();
+
+    fn take(&self, _: &Moment) -> Option<()> {
+        None
+    }
+
+    fn take_anyway(&self, _: &Moment) {}
+
+    fn put_back(&self, (): (), _: Ending, _: &Moment) {}
+
+    fn limit(&self) -> u32 {
+        1
+    }
+
+    fn latency(&self) -> Option<Duration> {
+        Some(1000 * SECOND)
+    }
+}
+
 fn rejection(criterion: &mut Criterion) {
     let mut full = Stack::new().bulkhead(limit(1)).service(service_fn(hang));
     let _held = full.call(0);
     measure(criterion, "bulkhead full", full.clone());
+
+    // One waits, and it would take a thousand seconds for each: all others are told so.
+    let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(Taken);
+    let mut foretelling = Stack::new().surge_queue(queue).service(Inner);
+    let _waits = foretelling.call(0);
+    measure(criterion, "surge queue, wait foretold", foretelling.clone());
+    let narrow = surge_queue::Settings::new().try_with_burst(Duration::MAX).and_then(|set| set.try_with_max_waiting(1));
+    let queue = SurgeQueue::new(narrow.expect("valid")).in_front_of(Fixed::try_new(1).expect("not zero"));
+    let mut packed = Stack::new().surge_queue(queue).service(service_fn(hang));
+    let _waits_too = (packed.call(0), packed.call(0));
+    measure(criterion, "surge queue full", packed.clone());
 
     let mut shedding = ServiceBuilder::new().load_shed().concurrency_limit(1).service(service_fn(hang));
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());

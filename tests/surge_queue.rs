@@ -256,8 +256,11 @@ mod who_may_wait {
 
     /// Behind it, one call at a time takes 10 ms; so much was seen of it.
     macro_rules! measured {
-        () => {{
-            let queue = asking!(settings(), 1);
+        () => {
+            measured!(asking!(settings(), 1))
+        };
+        ($queue:expr) => {{
+            let queue = $queue;
             let handle = queue.handle();
             let (inner, callee) = Mock::new(|_, ask: &Ask| Reply::ok(ask.id).after(10 * MILLI));
             let mut service = Stack::new().surge_queue(queue).service(inner);
@@ -302,6 +305,26 @@ mod who_may_wait {
         let (mut first, mut second) = (task::spawn(service.call(ask(0))), task::spawn(service.call(ask(1))));
         assert_pending!(first.poll());
         assert_pending!(second.poll());
+    }
+
+    /// Most of a flood is refused without a look at who waits; but not once that cannot be right any more.
+    #[tokio::test(start_paused = true)]
+    async fn is_told_without_a_look_only_as_long_as_that_is_right() {
+        let (mut service, _, handle) = measured!(SurgeQueue::new(settings()).in_front_of(fixed(1)));
+        let wait = handle.snapshot().foretold_wait[1].expect("measured");
+        assert!(wait > 9 * MILLI && wait < 11 * MILLI, "{wait:?}");
+        let held = pending(&mut service, [ask(0)]);
+        let calls: Vec<_> = (0..40).map(|id| service.call(ask(id))).collect();
+        let wait = handle.snapshot().foretold_wait[1].expect("measured");
+        assert!(wait > 90 * MILLI && wait < 120 * MILLI, "without tenants it is behind all: {wait:?}");
+        let full = waiting(&handle);
+        assert_eq!(refused(&mut service, ask(41)).reason(), Reason::WaitTooLong);
+        // All leave but the one under way, in no time.
+        drop(calls);
+        assert!(full >= 8 && waiting(&handle) == 0);
+        let again = pending(&mut service, [ask(42)]);
+        assert_eq!(waiting(&handle), 1);
+        drop((again, held));
     }
 
     #[tokio::test(start_paused = true)]
@@ -491,6 +514,18 @@ mod the_second_lane {
         assert_eq!(handle.snapshot().waiting, [0, 1, 0, 0]);
         assert_eq!(handle.snapshot().surge.expect("there is one").waiting, [0, 1, 0, 0]);
         drop(calls);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn takes_nobody_whose_deadline_has_come() {
+        let (mut service, _, handle) = behind!(asking!(settings().with_surge(surge(1)), 1));
+        let _held = pending(&mut service, [ask(0)]);
+        let refused = refusal(service.call(Ask { left: Some(30 * MILLI), ..ask(1) }).await);
+        assert_eq!(refused.reason(), Reason::DeadlineExceeded);
+        let late = Ask { left: Some(Duration::ZERO), ..ask(2) };
+        assert_eq!(super::refused(&mut service, late).reason(), Reason::DeadlineUnreachable);
+        let lane = handle.snapshot().surge.expect("there is one");
+        assert_eq!((lane.in_use, lane.demoted), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]

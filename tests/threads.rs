@@ -314,6 +314,31 @@ fn whoever_waits_is_seen_by_whoever_gives_back() {
     });
 }
 
+/// Two threads and one place, which is put back just when the other looks for it. Each calls once a round, so that nobody
+/// comes later and finds whoever was forgotten.
+#[test]
+fn whoever_waits_in_a_surge_queue_is_seen_by_whoever_gives_back() {
+    let settings = surge_queue::Settings::new().try_with_burst(Duration::MAX).expect("valid");
+    let queue = SurgeQueue::new(settings).in_front_of(Fixed::try_new(1).expect("valid"));
+    let service = Stack::new().surge_queue(queue).service(service_fn(|spins: usize| async move {
+        (0..spins).for_each(|_| hint::spin_loop());
+        Ok::<_, io::Error>(())
+    }));
+    let round = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for thread in 0..2 {
+            let (mut service, mut rng, round) = (service.clone(), Rng::new(thread + 1), &round);
+            scope.spawn(move || {
+                for number in 1..=100_000 {
+                    round.fetch_add(1, SeqCst);
+                    spin_while(|| round.load(SeqCst) < 2 * number);
+                    assert!(drive(service.call(rng.below(64)), u32::MAX).expect("answered").is_ok());
+                }
+            });
+        }
+    });
+}
+
 /// A snapshot in the middle of a resize saw the new capacity and the old count of what was free.
 #[test]
 fn a_bulkhead_that_nobody_uses_is_not_in_use_while_it_is_resized() {

@@ -16,9 +16,13 @@ const CLASSES: usize = Priority::ALL.len();
 const SLOT: u64 = 50 * MILLI;
 /// So many calls at least make a measurement, for callees so slow that a slot sees none…
 const ENOUGH: u32 = 4;
-/// …but it does not take longer than this; and a callee that stood still for no longer than this has paused, to
-/// collect garbage, say. That tells nothing about how fast it goes on.
-const PAUSE: u64 = 300 * MILLI;
+/// …but it does not take longer than this, once it has seen one.
+const LONGEST: u64 = 300 * MILLI;
+/// A callee that stands still for longer than chance explains (where so many calls should have ended: once in fifty times)
+/// has stopped: to collect garbage, to fail over. That tells nothing about how fast it goes on, only that it may not for a
+/// while: for each measurement without an end, the rate is held to be half of what it was, until a call ends again.
+const STOPPED: f64 = 4.0;
+const HALT: f64 = 0.5;
 /// How much a measurement counts against those before it.
 const WEIGHT: f64 = 0.3;
 /// Whatever comes of more important classes, so much of the rate is left for the others: where a guess would be "never",
@@ -32,6 +36,8 @@ const SECOND: f64 = 1e9;
 pub(super) struct Drain {
     /// Calls that end a second, while somebody waits.
     rate: Option<f64>,
+    /// What is left of that while the callee has stopped; else 1.
+    halt: f64,
     /// Requests of each class that come a second, while somebody waits.
     comes: [f64; CLASSES],
     /// Whether somebody waits, and until when time has been counted.
@@ -43,8 +49,8 @@ pub(super) struct Drain {
     came: [u32; CLASSES],
     /// The last time that a call ended, or a measurement did.
     last: Instant,
-    /// Whether a pause was left out of this measurement. One is an exception; with a second one it is the rule.
-    paused: bool,
+    /// Whether a stop was left out of this measurement. One is an exception; with a second one it is the rule.
+    stopped: bool,
 }
 
 impl Drain {
@@ -52,6 +58,7 @@ impl Drain {
         let never = Instant::from_nanos(0);
         Self {
             rate: None,
+            halt: 1.0,
             comes: [0.0; CLASSES],
             busy: false,
             counted: never,
@@ -59,7 +66,7 @@ impl Drain {
             ended: 0,
             came: [0; CLASSES],
             last: never,
-            paused: false,
+            stopped: false,
         }
     }
 
@@ -70,9 +77,15 @@ impl Drain {
         }
         self.time = self.time.saturating_add(nanos(now.since(self.counted)));
         self.counted = self.counted.max(now);
-        let full = self.time >= PAUSE || self.time >= SLOT && self.ended >= ENOUGH;
-        if full && !self.is_pause(now) {
+        let full = self.time >= SLOT && self.ended >= ENOUGH || self.time >= LONGEST && self.ended > 0;
+        let stopped = !self.stopped && self.is_stopped(now);
+        if full && !stopped {
             self.measure();
+            self.last = now;
+        } else if self.time >= LONGEST && stopped {
+            // What ended before it stopped is forgotten with it.
+            self.halt *= HALT;
+            self.begin();
             self.last = now;
         }
     }
@@ -80,6 +93,10 @@ impl Drain {
     /// Whether somebody waits from `now` on.
     pub(super) fn wait(&mut self, busy: bool, now: Instant) {
         if busy && !self.busy {
+            // Nobody has waited for so long: whatever came before, less comes now.
+            let slots = nanos(now.since(self.counted)) as f64 / SLOT as f64;
+            let left = (1.0 - WEIGHT).powf(slots);
+            self.comes.iter_mut().for_each(|rate| *rate *= left);
             self.counted = now;
             self.last = now;
         }
@@ -91,10 +108,11 @@ impl Drain {
         if !self.busy {
             return;
         }
-        if self.is_pause(now) {
+        if !self.stopped && self.is_stopped(now) {
             self.time = self.time.saturating_sub(nanos(now.since(self.last)));
-            self.paused = true;
+            self.stopped = true;
         }
+        self.halt = 1.0;
         self.last = now;
         self.ended = self.ended.saturating_add(1);
     }
@@ -108,6 +126,11 @@ impl Drain {
 
     /// Calls that end a second while somebody waits, if that is known.
     pub(super) fn rate(&self) -> Option<f64> {
+        self.rate.map(|rate| rate * self.halt)
+    }
+
+    /// The same as it was before the callee stopped, if it has: how long a call takes is not to be told from a stop.
+    pub(super) fn steady_rate(&self) -> Option<f64> {
         self.rate
     }
 
@@ -121,29 +144,32 @@ impl Drain {
     /// What of the rate is left to a class, by those before it.
     pub(super) fn left_for(&self, class: usize) -> Option<f64> {
         let before: f64 = self.comes[..class].iter().sum();
-        self.rate.map(|rate| (rate - before).max(LEFT_OVER * rate))
+        self.rate().map(|rate| (rate - before).max(LEFT_OVER * rate))
     }
 
-    /// Whether the callee pauses: it has stood still for as long as a slot, longer than chance explains (once in fifty
-    /// times), and not for so long that it would be more than a pause.
-    fn is_pause(&self, now: Instant) -> bool {
+    /// Whether the callee has stopped, as far as can be told.
+    fn is_stopped(&self, now: Instant) -> bool {
         let still = nanos(now.since(self.last));
-        let awaited = self.rate.unwrap_or(0.0) * still as f64 / SECOND;
-        !self.paused && awaited > 4.0 && (SLOT..PAUSE).contains(&still)
+        still >= SLOT && self.rate.unwrap_or(0.0) * still as f64 / SECOND > STOPPED
     }
 
     fn measure(&mut self) {
         let per_second = |count: u32| f64::from(count) * SECOND / self.time as f64;
         let mix = |before: f64, count: u32| before + WEIGHT * (per_second(count) - before);
+        // The first time it may just begin: then a few do not tell.
         self.rate = match self.rate {
             Some(rate) => Some(mix(rate, self.ended)),
-            // As long as nothing ended it may be slow, or just begin.
-            None => Some(per_second(self.ended)).filter(|&rate| rate > 0.0),
+            None => Some(per_second(self.ended)).filter(|_| self.ended >= ENOUGH),
         };
         for (rate, came) in self.comes.iter_mut().zip(self.came) {
             *rate = mix(*rate, came);
         }
-        (self.time, self.ended, self.came, self.paused) = (0, 0, [0; CLASSES], false);
+        self.begin();
+    }
+
+    /// Another measurement begins.
+    fn begin(&mut self) {
+        (self.time, self.ended, self.came, self.stopped) = (0, 0, [0; CLASSES], false);
     }
 }
 
@@ -194,7 +220,10 @@ mod tests {
         let mut drain = Drain::new();
         drain.wait(true, at(0));
         (0..5000).for_each(|now| drain.pass(at(now)));
-        assert_eq!(drain.rate(), None);
+        drain.end(at(5000));
+        drain.pass(at(5001));
+        assert_eq!(drain.rate(), None, "one in five seconds is how it begins");
+        assert!(drained(&mut drain, 5001, 5100, 2) > 5.0);
     }
 
     #[test]
@@ -221,11 +250,11 @@ mod tests {
         assert!(drained(&mut drain, 1000, 1500, 5) < 250.0);
         let mut drain = Drain::new();
         drained(&mut drain, 0, 1000, 15);
-        assert!(drained(&mut drain, 1000, 3000, 80) < 20.0, "each gap is as long as a pause");
+        assert!(drained(&mut drain, 1000, 3000, 80) < 20.0, "each gap is as long as a stop");
     }
 
     #[test]
-    fn a_pause_tells_nothing_about_how_fast_it_goes_on() {
+    fn a_stop_tells_nothing_about_how_fast_it_goes_on() {
         let mut drain = Drain::new();
         drained(&mut drain, 0, 1000, 2);
         for now in 1000..1200 {
@@ -236,14 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_stop_slows_it_and_it_recovers() {
+    fn a_long_stop_is_seen_and_forgotten_when_it_ends() {
         let mut drain = Drain::new();
         drained(&mut drain, 0, 1000, 2);
         for now in 1000..3000 {
             drain.pass(at(now));
         }
         assert!(drain.rate().expect("known") < 100.0);
-        close(drained(&mut drain, 3000, 4000, 2), 500.0);
+        close(drained(&mut drain, 3000, 3002, 2), 500.0);
     }
 
     #[test]

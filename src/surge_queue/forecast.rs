@@ -116,7 +116,7 @@ impl<T> Room<T> {
         match self.settings.max_waiting {
             Some(places) => f64::from(places.get()),
             None => {
-                let burst = BURSTS * self.drain.rate().unwrap_or(0.0) * self.bridge() / 1e9;
+                let burst = BURSTS * self.drain.steady_rate().unwrap_or(0.0) * self.bridge() / 1e9;
                 PLACES.max(TIMES_LIMIT * f64::from(self.limit)).max(burst).min(MOST)
             }
         }
@@ -130,7 +130,7 @@ impl<T> Room<T> {
     /// How long a call takes: by the limit, else by Little's law. That cannot tell a slow callee from one that has
     /// stopped, so it is not believed without end.
     fn latency(&self) -> Option<f64> {
-        let little = || Some(drain::wait(u64::from(self.limit), self.drain.rate()?).min(LITTLE));
+        let little = || Some(drain::wait(u64::from(self.limit), self.drain.steady_rate()?).min(LITTLE));
         self.latency.or_else(little)
     }
 

@@ -124,8 +124,9 @@
 //! ```
 //! * **How long it would wait** is how many are served before it, by how many calls end a second less those that more
 //!   important requests take. Both are counted only in time with waiters, in slots of 50 ms of it, and averaged over about
-//!   three: so it costs nothing while all is well, and a callee with little to do is not taken for a slow one. As long as
-//!   nothing is known, it is optimistic.
+//!   three: so it costs nothing while all is well, and a callee with little to do is not taken for a slow one. One that
+//!   stands still for longer than chance explains is held to be slower and slower, until a call ends; then what was known
+//!   before holds again. As long as nothing is known, it is optimistic.
 //! * **How long it may wait** is a burst, or three quarters of a call where that is longer. Once the queue has been standing
 //!   for 100 ms, it is a tenth of that; for tenants with up to three waiting, three tenths; for the critical, all of it. Of
 //!   the time to its deadline a request spends at most 15 % here. Nobody waits for longer than two bursts, whatever was

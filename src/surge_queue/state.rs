@@ -109,14 +109,14 @@ impl<L, P> State<L, P> {
             return None;
         }
         let ticket = door.came.fetch_add(1, Relaxed);
-        let after = self.spread(Duration::from_nanos(door.retry_after.load(Relaxed)), ticket);
+        let after = self.spread(door.retry_after.load(Relaxed), ticket);
         Some(Rejection::new(Reason::WaitTooLong, self.name).with_retry_after(after))
     }
 
     pub(super) fn rejection(&self, reason: Reason, retry_after: Option<Duration>) -> Rejection {
         let rejection = Rejection::new(reason, self.name);
         let Some(after) = retry_after else { return rejection };
-        rejection.with_retry_after(self.spread(after, self.refusals.fetch_add(1, Relaxed)))
+        rejection.with_retry_after(self.spread(nanos(after), self.refusals.fetch_add(1, Relaxed)))
     }
 
     /// What was decided for a moment ahead holds no longer.
@@ -126,9 +126,10 @@ impl<L, P> State<L, P> {
 
     /// Up to half as much again: those who are refused together should not come back together. Multiples of the golden
     /// ratio, from a start by chance, are spread as evenly as can be, and cost one multiplication.
-    fn spread(&self, after: Duration, ticket: u32) -> Duration {
+    #[inline]
+    fn spread(&self, after: u64, ticket: u32) -> Duration {
         let random = self.salt.load(Relaxed).wrapping_add(u64::from(ticket).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        after.saturating_add(Duration::from_nanos(scaled(random, nanos(after) / 2)))
+        Duration::from_nanos(after.saturating_add(scaled(random, after / 2)))
     }
 }
 

@@ -13,116 +13,150 @@ use crate::{chance::Chance, clock::Instant, rejection::Reason};
 
 const START: Instant = Instant::from_nanos(1 << 62);
 
-/// Eight servers of 10 ms, clients of three classes that come at random: a second of warming up, and three that
-/// are looked at. How many of each class came, were served in time, and were told on arrival that they would not be.
-struct Report {
-    came: [u32; 3],
-    served: [u32; 3],
-    refused: [u32; 3],
-    /// The longest wait of any who was served.
-    longest: Duration,
+/// Eight servers of 10 ms, behind a limit of eight: 800 a second, all in all.
+const SERVERS: u32 = 8;
+const WORK: f64 = 10e6;
+const CAPACITY: f64 = 800.0;
+
+/// So much of something, at so many seconds.
+type Course = fn(f64) -> f64;
+
+/// What comes, and how it is served.
+struct World {
+    /// So many times the capacity come, at so many seconds.
+    load: Course,
+    /// So many times as long as usual a call takes that begins then.
+    slow: Course,
+    /// Nothing ends in between these two seconds.
+    stop: (f64, f64),
+    /// Whose a request is, by chance.
+    tenant: fn(u64) -> Option<u64>,
+    seconds: f64,
 }
 
-fn overload(times: f64, tenants: impl Fn(u64) -> Option<u64>) -> Report {
-    let (chance, mut room) = (Chance::seeded(7), Room::<usize>::new(Settings::new()));
-    let share = |draw: u64| draw as f64 / u64::MAX as f64;
-    let exponential = |mean: f64| -mean * (1.0 - share(chance.draw()).min(0.999_999)).ln();
-    let (mut now, mut free) = (START, 8);
-    let mut ends = BinaryHeap::new();
-    let mut next = now;
-    let mut came = [0; 3];
-    let zero = [0; 3];
-    let mut report = Report { came: zero, served: zero, refused: zero, longest: Duration::ZERO };
-    while now < START.after(Duration::from_secs(4)) {
-        let ended = ends.peek().is_some_and(|&Reverse(end)| end <= next);
-        now = if ended { ends.pop().map_or(now, |Reverse(end)| end) } else { next };
-        room.learn(8, None);
-        room.drain.pass(now);
-        let measured = now > START.after(Duration::from_secs(1));
-        let work = |exponential: f64| now.after(drain::duration(exponential));
-        if ended {
-            room.drain.end(now);
-            free += 1;
-        } else {
-            next = now.after(drain::duration(exponential(1e9 / 800.0 / times)));
-            let class = match share(chance.draw()) {
-                share if share < 0.1 => 0,
-                share if share < 0.7 => 1,
-                _ => 2,
-            };
-            report.came[class] += u32::from(measured);
-            came[class] += 1;
-            room.came(class, came[class]);
-            let tenant = tenants(chance.draw());
-            if free > 0 && room.waiting() == 0 {
-                free -= 1;
-                ends.push(Reverse(work(exponential(1e7))));
-                report.served[class] += u32::from(measured);
+const STEADY: World = World { load: |_| 1.0, slow: |_| 1.0, stop: (0.0, 0.0), tenant: |_| None, seconds: 4.0 };
+
+/// What became of one request.
+#[derive(Clone, Copy, Debug)]
+struct Fate {
+    came: f64,
+    class: usize,
+    tenant: Option<u64>,
+    /// How long it waited until it was served.
+    served: Option<Duration>,
+    refused: bool,
+}
+
+impl World {
+    /// Clients that come at random, one in ten of them critical and three in ten sheddable; nobody tries again.
+    fn run(&self) -> Vec<Fate> {
+        let (chance, mut room) = (Chance::seeded(7), Room::<usize>::new(Settings::new()));
+        let draw = || (chance.draw() as f64 / u64::MAX as f64).min(0.999_999);
+        let seconds = |at: Instant| at.since(START).as_secs_f64();
+        let (mut now, mut next, mut free, mut ends) = (START, START, SERVERS, BinaryHeap::new());
+        let (mut fates, mut came) = (Vec::<Fate>::new(), [0; 3]);
+        while seconds(now) < self.seconds {
+            let ended = ends.peek().is_some_and(|&Reverse(end)| end <= next);
+            now = if ended { ends.pop().map_or(now, |Reverse(end)| end) } else { next };
+            room.learn(SERVERS, None);
+            room.drain.pass(now);
+            if ended {
+                room.drain.end(now);
+                free += 1;
             } else {
+                let mean = 1e9 / CAPACITY / (self.load)(seconds(now));
+                next = now.after(drain::duration(-mean * (1.0 - draw()).ln()));
+                let class = match draw() {
+                    share if share < 0.1 => 0,
+                    share if share < 0.7 => 1,
+                    _ => 2,
+                };
+                let tenant = (self.tenant)(chance.draw());
+                fates.push(Fate { came: seconds(now), class, tenant, served: None, refused: false });
+                came[class] += 1;
+                room.came(class, came[class]);
                 match room.arrive(&Arrival { class, tenant, deadline: Instant::FAR, now }) {
                     Ok(Joined { ticket, displaced }) => {
-                        room.lines.get_mut(ticket).with = class;
+                        room.lines.get_mut(ticket).with = fates.len() - 1;
                         if let Some(ticket) = displaced {
                             room.lines.remove(ticket);
                         }
                     }
-                    Err(_) => report.refused[class] += u32::from(measured),
+                    Err(_) => fates.last_mut().expect("pushed").refused = true,
                 }
             }
-        }
-        while free > 0 {
-            match room.next(now) {
-                None => break,
-                Some(Next::Late(ticket)) => {
-                    room.lines.remove(ticket);
-                }
-                Some(Next::Turn(ticket)) => {
+            while let (true, Some(next)) = (free > 0, room.next(now)) {
+                let (Next::Turn(ticket) | Next::Late(ticket)) = next;
+                if let Next::Turn(_) = next {
                     room.lines.serve(ticket);
-                    let waiter = room.lines.remove(ticket);
+                    fates[room.lines.get(ticket).with].served = Some(now.since(room.lines.get(ticket).since));
                     free -= 1;
-                    ends.push(Reverse(work(exponential(1e7))));
-                    report.longest = report.longest.max(now.since(waiter.since));
-                    report.served[waiter.with] += u32::from(measured);
+                    let work = -WORK * (self.slow)(seconds(now)) * (1.0 - draw()).ln();
+                    let end = now.after(drain::duration(work));
+                    let stopped = (self.stop.0..self.stop.1).contains(&seconds(end));
+                    let stop = Duration::from_secs_f64(self.stop.1 - self.stop.0);
+                    ends.push(Reverse(if stopped { end.after(stop) } else { end }));
                 }
+                room.lines.remove(ticket);
             }
+            room.look(now);
         }
-        room.look(now);
+        fates
     }
-    report
 }
 
-fn percent(part: u32, whole: u32) -> f64 {
-    f64::from(part) * 100.0 / f64::from(whole.max(1))
+/// Of those who came in between these two seconds and are so.
+fn among(fates: &[Fate], from: f64, until: f64, so: impl Fn(&Fate) -> bool) -> Vec<Fate> {
+    fates.iter().filter(|fate| (from..until).contains(&fate.came) && so(fate)).copied().collect()
 }
 
-/// What three seconds have capacity for.
-const CAPACITY: u32 = 2400;
+fn percent_served(fates: &[Fate]) -> f64 {
+    fates.iter().filter(|fate| fate.served.is_some()).count() as f64 * 100.0 / fates.len() as f64
+}
+
+fn served(fates: &[Fate]) -> f64 {
+    fates.iter().filter(|fate| fate.served.is_some()).count() as f64
+}
 
 #[test]
 fn nobody_is_refused_at_half_the_capacity() {
-    let report = overload(0.5, |_| None);
-    assert_eq!(report.refused, [0; 3]);
+    let fates = World { load: |_| 0.5, ..STEADY }.run();
+    assert!(fates.iter().all(|fate| !fate.refused));
+}
+
+/// Where nobody would have to be, few are.
+#[test]
+fn few_are_turned_away_below_the_capacity() {
+    let loads: [(Course, f64); 2] = [(|_| 0.7, 99.5), (|_| 0.9, 96.0)];
+    for (load, most) in loads {
+        let served = percent_served(&among(&World { load, ..STEADY }.run(), 0.0, 3.8, |_| true));
+        assert!(served >= most, "{served} % served at {} times the load", load(0.0));
+    }
 }
 
 #[test]
 fn the_capacity_is_used_up_and_the_critical_are_served_at_any_load() {
-    for (times, critical) in [(1.0, 99.9), (1.2, 99.9), (2.0, 99.9), (5.0, 99.9), (10.0, 95.0)] {
-        let report = overload(times, |_| None);
-        let served = percent(report.served.iter().sum(), CAPACITY);
-        assert!(served > 95.0, "{served} % of the capacity used at {times} times the load");
-        let of_class = percent(report.served[0], report.came[0]);
+    let loads: [(Course, f64); 5] =
+        [(|_| 1.0, 99.9), (|_| 1.2, 99.9), (|_| 2.0, 99.9), (|_| 5.0, 99.9), (|_| 10.0, 92.0)];
+    for (load, critical) in loads {
+        let (times, fates) = (load(0.0), World { load, ..STEADY }.run());
+        let fates = among(&fates, 1.0, 3.8, |_| true);
+        let used = served(&fates) * 100.0 / (2.8 * CAPACITY);
+        assert!(used > 94.0, "{used} % of the capacity used at {times} times the load");
+        let of_class = percent_served(&among(&fates, 0.0, 9.0, |fate| fate.class == 0));
         assert!(of_class >= critical, "{of_class} % of the critical served at {times} times the load");
-        assert!(report.longest <= Duration::from_millis(200), "somebody waited {:?}", report.longest);
+        let longest = fates.iter().filter_map(|fate| fate.served).max();
+        assert!(longest <= Some(Duration::from_millis(200)), "somebody waited {longest:?}");
     }
 }
 
 #[test]
 fn most_who_cannot_be_served_are_told_on_arrival() {
-    for times in [2.0, 5.0, 10.0] {
-        let report = overload(times, |_| None);
-        let [came, served, refused] = [report.came, report.served, report.refused].map(|of| of.iter().sum::<u32>());
-        let late = percent(came - served - refused, came - served);
-        assert!(late < 5.0, "{late} % waited in vain at {times} times the load");
+    let loads: [Course; 3] = [|_| 2.0, |_| 5.0, |_| 10.0];
+    for load in loads {
+        let fates = among(&World { load, ..STEADY }.run(), 1.0, 3.8, |fate| fate.served.is_none());
+        let told = fates.iter().filter(|fate| fate.refused).count() as f64 * 100.0 / fates.len() as f64;
+        assert!(told > 95.0, "{told} % at {} times the load", load(0.0));
     }
 }
 
@@ -130,66 +164,48 @@ fn most_who_cannot_be_served_are_told_on_arrival() {
 /// anybody's would be served.
 #[test]
 fn a_flood_of_one_tenant_is_its_own_problem() {
-    let mut room = Flood::default();
-    room.run();
-    let quiet = percent(room.served[1], room.came[1]);
-    assert!(quiet > 80.0, "{quiet} % of the quiet served");
-    assert!(percent(room.served[0] + room.served[1], 4 * 800) > 95.0);
+    let fates = World { load: |_| 3.0, tenant: |draw| Some((draw % 30).saturating_sub(20)), ..STEADY }.run();
+    let quiet = percent_served(&among(&fates, 1.0, 3.8, |fate| fate.tenant != Some(0) && fate.class < 2));
+    assert!(quiet > 90.0, "{quiet} % of the quiet served");
+    assert!(served(&among(&fates, 1.0, 3.8, |_| true)) > 0.94 * 2.8 * CAPACITY);
 }
 
-/// The same servers, and two kinds of clients: a flood, and nine that are quiet.
-#[derive(Default)]
-struct Flood {
-    came: [u32; 2],
-    served: [u32; 2],
+#[test]
+fn a_spike_is_over_when_it_is_over() {
+    let fates = World { load: |at| if (1.0..2.0).contains(&at) { 10.0 } else { 0.7 }, ..STEADY }.run();
+    let after = percent_served(&among(&fates, 2.3, 3.8, |_| true));
+    assert!(after > 98.0, "{after} % served after a spike");
 }
 
-impl Flood {
-    fn run(&mut self) {
-        let (chance, mut room) = (Chance::seeded(3), Room::<usize>::new(Settings::new()));
-        let exponential = |mean: f64| -mean * (1.0 - (chance.draw() as f64 / u64::MAX as f64).min(0.999_999)).ln();
-        let (mut now, mut next, mut free, mut ends) = (START, START, 8, BinaryHeap::new());
-        let mut came = 0;
-        while now < START.after(Duration::from_secs(4)) {
-            let ended = ends.peek().is_some_and(|&Reverse(end)| end <= next);
-            now = if ended { ends.pop().map_or(now, |Reverse(end)| end) } else { next };
-            room.learn(8, None);
-            room.drain.pass(now);
-            if ended {
-                room.drain.end(now);
-                free += 1;
-            } else {
-                next = now.after(drain::duration(exponential(1e9 / 800.0 / 3.0)));
-                let tenant = (chance.draw() % 30).saturating_sub(20);
-                let kind = usize::from(tenant > 0);
-                (came, self.came[kind]) = (came + 1, self.came[kind] + 1);
-                room.came(1, came);
-                if let Ok(joined) =
-                    room.arrive(&Arrival { class: 1, tenant: Some(tenant), deadline: Instant::FAR, now })
-                {
-                    room.lines.get_mut(joined.ticket).with = kind;
-                    if let Some(ticket) = joined.displaced {
-                        room.lines.remove(ticket);
-                    }
-                }
-            }
-            while free > 0 {
-                match room.next(now) {
-                    None => break,
-                    Some(Next::Late(ticket)) => {
-                        room.lines.remove(ticket);
-                    }
-                    Some(Next::Turn(ticket)) => {
-                        room.lines.serve(ticket);
-                        self.served[room.lines.remove(ticket).with] += 1;
-                        free -= 1;
-                        ends.push(Reverse(now.after(drain::duration(exponential(1e7)))));
-                    }
-                }
-            }
-            room.look(now);
-        }
-    }
+/// What was measured in the stop must not keep people out after it.
+#[test]
+fn a_callee_that_stood_still_is_made_use_of_once_it_goes_on() {
+    let fates = World { load: |_| 0.8, stop: (1.0, 2.5), seconds: 5.0, ..STEADY }.run();
+    let after = percent_served(&among(&fates, 3.0, 4.8, |_| true));
+    assert!(after > 98.0, "{after} % served after a stop");
+}
+
+#[test]
+fn a_callee_that_turns_slow_is_used_up_and_so_is_one_that_recovers() {
+    let slow = |at: f64| if (1.0..3.0).contains(&at) { 5.0 } else { 1.0 };
+    let fates = World { load: |_| 0.7, slow, seconds: 5.0, ..STEADY }.run();
+    let used = served(&among(&fates, 1.5, 2.8, |_| true)) * 5.0 * 100.0 / (1.3 * CAPACITY);
+    assert!(used > 90.0, "{used} % of what is left is used");
+    let after = percent_served(&among(&fates, 3.5, 4.8, |_| true));
+    assert!(after > 98.0, "{after} % served once it is fast again");
+}
+
+/// After an outage the room knows of nothing but that nothing ended. It has to find out that calls end again.
+#[test]
+fn whoever_is_first_in_line_may_wait_however_long_that_is_foretold_to_take() {
+    let mut room = Room::<()>::new(Settings::new());
+    room.learn(8, None);
+    room.drain.suppose(0.001);
+    let arrival = Arrival { class: 1, tenant: None, deadline: START.after(Duration::from_secs(2)), now: START };
+    let first = room.arrive(&arrival).expect("first in line");
+    assert_eq!(room.arrive(&arrival).expect_err("second").reason, Reason::WaitTooLong);
+    assert_eq!(room.next(START), Some(Next::Turn(first.ticket)));
+    assert!(room.lines.get(first.ticket).until <= START.after(Duration::from_millis(1500)), "but not for ever");
 }
 
 /// Everything about one waiter, for a model that searches through a list.

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_a_server_that_hangs_or_has_no_penalty() {
-        let hung = [Law::Cores { cores: 0, knee: 0, linear: 0.0, square: 0.0 }, Law::Cliff { cores: 0, jobs: 1, left: 1.0 }];
+        let hung =
+            [Law::Cores { cores: 0, knee: 0, linear: 0.0, square: 0.0 }, Law::Cliff { cores: 0, jobs: 1, left: 1.0 }];
         assert!(hung.iter().all(|law| law.each(5) == 0.0 && law.peak() == 0.0));
         for value in [f64::NAN, -1.0, f64::INFINITY] {
             for law in [

@@ -172,7 +172,11 @@ impl VerifiedGradient {
     fn is_full(&self, window: &Window<'_>) -> bool {
         let (calls, lasted) = (f64::from(window.calls()), window.lasted());
         let to_compare = calls >= CALLS_TO_COMPARE || lasted > 0.5 && calls >= CALLS || lasted > 1.0 && calls >= 20.0;
-        let hold = if exp('w') { calls >= CALLS_TO_COMPARE || lasted > 1.0 && calls >= CALLS || lasted > 2.0 && calls >= 20.0 } else { to_compare };
+        let hold = if exp('w') {
+            calls >= CALLS_TO_COMPARE || lasted > 1.0 && calls >= CALLS || lasted > 2.0 && calls >= 20.0
+        } else {
+            to_compare
+        };
         let halve = if exp('w') { calls >= CALLS_TO_COMPARE || lasted > 3.0 && calls >= 20.0 } else { to_compare };
         let least = if exp('w') { 25.0 } else { CALLS };
         let full = match self.mode {
