@@ -55,7 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn laws() -> impl Strategy<Value = Law> {
     prop::sample::select(vec![
-        Law::Cores { cores: 2, linear: 0.1, square: 0.05 },
+        Law::Cores { cores: 2, knee: 2, linear: 0.1, square: 0.05 },
         Law::Usl { sigma: 0.1, kappa: 0.01 },
         Law::Pool { workers: 2 },
         Law::Cliff { cores: 2, jobs: 3, left: 0.2 },
@@ -127,7 +127,7 @@ proptest! {
 
 #[test]
 fn what_was_done_for_those_who_left_is_told() {
-    let mut machine = Machine::new(model(Law::Cores { cores: 1, linear: 0.0, square: 0.0 }));
+    let mut machine = Machine::new(model(Law::Cores { cores: 1, knee: 1, linear: 0.0, square: 0.0 }));
     let ticket = machine.arrive(0, 7, Task { work: 0.010, ..Task::default() });
     machine.abandon(8 * MS, ticket);
     let spent: Vec<_> = machine.spent().collect();
