@@ -12,9 +12,9 @@ Overload of every kind, against everything that may protect a server, in virtual
 Usage: cargo run --release --features testing --example overload_matrix -- [OPTIONS]
 
 Options:
-  --quick          End within a minute: shorter runs, two seeds
+  --quick          End within a minute or so: shorter runs, one seed
   --seeds N        Play each scenario with so many seeds, 1 to 1000, in every column
-  --only WORD      Play the scenarios or columns whose name has this in it; may be given more than once
+  --only WORD      Play a family of scenarios (S6), those with WORD in their name, or a column; may be repeated
   --columns        Say what the columns are
   --threads N      Play so many at once [default: one for each core]
   -h, --help       Print this
@@ -58,7 +58,7 @@ pub(crate) fn parse(mut args: Parser) -> Result<Asked, String> {
         }
     }
     if options.pace == Pace::Quick {
-        options.seeds = options.seeds.or(Some(2));
+        options.seeds = options.seeds.or(Some(1));
     }
     if options.columns.is_empty() {
         options.columns = Column::ALL.to_vec();

@@ -12,7 +12,7 @@
 //! | I want to change…                     | open…          |
 //! |---------------------------------------|----------------|
 //! | a scenario, or add one                | `scenarios/`   |
-//! | what is compared                      | `columns.rs`   |
+//! | what is compared                      | `columns.rs`, `oracle.rs` |
 //! | what is read off a run, and what a pass mark is | `marks.rs` |
 //! | the callers that hold themselves back | `throttle.rs`  |
 //! | how one run is played                 | `play.rs`      |
@@ -22,6 +22,7 @@
 mod cli;
 mod columns;
 mod marks;
+mod oracle;
 mod play;
 mod print;
 mod run;

@@ -95,7 +95,8 @@ async fn run(scenario: &Scenario, column: Column, limit: u32, seed: u64) -> Repo
     if let Some(capacity) = &scenario.capacity {
         run = run.capacity(capacity.clone());
     }
-    let protect = |patience, number: u64| column.protect(routes.clone(), limit, patience, seed ^ (number << 32));
+    let protect =
+        |patience, number: u64| column.protect(routes.clone(), scenario, limit, patience, seed ^ (number << 32));
     let mut service = None;
     for (stream, number) in scenario.streams.iter().zip(0..) {
         if service.is_none() || scenario.apart {

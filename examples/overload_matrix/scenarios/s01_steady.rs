@@ -48,7 +48,7 @@ fn leaving(pace: Pace) -> Vec<Scenario> {
                     .also([Column::Deadline])
             };
             scenarios.push(scenario("after 1 s").callers(hang_up).goodput(96.0).critical(99.9));
-            scenarios.push(scenario("after 0.1 s").callers(impatient).mark(Mark::mean(Measure::OfOracle, 85.0)));
+            scenarios.push(scenario("after 0.1 s").callers(impatient).beside_the_oracle());
         }
     }
     scenarios
