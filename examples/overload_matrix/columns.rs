@@ -55,6 +55,8 @@ pub(crate) enum Column {
     Started,
     /// Our surge queue in front of the best number, found by trying: what a library could do that knows the server.
     Oracle,
+    /// The same, where those that hold their place for long do not count: tried by the oracle where there are streams.
+    Parking,
 }
 
 /// A stack around a server, whatever it is made of.
@@ -80,7 +82,7 @@ impl Column {
 
     /// Whether it is played only where a scenario asks for it.
     pub(crate) const fn is_special(self) -> bool {
-        matches!(self, Self::Deadline | Self::Private | Self::Shared | Self::Started)
+        matches!(self, Self::Deadline | Self::Private | Self::Shared | Self::Started | Self::Parking)
     }
 
     /// Whether it is there to be compared with, so that fewer seeds will do.
@@ -103,7 +105,7 @@ impl Column {
             Self::Private => "private",
             Self::Shared => "shared",
             Self::Started => "started",
-            Self::Oracle => "oracle",
+            Self::Oracle | Self::Parking => "oracle",
         }
     }
 
@@ -122,7 +124,7 @@ impl Column {
             Self::Private => "ours, deadlines known and Bottleneck::Private",
             Self::Shared => "ours with Bottleneck::Shared",
             Self::Started => "ours, begins at a quarter of the best number",
-            Self::Oracle => "our surge queue in front of the best number, found by trying",
+            Self::Oracle | Self::Parking => "our surge queue in front of the best number, found by trying",
         }
     }
 
@@ -163,6 +165,10 @@ impl Column {
             Self::Started => {
                 let begin = NonZeroU32::new(limit.get() / 4).unwrap_or(NonZeroU32::MIN);
                 queued(server, shed(settings.with_initial_limit(begin)), seed)
+            }
+            Self::Parking => {
+                let settings = settings.with_initial_limit(limit);
+                queued(server, LoadShed::with_rule(settings, load_shed::Fixed::new), seed)
             }
             Self::Oracle => queued(server, Oracle::new(limit, scenario.best_scale.clone()), seed),
             Self::Deadline => in_time(server, shed(settings), seed),

@@ -39,6 +39,8 @@ pub(crate) struct Scenario {
     pub(crate) window: Range<Duration>,
     /// At how many in flight the server does its best, for each limiter: what no library knows.
     pub(crate) best_limit: u32,
+    /// The same, where those that hold their place for long do not count.
+    pub(crate) best_without_streams: Option<u32>,
     /// How many times as many that are over time: for the oracle, which knows.
     pub(crate) best_scale: Curve,
     /// How many requests a second are possible, where the servers cannot say so themselves.
@@ -107,6 +109,7 @@ impl Scenario {
             apart: false,
             window,
             best_limit,
+            best_without_streams: None,
             best_scale: Curve::constant(1.0),
             capacity: None,
             over: None,

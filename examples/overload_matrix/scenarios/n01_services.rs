@@ -38,12 +38,13 @@ fn wide_and_slow(pace: Pace) -> Vec<Scenario> {
         let scenario = Scenario::new("N", name, (slow.clone(), 64), times(load, &slow), window);
         scenarios.push(scenario.callers(|stream| stream.patience = secs(10.0)).beside_the_oracle());
     }
-    for (share, load) in [(0.05, 0.7), (0.05, 1.5), (0.3, 1.5)] {
+    for (share, load) in [(0.01, 1.5), (0.05, 0.7), (0.05, 1.5), (0.3, 1.5)] {
         let server = Model::knee().holders(share, Span::constant(secs(10.0)));
         let limit = (8.0 + share * 10.0 * server.capacity(secs(0.0))) as u32;
         let name = format!("{:.0} % streams of 10 s {load}×", share * 100.0);
         let window = pace.pick(secs(15.0)..secs(40.0), secs(11.0)..secs(18.0), secs(11.0)..secs(14.0));
-        let scenario = Scenario::new("N", name, (server.clone(), limit), times(load, &server), window);
+        let mut scenario = Scenario::new("N", name, (server.clone(), limit), times(load, &server), window);
+        scenario.best_without_streams = Some(8);
         // Who asks for a stream waits for its end here.
         scenarios.push(scenario.callers(|stream| stream.patience = secs(15.0)).beside_the_oracle());
     }
