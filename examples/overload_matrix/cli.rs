@@ -28,7 +28,7 @@ pub(crate) struct Options {
     pub(crate) pace: Pace,
     pub(crate) seeds: Option<u64>,
     /// Words of scenarios; none is all of them.
-    pub(crate) scenarios: Vec<String>,
+    pub(crate) only: Vec<String>,
     pub(crate) columns: Vec<Column>,
     pub(crate) threads: usize,
 }
@@ -44,8 +44,7 @@ pub(crate) enum Asked {
 /// Reads the command line; an error is one line for the person to read.
 pub(crate) fn parse(mut args: Parser) -> Result<Asked, String> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let mut options =
-        Options { pace: Pace::Full, seeds: None, scenarios: Vec::new(), columns: Vec::new(), threads: cores };
+    let mut options = Options { pace: Pace::Full, seeds: None, only: Vec::new(), columns: Vec::new(), threads: cores };
     while let Some(arg) = args.next().map_err(|e| e.to_string())? {
         match arg {
             Arg::Long("quick") => options.pace = Pace::Quick,
@@ -70,7 +69,7 @@ pub(crate) fn parse(mut args: Parser) -> Result<Asked, String> {
 fn only(options: &mut Options, word: String) {
     match Column::ALL.into_iter().find(|column| column.name() == word.to_lowercase()) {
         Some(column) => options.columns.push(column),
-        None => options.scenarios.push(word),
+        None => options.only.push(word),
     }
 }
 

@@ -99,7 +99,8 @@ impl Row {
         self.scenario.marks.iter().filter_map(|mark| Some((*mark, self.value(*mark)?)))
     }
 
-    fn value(&self, mark: Mark) -> Option<f64> {
+    /// What is read for a mark.
+    pub(crate) fn value(&self, mark: Mark) -> Option<f64> {
         let cell = self.cell(mark.column)?;
         match mark.measure {
             Measure::OfOracle => {

@@ -45,8 +45,8 @@ pub(crate) struct Scenario {
     pub(crate) best_scale: Curve,
     /// How many requests a second are possible, where the servers cannot say so themselves.
     pub(crate) capacity: Option<Curve>,
-    /// When all should be well again: recovery is measured from here.
-    pub(crate) over: Option<Duration>,
+    /// When it is not as it should be. Recovery is measured from its end.
+    pub(crate) event: Option<Range<Duration>>,
     /// Whether clients hold themselves back; see `throttle.rs`.
     pub(crate) throttled: bool,
     /// The offered load as a multiple of the capacity, where it is a point of a curve.
@@ -112,7 +112,7 @@ impl Scenario {
             best_without_streams: None,
             best_scale: Curve::constant(1.0),
             capacity: None,
-            over: None,
+            event: None,
             throttled: false,
             load: None,
             seeds: 8,
@@ -127,8 +127,9 @@ impl Scenario {
         self
     }
 
-    pub(crate) fn over_at(mut self, over: Duration) -> Self {
-        self.over = Some(over);
+    /// All should be well again when this is over.
+    pub(crate) fn during(mut self, event: Range<Duration>) -> Self {
+        self.event = Some(event);
         self
     }
 

@@ -68,5 +68,5 @@ fn restrained(pace: Pace) -> Scenario {
     let load = Load::poisson(0.7 * KNEE).spike(event.clone(), 5.0 * KNEE);
     let mut scenario = Scenario::new("N", "spike 0.7× to 5×, clients hold back", knee(), load, pace.around(&event));
     scenario.throttled = true;
-    scenario.over_at(event.end)
+    scenario.during(event)
 }

@@ -12,6 +12,7 @@ pub(crate) enum Pace {
     /// For a first look.
     Quick,
     /// For a test in a debug build.
+    #[allow(dead_code, reason = "for tests/overload.rs")]
     Brief,
 }
 
