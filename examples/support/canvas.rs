@@ -106,6 +106,21 @@ where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
+    mesh_by(chart, (x_name, y_name), (x_labels, y_labels), |x| format!("{}", (x * 10.0).round() / 10.0), y_text)
+}
+
+/// The same, with a say in how both axes are labelled.
+pub(crate) fn mesh_by<X, Y>(
+    chart: &mut Chart<'_, '_, X, Y>,
+    (x_name, y_name): (&str, &str),
+    (x_labels, y_labels): (usize, usize),
+    x_text: impl Fn(&f64) -> String,
+    y_text: impl Fn(&f64) -> String,
+) -> Done
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -116,7 +131,7 @@ where
         .y_desc(y_name)
         .x_labels(x_labels)
         .y_labels(y_labels)
-        .x_label_formatter(&|x| format!("{}", (x * 10.0).round() / 10.0))
+        .x_label_formatter(&x_text)
         .y_label_formatter(&y_text)
         .label_style((FONT, 16).into_font().color(&SOFT))
         .axis_desc_style((FONT, 16).into_font().color(&INK))

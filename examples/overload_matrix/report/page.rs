@@ -17,8 +17,8 @@ use crate::{
 pub(super) fn html(rows: &[Row], columns: &[Column]) -> Result<String, Box<dyn Error>> {
     let mut page = page::head("plimsoll: overload of every kind", STYLE)?;
     writeln!(page, "<h1>Overload of every kind</h1>\n<p class=\"lead\">{}</p>", verdict(rows))?;
+    writeln!(page, "{}", key(columns))?;
     if let Some(plot) = plots::goodput(rows, columns)? {
-        writeln!(page, "{}", key(columns))?;
         page::figure(&mut page, "Goodput by load", &plot, GOODPUT)?;
     }
     for (family, title, caption) in [("S2", "A spike", SPIKE), ("S3", "A stall", STALL)] {

@@ -7,7 +7,7 @@ use crate::{
     columns::Column,
     marks::Measure,
     run::Row,
-    support::canvas::{BARE, Done, GRID, INK, OTHERS, PROTECTED, Plot, SOFT, WIDE, label, margins, mesh},
+    support::canvas::{BARE, Done, GRID, INK, OTHERS, PROTECTED, Plot, SOFT, WIDE, label, margins, mesh, mesh_by},
 };
 
 /// How a column is drawn: its colour, and the width of its line.
@@ -34,11 +34,14 @@ pub(super) fn goodput(rows: &[Row], columns: &[Column]) -> Done<Option<Plot>> {
     }
     let plot = Plot::draw(WIDE, |area| {
         let mut builder = ChartBuilder::on(area);
-        let mut chart = margins(&mut builder, WIDE).build_cartesian_2d((0.45..11.0).log_scale(), 0.0..108.0)?;
-        mesh(&mut chart, ("offered load, × capacity", "goodput"), (9, 6), |y| format!("{y:.0} %"))?;
+        let mut chart = margins(&mut builder, WIDE).build_cartesian_2d(-1.2..3.6, 0.0..108.0)?;
+        let names = ("offered load, × capacity", "goodput");
+        // Each step to the right is twice as much.
+        mesh_by(&mut chart, names, (6, 6), |x| format!("{}", x.exp2()), |y| format!("{y:.0} %"))?;
         for column in columns.iter().filter(|column| !column.is_special()) {
             let (colour, width) = pen(*column);
-            let line = points.iter().filter_map(|(load, row)| Some((*load, row.cell(*column)?.mean(Measure::Goodput))));
+            let line =
+                points.iter().filter_map(|(load, row)| Some((load.log2(), row.cell(*column)?.mean(Measure::Goodput))));
             let line: Vec<_> = line.collect();
             chart.draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(width)))?;
             chart.draw_series(line.iter().map(|at| Circle::new(*at, 2 + width as i32 / 2, colour.filled())))?;
@@ -60,11 +63,14 @@ pub(super) fn over_time(row: &Row) -> Done<Option<Plot>> {
     let (from, to) = (row.scenario.window.start.as_secs_f64() - 1.0, row.scenario.window.end.as_secs_f64());
     let lines: Vec<(Column, Vec<(f64, f64)>)> = lines
         .map(|(column, answers)| {
-            let points = answers.chunks_exact(BINS).enumerate().map(|(index, bins)| {
-                let at = (index as f64 + 0.5) * BINS as f64 / 10.0;
-                (at, f64::from(bins.iter().sum::<u32>()) / BINS as f64 * 10.0)
-            });
-            (column, points.filter(|(at, _)| (from..to).contains(at)).collect())
+            // Nothing is written down after the last answer.
+            let rate = |index: usize| {
+                let bins = answers.iter().skip(index * BINS).take(BINS);
+                f64::from(bins.sum::<u32>()) / BINS as f64 * 10.0
+            };
+            let bins = 0..(to * 10.0) as usize / BINS;
+            let points = bins.map(|index| ((index as f64 + 0.5) * BINS as f64 / 10.0, rate(index)));
+            (column, points.filter(|(at, _)| *at > from).collect())
         })
         .collect();
     let most = lines.iter().flat_map(|(_, points)| points).map(|(_, rate)| *rate).fold(1.0, f64::max);

@@ -19,7 +19,7 @@ pub(crate) enum Pace {
 impl Pace {
     /// What is measured where the load is steady. What came before is left out: who starts cold has settled by then.
     pub(crate) fn window(self) -> Range<Duration> {
-        let (start, end) = self.pick((8.0, 28.0), (3.0, 8.0), (2.0, 7.0));
+        let (start, end) = self.pick((8.0, 28.0), (3.0, 7.0), (2.0, 7.0));
         secs(start)..secs(end)
     }
 
