@@ -91,6 +91,8 @@ fn play_all(options: &Options) -> Result<bool, Box<dyn Error>> {
 
     if !closely {
         report::table::print(&rows, &options.columns);
+        println!();
+        report::table::print_ours(&rows);
     }
     let marks = rows.iter().map(|row| row.marks().count()).sum::<usize>();
     let missed: Vec<_> = rows.iter().flat_map(report::words::missed).collect();

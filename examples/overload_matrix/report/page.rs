@@ -48,26 +48,30 @@ const MAP: &str = "Goodput in percent, the mean of the seeds. The best of 100 is
 fn verdict(rows: &[Row]) -> String {
     let marks: Vec<_> = rows.iter().flat_map(Row::marks).collect();
     let met = marks.iter().filter(|(mark, value)| mark.is_met_by(*value)).count();
-    let worst = |column: Column| {
-        let share = |row: &Row| {
-            let mean = |column| Some(row.cell(column)?.mean(Measure::Goodput));
-            Some(mean(column)? / mean(Column::Oracle)?.max(1e-9) * 100.0)
-        };
-        let shares: Vec<f64> = rows.iter().filter_map(share).collect();
-        let mean = shares.iter().map(|share| share.min(100.0)).sum::<f64>() / shares.len().max(1) as f64;
-        (mean, shares.into_iter().fold(100.0, f64::min))
+    let marked = format!("{met} of {} marks are met.", marks.len());
+    match (beside_the_oracle(rows, Column::Ours), beside_the_oracle(rows, Column::Bare)) {
+        (Some(ours), Some(bare)) => format!(
+            "{} scenarios. Of what the oracle gets, a surge queue in front of a load shedder gets {:.0} % on average and \
+             {:.0} % at worst; no protection {:.0} % and {:.0} %. {marked}",
+            rows.len(),
+            ours.0,
+            ours.1,
+            bare.0,
+            bare.1,
+        ),
+        _ => marked,
+    }
+}
+
+/// How much a column gets of the oracle's goodput, on average over the scenarios and at worst.
+fn beside_the_oracle(rows: &[Row], column: Column) -> Option<(f64, f64)> {
+    let share = |row: &Row| {
+        let mean = |column| Some(row.cell(column)?.mean(Measure::Goodput));
+        Some((mean(column)? / mean(Column::Oracle)?.max(1e-9) * 100.0).min(100.0))
     };
-    let (ours, bare) = (worst(Column::Ours), worst(Column::Bare));
-    format!(
-        "{} scenarios. Of what the oracle gets, a surge queue in front of a load shedder gets {:.0} % on average and \
-         {:.0} % at worst; no protection {:.0} % and {:.0} %. {met} of {} marks are met.",
-        rows.len(),
-        ours.0,
-        ours.1,
-        bare.0,
-        bare.1,
-        marks.len(),
-    )
+    let shares: Vec<f64> = rows.iter().filter_map(share).collect();
+    let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+    (!shares.is_empty()).then(|| (mean, shares.into_iter().fold(100.0, f64::min)))
 }
 
 /// What the colours mean.
@@ -100,7 +104,9 @@ fn map(page: &mut String, rows: &[Row], columns: &[Column]) -> std::fmt::Result 
         let class = if missed > 0 { "missed" } else { "" };
         writeln!(page, "<td class=\"{class}\">{}</td></tr>", super::table::marks(row))?;
     }
-    writeln!(page, "</table></div>\n<p class=\"fine\">{MAP}</p>")
+    writeln!(page, "</table></div>\n<p class=\"fine\">{MAP}</p>")?;
+    let about = columns.iter().map(|column| format!("<dt>{}</dt><dd>{}</dd>", column.name(), column.about()));
+    writeln!(page, "<dl class=\"fine\">{}</dl>", about.collect::<String>())
 }
 
 fn heat(page: &mut String, cell: &Cell) -> std::fmt::Result {
@@ -135,5 +141,6 @@ body { max-width: 72rem; } figure { max-width: 47.5rem; }
 table { width: auto; } td:first-child, td:nth-child(2):last-child { text-align: left; }
 .map td[style] { background: color-mix(in oklab, color-mix(in oklab, var(--protected) var(--heat), var(--bare)) 45%, var(--page)); }
 .missed { color: var(--bare); }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; } dd { margin: 0; }
 .key b { margin-right: .9rem; }
 ";
