@@ -32,7 +32,7 @@ pub(crate) struct Cell {
 }
 
 /// What the oracle tries, as multiples of what the server does best with: the best for a queue is a little above.
-const LADDER: [f64; 6] = [0.75, 1.0, 1.5, 2.0, 3.0, 5.0];
+const LADDER: [f64; 7] = [0.75, 0.875, 1.0, 1.5, 2.0, 3.0, 5.0];
 /// On how many seeds it tries.
 const TRIALS: usize = 2;
 

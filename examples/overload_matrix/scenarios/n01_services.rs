@@ -67,7 +67,8 @@ fn changing(pace: Pace) -> Vec<Scenario> {
     }
     let event = pace.event(18.0);
     let jump = Curve::constant(1.0).during(event.clone(), 100.0);
-    let server = Model::cores(8).penalty(0.016, 0.00128).work(lognormal(2.0)).delay(Span::lognormal(ms(5.0), 0.4));
+    // Its knee is at 28 in flight.
+    let server = Model::cores(8).penalty(0.0046, 0.000_104).work(lognormal(2.0)).delay(Span::lognormal(ms(5.0), 0.4));
     let server = server.delay_scale(jump);
     let scenario = Scenario::new(
         "N",
