@@ -13,7 +13,8 @@ Usage: cargo run --release --features testing --example overload_matrix -- [OPTI
 
 Options:
   --quick          End within a minute or so: shorter runs, one seed
-  --seeds N        Play each scenario with so many seeds, 1 to 1000, in every column
+  --seeds N        Play each scenario with so many seeds, 1 to 1000, in every column [default: 8, and 16 where luck
+                   matters; a quarter of that for what is not ours]
   --only WORD      Play a family of scenarios (S6), those with WORD in their name, or a column; may be repeated
   --columns        Say what the columns are
   --threads N      Play so many at once [default: one for each core]

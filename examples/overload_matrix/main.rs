@@ -18,6 +18,7 @@
 //! | how one run is played                 | `play.rs`      |
 //! | how many runs there are, and on how many cores | `run.rs` |
 //! | how they are shown                    | `report/`, `../support/` |
+//! | what must hold whenever anything is changed | `../../tests/overload.rs` |
 
 mod cli;
 mod columns;
@@ -39,7 +40,7 @@ use crate::{
     columns::Column,
     report::Progress,
     run::Row,
-    scenarios::Scenario,
+    scenarios::{Pace, Scenario},
 };
 
 fn main() -> ExitCode {
@@ -97,6 +98,9 @@ fn play_all(options: &Options) -> Result<bool, Box<dyn Error>> {
     let marks = rows.iter().map(|row| row.marks().count()).sum::<usize>();
     let missed: Vec<_> = rows.iter().flat_map(report::words::missed).collect();
     println!("\n{} of {marks} marks missed", missed.len());
+    if options.pace != Pace::Full {
+        println!("The marks are meant for whole runs: in these, what adapts has had a third of its time.");
+    }
     missed.iter().for_each(|line| println!("{line}"));
     report::write(&folder, &rows, &options.columns)?;
     Ok(missed.is_empty())

@@ -51,3 +51,24 @@ impl Limit for Oracle {
         self.fixed.limit()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_goes_by_its_curve() {
+        let second = Duration::from_secs(1);
+        let best = NonZeroU32::MIN.saturating_add(1);
+        let oracle = Oracle::new(best, Curve::constant(1.0).then(second, 0.5));
+        let take = || oracle.take(&Moment::new()).is_some();
+        assert_eq!([take(), take(), take()], [true, true, false]);
+        tokio::time::advance(second).await;
+        oracle.put_back((), Ending::Cancelled, &Moment::new());
+        assert!(!take(), "one is as many as there may be now");
+        oracle.put_back((), Ending::Cancelled, &Moment::new());
+        assert!(take());
+    }
+}
