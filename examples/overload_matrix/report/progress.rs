@@ -1,4 +1,4 @@
-//! The bar that moves while one waits. It goes to stderr, and only if that is a terminal.
+//! The bar that moves while one waits. It goes to stderr; if that is no terminal, a line for each row does.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -19,6 +19,9 @@ impl Progress {
     pub(crate) fn begin(&self, title: &str) {
         self.0.set_message(title.to_owned());
         self.0.tick();
+        if self.0.is_hidden() {
+            eprintln!("{title}");
+        }
     }
 
     /// A row is over; `show` may print.
