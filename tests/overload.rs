@@ -86,9 +86,10 @@ fn a_cold_start_into_an_overload_costs_little() {
 
 #[test]
 fn after_a_spike_all_is_well_at_once() {
+    let oracle = play("S2 spike 0.7× to 5×", Oracle);
     for column in [Ours, Plain] {
         let spike = play("S2 spike 0.7× to 5×", column);
-        assert!(spike.recovery <= 0.5);
+        assert!(spike.recovery <= 0.5 && spike.goodput >= 0.95 * oracle.goodput);
     }
 }
 
@@ -146,7 +147,9 @@ fn clients_that_hold_back_spare_the_server_the_refusals() {
 #[test]
 fn a_wave_is_ridden() {
     let wave = play("S12 wave of 8 s, 1× ± 0.8", Ours);
-    assert!(wave.critical >= 99.9 && wave.goodput >= 80.0);
+    // No more can be had: the wave is longer than anybody waits.
+    let oracle = play("S12 wave of 8 s, 1× ± 0.8", Oracle);
+    assert!(wave.critical >= 99.9 && wave.goodput >= 0.95 * oracle.goodput);
 }
 
 #[test]
