@@ -18,7 +18,7 @@
 //! | how requests are started              | `load.rs`    |
 //! | how a run goes                        | `run.rs`     |
 //! | what the numbers mean                 | `measure.rs` |
-//! | how they are shown                    | `report/`    |
+//! | how they are shown                    | `report/`, `../support/` |
 
 mod backlog;
 mod cli;
@@ -30,6 +30,9 @@ mod report;
 mod run;
 mod server;
 mod stacks;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "other reports have other plots")]
+mod support;
 mod tally;
 mod wire;
 

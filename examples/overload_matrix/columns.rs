@@ -7,7 +7,7 @@ use plimsoll::{
     bulkhead::{self, Bulkhead},
     chance::Chance,
     clock::Instant,
-    limit::Fixed,
+    limit::Limit,
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
     request::Priority,
     surge_queue::{self, SurgeQueue},
@@ -15,7 +15,7 @@ use plimsoll::{
 };
 use tower::{Layer, limit::GlobalConcurrencyLimitLayer, util::BoxCloneService};
 
-use crate::play::Routes;
+use crate::{oracle::Oracle, play::Routes, scenarios::Scenario};
 
 /// What a request tells of itself.
 #[derive(Clone, Copy, Debug)]
@@ -51,15 +51,19 @@ pub(crate) enum Column {
     Private,
     /// Ours, told that the bottleneck is shared.
     Shared,
-    /// Our surge queue in front of the best fixed number, found by trying: what a library could do that knows the future.
+    /// Ours, told to begin at a quarter of the best number.
+    Started,
+    /// Our surge queue in front of the best number, found by trying: what a library could do that knows the server.
     Oracle,
+    /// The same, where those that hold their place for long do not count: tried by the oracle where there are streams.
+    Parking,
 }
 
 /// A stack around a server, whatever it is made of.
 pub(crate) type Protected = BoxCloneService<Ask, (), Error<Broken>>;
 
 impl Column {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Bare,
         Self::Fifo,
         Self::Refusal,
@@ -72,12 +76,13 @@ impl Column {
         Self::Deadline,
         Self::Private,
         Self::Shared,
+        Self::Started,
         Self::Oracle,
     ];
 
     /// Whether it is played only where a scenario asks for it.
     pub(crate) const fn is_special(self) -> bool {
-        matches!(self, Self::Deadline | Self::Private | Self::Shared)
+        matches!(self, Self::Deadline | Self::Private | Self::Shared | Self::Started | Self::Parking)
     }
 
     /// Whether it is there to be compared with, so that fewer seeds will do.
@@ -99,7 +104,8 @@ impl Column {
             Self::Deadline => "deadline",
             Self::Private => "private",
             Self::Shared => "shared",
-            Self::Oracle => "oracle",
+            Self::Started => "started",
+            Self::Oracle | Self::Parking => "oracle",
         }
     }
 
@@ -117,12 +123,21 @@ impl Column {
             Self::Deadline => "ours, deadlines known",
             Self::Private => "ours, deadlines known and Bottleneck::Private",
             Self::Shared => "ours with Bottleneck::Shared",
-            Self::Oracle => "our surge queue in front of the best fixed limit, found by trying",
+            Self::Started => "ours, begins at a quarter of the best number",
+            Self::Oracle | Self::Parking => "our surge queue in front of the best number, found by trying",
         }
     }
 
-    /// Puts it around a server that does its best with `limit` in flight, for callers that wait so long.
-    pub(crate) fn protect(self, server: Routes, limit: u32, patience: Duration, seed: u64) -> Protected {
+    /// Puts it around the servers of a scenario, which do their best with `limit` in flight, for callers that wait so
+    /// long.
+    pub(crate) fn protect(
+        self,
+        server: Routes,
+        scenario: &Scenario,
+        limit: u32,
+        patience: Duration,
+        seed: u64,
+    ) -> Protected {
         let limit = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
         let shed = |settings| LoadShed::new(settings).chance(Chance::seeded(seed));
         let settings = load_shed::Settings::new();
@@ -147,7 +162,15 @@ impl Column {
             }
             Self::Ours => queued(server, shed(settings), seed),
             Self::Shared => queued(server, shed(settings.with_bottleneck(Bottleneck::Shared)), seed),
-            Self::Oracle => queued(server, Fixed::new(limit), seed),
+            Self::Started => {
+                let begin = NonZeroU32::new(limit.get() / 4).unwrap_or(NonZeroU32::MIN);
+                queued(server, shed(settings.with_initial_limit(begin)), seed)
+            }
+            Self::Parking => {
+                let settings = settings.with_initial_limit(limit);
+                queued(server, LoadShed::with_rule(settings, load_shed::Fixed::new), seed)
+            }
+            Self::Oracle => queued(server, Oracle::new(limit, scenario.best_scale.clone()), seed),
             Self::Deadline => in_time(server, shed(settings), seed),
             Self::Private => in_time(server, shed(settings.with_bottleneck(Bottleneck::Private)), seed),
         }
@@ -157,7 +180,7 @@ impl Column {
 /// With classes and tenants.
 fn queued<L>(server: Routes, limit: L, seed: u64) -> Protected
 where
-    L: plimsoll::limit::Limit<Permit: Send> + Send + Sync + 'static,
+    L: Limit<Permit: Send> + Send + Sync + 'static,
 {
     let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(limit).chance(Chance::seeded(seed));
     let queue = queue.priority_by(|ask: &Ask| Priority::from_level(ask.class.into())).tenant_by(|ask: &Ask| ask.tenant);

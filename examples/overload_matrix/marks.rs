@@ -7,7 +7,7 @@ use crate::columns::Column;
 pub(crate) enum Measure {
     /// Answers in time, of the best that was possible.
     Goodput,
-    /// The same, of what the oracle has: the surge queue in front of the best fixed limit.
+    /// The same, of what the oracle has.
     OfOracle,
     /// Requests of class 0 that succeeded.
     Critical,

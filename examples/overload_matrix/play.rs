@@ -6,6 +6,7 @@ use std::{
 };
 
 use plimsoll::testing::{Arrival, Broken, Report, Served, Server, Simulation, simulate};
+use serde::Serialize;
 use tower::{Layer, Service};
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// What became of a run, in the units of [`Measure`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Facts {
     pub(crate) goodput: f64,
     pub(crate) critical: f64,
@@ -54,6 +55,7 @@ impl Facts {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         let latency = |quantile| if report.answered() > 0 { ms(report.latency(quantile)) } else { f64::INFINITY };
         let recovery = |since| report.recovery(since).map_or(f64::INFINITY, |after| after.as_secs_f64());
+        let over = scenario.event.as_ref().map(|event| event.end);
         Self {
             goodput: report.goodput() * 100.0,
             critical: report.success_of_class(0) * 100.0,
@@ -61,8 +63,8 @@ impl Facts {
             refused: report.refused_share() * 100.0,
             p50: latency(0.5),
             p99: latency(0.99),
-            recovery: scenario.over.map_or(f64::NAN, recovery),
-            dips: scenario.over.map_or(f64::NAN, |over| dips(report, over + secs(0.5), scenario.window.end)),
+            recovery: over.map_or(f64::NAN, recovery),
+            dips: over.map_or(f64::NAN, |over| dips(report, over + secs(0.5), scenario.window.end)),
             time_to_refuse: ms(report.mean_time_to_refuse()),
             wasted: report.wasted() * 100.0,
             attempts: report.attempts_per_request(),
@@ -95,7 +97,8 @@ async fn run(scenario: &Scenario, column: Column, limit: u32, seed: u64) -> Repo
     if let Some(capacity) = &scenario.capacity {
         run = run.capacity(capacity.clone());
     }
-    let protect = |patience, number: u64| column.protect(routes.clone(), limit, patience, seed ^ (number << 32));
+    let protect =
+        |patience, number: u64| column.protect(routes.clone(), scenario, limit, patience, seed ^ (number << 32));
     let mut service = None;
     for (stream, number) in scenario.streams.iter().zip(0..) {
         if service.is_none() || scenario.apart {

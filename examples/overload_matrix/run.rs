@@ -32,7 +32,7 @@ pub(crate) struct Cell {
 }
 
 /// What the oracle tries, as multiples of what the server does best with: the best for a queue is a little above.
-const LADDER: [f64; 6] = [0.5, 1.0, 1.5, 2.0, 3.0, 5.0];
+const LADDER: [f64; 7] = [0.75, 0.875, 1.0, 1.5, 2.0, 3.0, 5.0];
 /// On how many seeds it tries.
 const TRIALS: usize = 2;
 
@@ -61,10 +61,15 @@ impl Row {
             columns.iter().copied().filter(|column| !column.is_special() || scenario.also.contains(column)).collect();
         let plain = columns.iter().filter(|column| **column != Column::Oracle);
         let mut jobs: Vec<_> = plain.flat_map(|column| seeds_of(*column).map(|seed| (*column, best, seed))).collect();
-        let trials = seeds_of(Column::Oracle).take(TRIALS);
         if columns.contains(&Column::Oracle) {
-            let limits = LADDER.map(|times| ((f64::from(best) * times) as u32).max(1));
-            jobs.extend(trials.clone().flat_map(|seed| limits.map(|limit| (Column::Oracle, limit, seed))));
+            let kinds = [(Column::Oracle, Some(best)), (Column::Parking, scenario.best_without_streams)];
+            for (kind, best) in kinds {
+                let limits = best.into_iter().flat_map(|best| LADDER.map(|times| (f64::from(best) * times) as u32));
+                let trials = limits.flat_map(|limit| {
+                    seeds_of(Column::Oracle).take(TRIALS).map(move |seed| (kind, limit.max(1), seed))
+                });
+                jobs.extend(trials);
+            }
         }
         let mut cells: Vec<Cell> = Vec::new();
         for ((column, limit, _), facts) in jobs.iter().zip(all(&jobs, threads, scenario)) {
@@ -73,14 +78,14 @@ impl Row {
                 None => cells.push(Cell { column: *column, limit: *limit, runs: vec![facts] }),
             }
         }
-        let (mut oracles, mut cells): (Vec<_>, Vec<_>) =
-            cells.into_iter().partition(|cell| cell.column == Column::Oracle);
-        oracles.sort_by(|a, b| a.mean(Measure::Goodput).total_cmp(&b.mean(Measure::Goodput)));
-        if let Some(mut oracle) = oracles.pop() {
-            let rest: Vec<_> =
-                seeds_of(Column::Oracle).skip(TRIALS).map(|seed| (Column::Oracle, oracle.limit, seed)).collect();
-            oracle.runs.extend(all(&rest, threads, scenario));
-            cells.push(oracle);
+        let is_oracle = |cell: &Cell| matches!(cell.column, Column::Oracle | Column::Parking);
+        let (mut oracles, mut cells): (Vec<_>, Vec<_>) = cells.into_iter().partition(is_oracle);
+        // Of equals the first: the smallest.
+        oracles.sort_by(|a, b| b.mean(Measure::Goodput).total_cmp(&a.mean(Measure::Goodput)));
+        if let Some(mut oracle) = oracles.into_iter().next() {
+            let rest = seeds_of(Column::Oracle).skip(TRIALS).map(|seed| (oracle.column, oracle.limit, seed));
+            oracle.runs.extend(all(&rest.collect::<Vec<_>>(), threads, scenario));
+            cells.push(Cell { column: Column::Oracle, ..oracle });
         }
         Self { scenario: scenario.clone(), cells }
     }
@@ -94,7 +99,8 @@ impl Row {
         self.scenario.marks.iter().filter_map(|mark| Some((*mark, self.value(*mark)?)))
     }
 
-    fn value(&self, mark: Mark) -> Option<f64> {
+    /// What is read for a mark.
+    pub(crate) fn value(&self, mark: Mark) -> Option<f64> {
         let cell = self.cell(mark.column)?;
         match mark.measure {
             Measure::OfOracle => {

@@ -137,3 +137,35 @@ where
         Err(_) => Verdict::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_holds_back_what_is_beyond_twice_of_what_is_accepted() {
+        let mut class = Class::default();
+        class.add(Instant::from_nanos(0), 100.0, 50.0);
+        assert_eq!(class.refusal(), 0.0, "half of them is good enough");
+        class.add(Instant::from_nanos(0), 100.0, 0.0);
+        assert!((class.refusal() - 100.0 / 201.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn it_forgets_what_was_half_a_minute_ago() {
+        let mut class = Class::default();
+        class.add(Instant::from_nanos(0), 1000.0, 0.0);
+        class.add(Instant::from_nanos(0).after(MEMORY), 1.0, 1.0);
+        assert!(class.refusal() > 0.99, "not yet");
+        class.add(Instant::from_nanos(1).after(MEMORY), 1.0, 1.0);
+        assert_eq!(class.refusal(), 0.0);
+    }
+
+    #[test]
+    fn each_attempt_has_dice_of_its_own() {
+        let ask = |random, attempt| Ask { class: 0, tenant: 0, deadline: None, attempt, random };
+        let mean = (0..10_000).map(|number| dice(ask(number << 40, 1))).sum::<f64>() / 10_000.0;
+        assert!((mean - 0.5).abs() < 0.02, "{mean}");
+        assert_ne!(dice(ask(7, 1)), dice(ask(7, 2)));
+    }
+}

@@ -4,20 +4,14 @@ use std::fmt::Write;
 
 use super::{
     Report,
-    canvas::{self, COLOURS, Colour, Done, HALF, Plot, WIDE},
+    canvas::{self, Done, HALF, WIDE},
     plots, table,
 };
-use crate::measure::Run;
+use crate::{measure::Run, support::page};
 
 /// The whole report as one file that needs no other.
 pub(super) fn html(report: &Report) -> Result<String, Box<dyn std::error::Error>> {
-    let mut page = String::new();
-    let style = STYLE
-        .replace("/*light*/", &variables(|colour| colour.light))
-        .replace("/*dark*/", &variables(|colour| colour.dark));
-    write!(page, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")?;
-    writeln!(page, "<meta name=\"viewport\" content=\"width=device-width\">")?;
-    writeln!(page, "<title>plimsoll: overload</title>\n<style>{style}</style>\n</head>\n<body>")?;
+    let mut page = page::head("plimsoll: overload", STYLE)?;
     writeln!(page, "<h1>One server, more load than it can carry</h1>")?;
     writeln!(page, "<p class=\"lead\">{}</p>", verdict(report))?;
     writeln!(
@@ -25,12 +19,12 @@ pub(super) fn html(report: &Report) -> Result<String, Box<dyn std::error::Error>
         "<p class=\"key\"><b class=\"bare\">bare</b> axum, clients that retry at will \
          <b class=\"protected\">protected</b> the same, within plimsoll stacks</p>"
     )?;
-    figure(&mut page, "Goodput", &plots::goodput(report, WIDE)?, GOODPUT)?;
-    figure(&mut page, "Latency", &plots::p99(report, WIDE)?, LATENCY)?;
-    figure(&mut page, "Retries", &plots::tries(report, WIDE)?, TRIES)?;
-    figure(&mut page, "A spike", &plots::spike(report, WIDE)?, SPIKE)?;
+    page::figure(&mut page, "Goodput", &plots::goodput(report, WIDE)?, GOODPUT)?;
+    page::figure(&mut page, "Latency", &plots::p99(report, WIDE)?, LATENCY)?;
+    page::figure(&mut page, "Retries", &plots::tries(report, WIDE)?, TRIES)?;
+    page::figure(&mut page, "A spike", &plots::spike(report, WIDE)?, SPIKE)?;
     numbers(&mut page, report)?;
-    writeln!(page, "</body>\n</html>")?;
+    writeln!(page, "{}", page::FOOT)?;
     Ok(page)
 }
 
@@ -81,11 +75,6 @@ fn verdict(report: &Report) -> String {
     )
 }
 
-fn figure(page: &mut String, title: &str, plot: &Plot, caption: &str) -> std::fmt::Result {
-    let svg = plot.themed();
-    writeln!(page, "<figure>\n<h2>{title}</h2>\n{svg}\n<figcaption>{caption}</figcaption>\n</figure>")
-}
-
 fn numbers(page: &mut String, report: &Report) -> std::fmt::Result {
     let side = |run: &Run| if run.protected { "protected" } else { "bare" };
     let runs = report.runs.iter();
@@ -123,30 +112,7 @@ const WORDS: &str = "Refused and timed out count requests by their last word. Wa
     whose client had left. Recovery is the time from the end of the spike until as many requests are answered as 0.95 \
     of those that come, for good. Tries are attempts over the wire for each request.";
 
-fn variables(on: impl Fn(&Colour) -> &str) -> String {
-    let each = COLOURS.iter();
-    each.map(|colour| format!("--{}:{};", colour.name, on(colour))).collect()
-}
-
 const STYLE: &str = "
-:root { color-scheme: light dark; --page: #fff; /*light*/ }
-@media (prefers-color-scheme: dark) { :root { --page: #12191d; /*dark*/ } }
-body { margin: 3rem auto 4rem; padding: 0 1.25rem; max-width: 47.5rem; background: var(--page); color: var(--ink);
-  font: 1rem/1.55 system-ui, -apple-system, 'Segoe UI', Inter, Helvetica, Arial, sans-serif; }
-h1 { margin: 0 0 .75rem; font-size: 1.9rem; line-height: 1.2; letter-spacing: -.02em; }
-h2 { margin: 2.5rem 0 .5rem; font-size: 1.1rem; }
-.lead { margin: 0 0 1rem; font-size: 1.1rem; }
-.key { margin: 0 0 2.5rem; color: var(--soft); font-size: .9rem; }
-.key b { margin-right: .2rem; } .key b + b { margin-left: 1.2rem; }
-.key .bare { color: var(--bare); } .key .protected { color: var(--protected); }
-figure { margin: 0 0 3rem; }
-svg { display: block; width: 100%; height: auto; }
-svg text { font-family: inherit; }
-figcaption, .fine { color: var(--soft); font-size: .9rem; max-width: 42rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th { color: var(--soft); font-weight: 500; }
-th, td { padding: .35rem .5rem; text-align: right; border-bottom: 1px solid var(--grid); }
 :is(th, td):first-child, .words-2 :is(th, td):nth-child(2) { text-align: left; }
 tr.bare td:nth-child(2) { color: var(--bare); } tr.protected td:nth-child(2) { color: var(--protected); }
 ";

@@ -1,5 +1,7 @@
 //! What is played: servers, loads and callers, as plain values.
 
+mod n01_services;
+mod n02_callers;
 mod pace;
 mod s01_steady;
 mod s02_spikes;
@@ -37,10 +39,14 @@ pub(crate) struct Scenario {
     pub(crate) window: Range<Duration>,
     /// At how many in flight the server does its best, for each limiter: what no library knows.
     pub(crate) best_limit: u32,
+    /// The same, where those that hold their place for long do not count.
+    pub(crate) best_without_streams: Option<u32>,
+    /// How many times as many that are over time: for the oracle, which knows.
+    pub(crate) best_scale: Curve,
     /// How many requests a second are possible, where the servers cannot say so themselves.
     pub(crate) capacity: Option<Curve>,
-    /// When all should be well again: recovery is measured from here.
-    pub(crate) over: Option<Duration>,
+    /// When it is not as it should be. Recovery is measured from its end.
+    pub(crate) event: Option<Range<Duration>>,
     /// Whether clients hold themselves back; see `throttle.rs`.
     pub(crate) throttled: bool,
     /// The offered load as a multiple of the capacity, where it is a point of a curve.
@@ -103,8 +109,10 @@ impl Scenario {
             apart: false,
             window,
             best_limit,
+            best_without_streams: None,
+            best_scale: Curve::constant(1.0),
             capacity: None,
-            over: None,
+            event: None,
             throttled: false,
             load: None,
             seeds: 8,
@@ -119,14 +127,25 @@ impl Scenario {
         self
     }
 
-    pub(crate) fn over_at(mut self, over: Duration) -> Self {
-        self.over = Some(over);
+    /// All should be well again when this is over.
+    pub(crate) fn during(mut self, event: Range<Duration>) -> Self {
+        self.event = Some(event);
         self
     }
 
     /// Changes the callers, all of them.
     pub(crate) fn callers(mut self, change: impl Fn(&mut Stream)) -> Self {
         self.streams.iter_mut().for_each(change);
+        self
+    }
+
+    /// Everything is of the same, normal class.
+    pub(crate) fn of_one_class(self) -> Self {
+        self.callers(|stream| stream.classes = vec![0.0, 1.0])
+    }
+
+    pub(crate) fn best_scale(mut self, scale: Curve) -> Self {
+        self.best_scale = scale;
         self
     }
 
@@ -151,6 +170,12 @@ impl Scenario {
         self.mark(Mark::mean(Measure::Goodput, percent)).mark(Mark::mean(Measure::Goodput, percent).of(Column::Plain))
     }
 
+    /// At least 85 % of the oracle's goodput: where nobody said how much is possible.
+    pub(crate) fn beside_the_oracle(self) -> Self {
+        let mark = Mark::mean(Measure::OfOracle, 85.0);
+        self.mark(mark).mark(mark.of(Column::Plain))
+    }
+
     /// At least so many percent of the critical requests succeed, on average over the seeds.
     pub(crate) fn critical(self, percent: f64) -> Self {
         self.mark(Mark::mean(Measure::Critical, percent))
@@ -166,10 +191,10 @@ impl Scenario {
         format!("{} {}", self.family, self.name)
     }
 
-    /// Whether `word` is in its title.
+    /// Whether `word` is its family, or at least four letters of its title.
     pub(crate) fn is_called(&self, word: &str) -> bool {
         let word = word.to_lowercase();
-        self.family.to_lowercase() == word || self.title().to_lowercase().contains(&word)
+        self.family.to_lowercase() == word || word.chars().count() > 3 && self.title().to_lowercase().contains(&word)
     }
 }
 
@@ -185,6 +210,8 @@ pub(crate) fn all(pace: Pace) -> Vec<Scenario> {
         s10_scale::scenarios(pace),
         s11_refusals::scenarios(pace),
         s12_waves::scenarios(pace),
+        n01_services::scenarios(pace),
+        n02_callers::scenarios(pace),
     ]
     .concat()
 }

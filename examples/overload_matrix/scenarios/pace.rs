@@ -12,13 +12,14 @@ pub(crate) enum Pace {
     /// For a first look.
     Quick,
     /// For a test in a debug build.
+    #[allow(dead_code, reason = "for tests/overload.rs")]
     Brief,
 }
 
 impl Pace {
     /// What is measured where the load is steady. What came before is left out: who starts cold has settled by then.
     pub(crate) fn window(self) -> Range<Duration> {
-        let (start, end) = self.pick((8.0, 28.0), (4.0, 12.0), (2.0, 5.0));
+        let (start, end) = self.pick((8.0, 28.0), (3.0, 7.0), (2.0, 7.0));
         secs(start)..secs(end)
     }
 

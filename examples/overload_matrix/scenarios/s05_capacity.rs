@@ -14,7 +14,7 @@ pub(super) fn scenarios(pace: Pace) -> Vec<Scenario> {
     let load = Load::poisson(0.7 * KNEE);
     let scenario = Scenario::new("S5", "capacity ÷5 at 0.7×", (server, 8), load, pace.around(&event))
         .of_luck()
-        .over_at(event.end)
+        .during(event)
         .also([Column::Deadline, Column::Private, Column::Shared])
         .goodput(95.0)
         .mark(Mark::worst(Measure::Goodput, 85.0))

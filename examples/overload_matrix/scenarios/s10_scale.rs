@@ -15,7 +15,7 @@ pub(super) fn scenarios(pace: Pace) -> Vec<Scenario> {
         "300 ms on 4 cores 3×",
         (server(4, ms(300.0)), 4),
         Load::poisson(3.0 * 4.0 / 0.3),
-        pace.pick(pace.window(), pace.window(), secs(4.0)..secs(16.0)),
+        pace.pick(pace.window(), secs(4.0)..secs(24.0), secs(4.0)..secs(16.0)),
     )
     .callers(|stream| stream.patience = secs(3.0))
     .of_luck()

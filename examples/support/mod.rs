@@ -1,0 +1,5 @@
+//! What the examples that write a report share: the look of plots and pages, and where they go.
+
+pub(crate) mod canvas;
+pub(crate) mod files;
+pub(crate) mod page;
