@@ -45,7 +45,7 @@ const FALLEN: f64 = 0.55;
 /// The service is not slow because of us if latency falls by less than this power of our concurrency; the power is known
 /// only so well, and has to be below by so many standard errors.
 const ELASTICITY: f64 = 0.5;
-const CERTAINTY: f64 = 2.0;
+const CERTAINTY_: f64 = 2.0;
 /// The same, to be quite sure.
 const SURELY: f64 = 0.25;
 /// One verdict raises the baseline to at most this much of itself.
@@ -98,6 +98,8 @@ pub struct VerifiedGradient {
     tried: f64,
     /// The beginning of the window in which an overload cut the limit.
     cut: Option<Instant>,
+    settled: bool,
+    last: Option<Measure>,
 }
 
 /// What is being done about the limit.
@@ -136,6 +138,10 @@ pub(super) fn exp(flag: char) -> bool {
     E.get_or_init(|| std::env::var("EXP").unwrap_or_default()).contains(flag)
 }
 
+fn certainty() -> f64 {
+    if exp('z') { 1.5 } else if exp('y') { 1.0 } else { CERTAINTY_ }
+}
+
 impl VerifiedGradient {
     /// One that begins as these settings say.
     pub fn new(settings: &Settings) -> Self {
@@ -154,6 +160,8 @@ impl VerifiedGradient {
             epoch_ends: None,
             tried: 0.0,
             cut: None,
+            settled: false,
+            last: None,
         }
     }
 
@@ -192,7 +200,7 @@ impl VerifiedGradient {
         let (elasticity, error) = Measure::of(window).compared_to(held);
         let line = if self.patience(window).is_some() { SURELY } else { 0.0 };
         let faster = self.baseline.value.is_some_and(|baseline| window.geometric_mean() < baseline);
-        faster || elasticity - CERTAINTY * error > line || elasticity + CERTAINTY * error < line
+        faster || elasticity - certainty() * error > line || elasticity + certainty() * error < line
     }
 
     /// How long callers wait, in seconds, where that may be used.
@@ -212,7 +220,7 @@ impl VerifiedGradient {
     fn follow(&mut self, window: &Window<'_>) -> f64 {
         let (now, latest) = (window.now(), window.geometric_mean());
         let settled = 0.0;
-        let full = (f64::from(window.calls()) / CALLS).min(1.0).max(if self.started { 0.0 } else { 0.3 });
+        let full = (f64::from(window.calls()) / if exp('n') { 20.0 } else { CALLS }).min(1.0).max(if self.started { 0.0 } else { 0.3 });
         let before = self.latency.unwrap_or(latest);
         let latency = before + SMOOTHING * full * (latest - before);
         self.latency = Some(latency);
@@ -234,6 +242,13 @@ impl VerifiedGradient {
         }
 
         let calm = latency <= CALM * baseline;
+        let measure = Measure::of(window);
+        if let (true, Some(last)) = (exp('b'), self.last.replace(measure)) {
+            let (elasticity, error) = measure.compared_to(last);
+            if error > 0.0 && elasticity - 0.5 * error > ELASTICITY {
+                self.reference = self.limit;
+            }
+        }
         let stands = (self.limit_before / self.limit).ln().abs() < MOVED;
         self.limit_before = self.limit;
         let jump = if self.patience(window).is_some() { 2.0 } else { JUMP };
@@ -292,7 +307,7 @@ impl VerifiedGradient {
     fn judge(&mut self, why: Why, held: Measure, window: &Window<'_>) -> f64 {
         let latest = window.geometric_mean();
         let (elasticity, error) = Measure::of(window).compared_to(held);
-        let at_most = elasticity + CERTAINTY * error;
+        let at_most = elasticity + certainty() * error;
         let baseline = self.baseline.value.unwrap_or(latest);
         let patience = self.patience(window);
         if latest < baseline {
@@ -348,7 +363,7 @@ impl Rule for VerifiedGradient {
         self.epoch_is_over(window.now());
         self.heed_overloads(window);
         let lag = self.lag(window);
-        let shortest = SHORTEST.max(lag);
+        let shortest = if exp('a') && self.settled && self.mode == Mode::Steady { SHORTEST } else { SHORTEST.max(lag) };
         let (lasted, calls) = (window.lasted(), f64::from(window.calls()));
         if self.mode != Mode::Steady && lasted > (4.0 * lag).max(1.0) && calls < CALLS_AT_FIRST {
             // What it tries, it tries on too few: it stops, and has learned nothing.
@@ -360,11 +375,13 @@ impl Rule for VerifiedGradient {
         if lasted <= shortest || !self.is_full(window) {
             return Step::gather(window, window.began().after(Duration::from_secs_f64(shortest)));
         }
+        let in_steady = self.mode == Mode::Steady;
         let settle = match self.mode {
             Mode::Steady => self.follow(window),
             Mode::Hold(why) => self.hold(why, window),
             Mode::Halve { why, held } => self.judge(why, held, window),
         };
+        self.settled = in_steady && settle > 0.0;
         Step::Close(Duration::from_secs_f64(settle))
     }
 
