@@ -95,7 +95,7 @@ impl Limiter {
         let controller = Controller::new(settings, (make.0)(&settings));
         let limit = controller.limit();
         Self {
-            places: Places::new(limit),
+            places: Places::new(limit, settings.max_limit().get()),
             samples: Samples::new(),
             limit: AtomicU32::new(limit),
             next_look: AtomicU64::new(0),
@@ -254,6 +254,7 @@ impl Limiter {
             let from = self.limit.load(Relaxed);
             controller.settings = settings.with_name(self.name);
             controller.rule.update(&settings);
+            self.places.resize(settings.max_limit().get());
             self.heeds_patience.store(settings.bottleneck() == Bottleneck::Private, Relaxed);
             self.publish(&controller);
             (from, self.limit.load(Relaxed))

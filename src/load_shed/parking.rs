@@ -12,8 +12,6 @@ use crate::sync::atomic::{
 
 /// After how many times the limit of calls that overtook it a place is parked.
 const OVERTAKEN: u32 = 16;
-/// How many times the limit may be parked. There has to be some bound: what is parked uses memory at least.
-const MOST_PARKED: u32 = 8;
 /// The limit is not taken for less than this: a few calls more or less are chance.
 const LEAST: u32 = 4;
 
@@ -36,6 +34,8 @@ pub(super) struct Places {
     turn_over: AtomicU32,
     /// Each the number of a turn, and the places taken in it.
     slots: [AtomicU64; SLOTS],
+    /// How many may be under way in all, the parked included: what is parked uses memory at least.
+    most: AtomicU32,
     /// Below zero for a moment, when a place comes back just as it is parked.
     parked: AtomicI64,
     turning: AtomicBool,
@@ -53,7 +53,7 @@ pub(super) enum Return {
 const ENDED: u64 = 1 << 32;
 
 impl Places {
-    pub(super) fn new(limit: u32) -> Self {
+    pub(super) fn new(limit: u32, most: u32) -> Self {
         // Slot n holds turn n, and turn 0 begins.
         let slots = std::array::from_fn(|slot| AtomicU64::new(slot_of(slot as u32, 0)));
         Self {
@@ -61,6 +61,7 @@ impl Places {
             turn: AtomicU32::new(0),
             turn_over: AtomicU32::new(limit.max(LEAST)),
             slots,
+            most: AtomicU32::new(most),
             parked: AtomicI64::new(0),
             turning: AtomicBool::new(false),
         }
@@ -105,6 +106,11 @@ impl Places {
         }
         self.parked.fetch_sub(1, Relaxed);
         Return::Parked
+    }
+
+    /// Lets so many be under way in all from now on, the parked included.
+    pub(super) fn resize(&self, most: u32) {
+        self.most.store(most, Relaxed);
     }
 
     /// Places in use that are not parked.
@@ -152,7 +158,7 @@ impl Places {
         let next = self.turn.load(Relaxed).wrapping_add(1);
         let slot = &self.slots[next as usize % SLOTS];
         let left = slot.load(Relaxed) as u32;
-        if u64::from(self.parked()) + u64::from(left) > u64::from(limit) * u64::from(MOST_PARKED) {
+        if u64::from(self.parked()) + u64::from(left) > u64::from(self.most.load(Relaxed).saturating_sub(limit)) {
             return;
         }
         let left = slot.swap(slot_of(next, 0), Relaxed) as u32;
@@ -189,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_everybody_overtakes_is_parked_and_makes_room() {
-        let places = Places::new(8);
+        let places = Places::new(8, 100);
         let streams: Vec<_> = (0..8).map(|_| places.take(8).expect("room")).collect();
         assert_eq!(places.take(8), None);
         pass(&places, 8 * OVERTAKEN, 8);
@@ -205,7 +211,7 @@ mod tests {
     /// A service that stands still lets nobody overtake: the queue in it is no stream.
     #[test]
     fn nothing_is_parked_while_nothing_ends() {
-        let places = Places::new(4);
+        let places = Places::new(4, 100);
         let stuck: Vec<_> = (0..4).map(|_| places.take(4).expect("room")).collect();
         assert!((0..100_000).all(|_| places.take(4).is_none()));
         assert!(stuck.into_iter().all(|turn| matches!(places.put_back(turn, 4), Return::Of(_))));
@@ -213,15 +219,15 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_parked_than_eight_times_the_limit() {
-        let places = Places::new(4);
+    fn no_more_is_under_way_than_may_be_in_all() {
+        let places = Places::new(4, 36);
         let mut held = Vec::new();
         for _ in 0..100 {
-            held.extend((0..4).filter_map(|_| places.take(5)));
+            held.extend((0..4).filter_map(|_| places.take(4)));
             pass(&places, 4 * (OVERTAKEN + 2), 4);
-            assert!(places.parked() <= 4 * MOST_PARKED);
+            assert!(places.parked() <= 32);
         }
-        assert!(places.parked() > 4 * MOST_PARKED - 8, "{}", places.parked());
+        assert_eq!((places.in_use(), places.parked()), (4, 32));
         for turn in held {
             places.put_back(turn, 4);
         }
@@ -232,7 +238,7 @@ mod tests {
         /// Whatever comes and goes, and however the limit moves: every place is in use, parked, or free.
         #[test]
         fn places_add_up(steps in proptest::collection::vec((any::<bool>(), 0usize..64, 1u32..12), 0..2000)) {
-            let places = Places::new(4);
+            let places = Places::new(4, 100);
             let mut held = Vec::new();
             let mut taken_in = HashMap::<Turn, u32>::new();
             for (take, which, limit) in steps {

@@ -262,7 +262,7 @@ impl VerifiedGradient {
 
         let gradient = (TOLERANCE * baseline / latency).clamp(0.5, 2.0);
         let target = self.limit * gradient;
-        let up = if calm { UP_CALM } else { UP };
+        let up = if calm && !self.started && exp('u') { 2.0 } else if calm { UP_CALM } else { UP };
         self.set((target + target.sqrt()).clamp(DOWN * self.limit, up * self.limit + 1.0));
         let settled = self.settle(window);
         self.reference = self.reference.max(self.limit);
@@ -320,7 +320,7 @@ impl VerifiedGradient {
         } else if at_most < if why == Why::Jump { SURELY } else { ELASTICITY } {
             let surely = patience.is_some() && at_most < SURELY;
             let raised = if surely { latest } else { latest.min(RAISE * baseline) };
-            let bound = self.baseline.highest().max(patience.map_or(0.0, |p| p / 10.0 / TOLERANCE));
+            let bound = self.baseline.highest().max(patience.map_or(0.0, |p| p / 4.0));
             self.baseline.raise(raised.min(bound));
             let restored = if surely { self.reference } else { self.reference.min(RAISE * self.limit) };
             self.set(self.limit.max(restored));
