@@ -153,6 +153,7 @@ impl<L: Limit> State<L, L::Permit> {
         if deadline != Instant::FAR {
             self.limit.patience(deadline.since(arrival.now));
         }
+        self.limit.look(now);
         // Announced before looking: see above for why.
         let mut hall = self.hand_over(Hall::enter_and_wait(self, now));
         let admission = if hall.room.waiting() == 0
@@ -179,6 +180,9 @@ impl<L: Limit> State<L, L::Permit> {
     ) -> Poll<Result<Held<L::Permit>, Rejection>> {
         // Cloned and dropped outside of the lock: a waker is somebody else's code.
         let (mut waker, mut before) = (Some(cx.waker().clone()), None);
+        if now.now() >= wait.until {
+            self.limit.look(now);
+        }
         let mut hall = Hall::enter(self, now);
         if now.now() >= wait.until && hall.room.lines.rank(wait.ticket).is_some() {
             // Nobody else may look for a long time: who is in the second lane may have a place by now, who is not may
@@ -242,6 +246,7 @@ impl<L: Limit> State<L, L::Permit> {
                 });
             }
             Held::Surge => self.next(now, |room| room.put_back_own(now.now())),
+            Held::Exempt => {}
         }
     }
 
