@@ -8,7 +8,7 @@ use crate::{
     circuit_breaker::CircuitBreaker,
     classify::{Chosen, Judge, Standard, Unjudged},
     event::{Events, Observer},
-    gate::{GateLayer, Seq},
+    gate::{GateLayer, PerKind, Seq},
     lift::{Lift, LiftLayer},
     limit::Limit,
     load_shed::LoadShed,
@@ -76,6 +76,15 @@ impl<L, G, C> Stack<L, G, C> {
         C: Judge,
     {
         self.judged().push(std::sync::Arc::new(gate))
+    }
+
+    /// Adds [a gate for each kind](PerKind) of request, which tell this stack's observer what happens in them.
+    pub fn per_kind<H, K>(self, gates: PerKind<H, K>) -> Stack<L, Seq<G, PerKind<H, K>>, Judged<C>>
+    where
+        C: Judge,
+    {
+        gates.join(&self.events);
+        self.judged().push(gates)
     }
 
     /// Adds a [circuit breaker](crate::circuit_breaker), which stops calling what keeps failing: one of your own, or

@@ -17,7 +17,7 @@ use plimsoll::{
     bulkhead::{Bulkhead, Order},
     circuit_breaker::{self, CircuitBreaker},
     clock::Instant,
-    gate::{Ending, GateLayer, Gated},
+    gate::{Ending, GateLayer, Gated, PerKind},
     surge_queue,
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},
