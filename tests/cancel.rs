@@ -132,7 +132,7 @@ mod in_any_order_of_many_callers_nothing_is_lost {
             Stack::new().timeout(LIMIT).gate(kit.inside(kit.queue_over_shed(1, surge_queue::Settings::new())))
         };
         surge_queue_per_kind: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
-            let queues = [kit.queue_over_shed(2, patient()), kit.queue_over_shed(1, patient())];
+            let queues = [kit.queue_over_shed(2, patient()), kit.queue_over_shed(2, patient())];
             let per_kind = PerKind::try_new(queues, |ask: &Ask| ask.compartment).expect("two");
             Stack::new().gate(kit.on_inner(per_kind))
         };
