@@ -180,16 +180,19 @@ impl<L: Limit> State<L, L::Permit> {
     ) -> Poll<Result<Held<L::Permit>, Rejection>> {
         // Cloned and dropped outside of the lock: a waker is somebody else's code.
         let (mut waker, mut before) = (Some(cx.waker().clone()), None);
-        if now.now() >= wait.until {
+        let is_time = now.now() >= wait.until;
+        if is_time {
             self.limit.look(now);
         }
         let mut hall = Hall::enter(self, now);
-        if now.now() >= wait.until && hall.room.lines.rank(wait.ticket).is_some() {
-            // Nobody else may look for a long time: who is in the second lane may have a place by now, who is not may
-            // have to go there. It is awake, and need not be woken if so.
-            hall.room.lines.get_mut(wait.ticket).with.has_come(&mut before);
-            if now.now() >= hall.room.lines.get(wait.ticket).until {
-                hall.late(wait.ticket);
+        if is_time {
+            if hall.room.lines.rank(wait.ticket).is_some() {
+                // Nobody else may look for a long time: who is in the second lane may have a place by now, who is not may
+                // have to go there. It is awake, and need not be woken if so.
+                hall.room.lines.get_mut(wait.ticket).with.has_come(&mut before);
+                if now.now() >= hall.room.lines.get(wait.ticket).until {
+                    hall.late(wait.ticket);
+                }
             }
             hall = self.hand_over(hall);
         }
