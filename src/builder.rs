@@ -8,7 +8,7 @@ use crate::{
     circuit_breaker::CircuitBreaker,
     classify::{Chosen, Judge, Standard, Unjudged},
     event::{Events, Observer},
-    gate::{GateLayer, Seq},
+    gate::{GateLayer, PerKind, Seq},
     lift::{Lift, LiftLayer},
     limit::Limit,
     load_shed::LoadShed,
@@ -78,6 +78,15 @@ impl<L, G, C> Stack<L, G, C> {
         self.judged().push(std::sync::Arc::new(gate))
     }
 
+    /// Adds [a gate for each kind](PerKind) of request, which tell this stack's observer what happens in them.
+    pub fn per_kind<H, K>(self, gates: PerKind<H, K>) -> Stack<L, Seq<G, PerKind<H, K>>, Judged<C>>
+    where
+        C: Judge,
+    {
+        gates.join(&self.events);
+        self.judged().push(gates)
+    }
+
     /// Adds a [circuit breaker](crate::circuit_breaker), which stops calling what keeps failing: one of your own, or
     /// its settings.
     pub fn circuit_breaker(self, breaker: impl Into<CircuitBreaker>) -> Stack<L, Seq<G, CircuitBreaker>, Judged<C>>
@@ -134,10 +143,10 @@ impl<L, G, C> Stack<L, G, C> {
     /// Adds a [surge queue](crate::surge_queue) in front of its limit: a burst waits its turn. The limit hears how calls
     /// ended.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
-    pub fn surge_queue<Q: Limit, P, T, D, S>(
+    pub fn surge_queue<Q: Limit, P, T, D, S, X>(
         self,
-        queue: SurgeQueue<Q, P, T, D, S>,
-    ) -> Stack<L, Seq<G, SurgeQueue<Q, P, T, D, S>>, Judged<C>>
+        queue: SurgeQueue<Q, P, T, D, S, X>,
+    ) -> Stack<L, Seq<G, SurgeQueue<Q, P, T, D, S, X>>, Judged<C>>
     where
         C: Judge,
     {
@@ -147,7 +156,7 @@ impl<L, G, C> Stack<L, G, C> {
 
     /// Adds a [surge queue](crate::surge_queue) in front of a [load shedder](crate::load_shed): what a server needs against
     /// overload. It takes on what can be done well, the important first; lets bursts wait for a moment; and refuses the rest
-    /// at once. Settings will do for either.
+    /// at once. Settings will do for either. Whom to exempt, and by when to answer, is asked by the queue.
     ///
     /// ```
     /// use plimsoll::{Stack, load_shed, request::Priority, surge_queue::{self, SurgeQueue}};
@@ -166,11 +175,11 @@ impl<L, G, C> Stack<L, G, C> {
     /// # let _ = stack;
     /// ```
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
-    pub fn overload_control<P, T, D, S, E, X>(
+    pub fn overload_control<P, T, D, S, X, E, Y>(
         self,
-        queue: impl Into<SurgeQueue<Nothing, P, T, D, S>>,
-        shed: impl Into<LoadShed<E, X>>,
-    ) -> Stack<L, Seq<G, SurgeQueue<LoadShed<E, X>, P, T, D, S>>, Judged<C>>
+        queue: impl Into<SurgeQueue<Nothing, P, T, D, S, X>>,
+        shed: impl Into<LoadShed<E, Y>>,
+    ) -> Stack<L, Seq<G, SurgeQueue<LoadShed<E, Y>, P, T, D, S, X>>, Judged<C>>
     where
         C: Judge,
     {

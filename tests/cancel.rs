@@ -13,6 +13,7 @@ use plimsoll::{
     Error, Ratio, Stack,
     bulkhead::Order,
     circuit_breaker::{self, CircuitBreaker},
+    gate::PerKind,
     surge_queue,
 };
 use support::{
@@ -116,6 +117,24 @@ mod in_any_order_of_many_callers_nothing_is_lost {
         };
         surge_queue_whose_waits_run_out: 1_500, Mix { callers: 6, time: true, ..Mix::of(1) }, |kit: &Kit| {
             Stack::new().timeout(LIMIT).gate(kit.inside(kit.queue(1, surge_queue::Settings::new())))
+        };
+        load_shed: 1_500, Mix { callers: 5, ..Mix::of(2) }, |kit: &Kit| Stack::new().gate(kit.on_inner(kit.shed(2)));
+        resized_load_shed: 1_500, Mix { callers: 6, resize: 4, ..Mix::of(3) }, |kit: &Kit| {
+            Stack::new().load_shed(kit.shed(3))
+        };
+        surge_queue_over_load_shed: 2_500, Mix { callers: 7, compartments: 4, ..Mix::of(2) }, |kit: &Kit| {
+            Stack::new().gate(kit.on_inner(kit.queue_over_shed(2, patient())))
+        };
+        resized_surge_queue_over_load_shed: 2_500, Mix { callers: 6, resize: 4, ..Mix::of(2) }, |kit: &Kit| {
+            Stack::new().surge_queue(kit.queue_over_shed(2, patient()))
+        };
+        overload_control_whose_waits_run_out: 1_500, Mix { callers: 6, time: true, ..Mix::of(1) }, |kit: &Kit| {
+            Stack::new().timeout(LIMIT).gate(kit.inside(kit.queue_over_shed(1, surge_queue::Settings::new())))
+        };
+        surge_queue_per_kind: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
+            let queues = [kit.queue_over_shed(2, patient()), kit.queue_over_shed(2, patient())];
+            let per_kind = PerKind::try_new(queues, |ask: &Ask| ask.compartment).expect("two");
+            Stack::new().gate(kit.on_inner(per_kind))
         };
         pair_of_bulkheads: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
             let outer = kit.set(settings(2).with_wait(8, Duration::MAX));

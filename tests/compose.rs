@@ -23,7 +23,9 @@ use plimsoll::{
     classify::Failure,
     clock::{Instant, Moment},
     gate::{Admission, Ending, Gate, Never},
+    load_shed::{self, LoadShed},
     retry,
+    surge_queue::{self, SurgeQueue},
     testing::{Mock, Reply},
 };
 use tokio_test::{assert_pending, task};
@@ -230,6 +232,64 @@ async fn the_whole_stack_goes_over_every_kind_of_error() {
     assert!(refusal(stack.wrap(hang::<anyhow::Error>())).await.rejection().is_some_and(is_full));
     let foreign = stack.layer(tower::timeout::TimeoutLayer::new(Duration::from_secs(9))).bulkhead(one());
     assert!(refusal(foreign.service(hang::<io::Error>())).await.rejection().is_some_and(is_full));
+}
+
+/// The order of a server: the deadline, who waits and how many are under way, and places further in.
+macro_rules! server {
+    ($queue:expr, $shed:expr) => {
+        Stack::new().timeout(Duration::from_secs(2)).overload_control($queue, $shed).bulkhead(one())
+    };
+}
+
+#[tokio::test]
+async fn a_server_goes_over_every_kind_of_error() {
+    fn hang<E: Send + 'static>() -> Mock<(), (), E> {
+        Mock::new(|_, (): &()| Reply::hang()).0
+    }
+    let stack = server!(surge_queue::Settings::new(), load_shed::Settings::new());
+    assert!(refusal(stack.service(hang::<Infallible>())).await.rejection().is_some_and(is_full));
+    assert!(refusal(stack.service(hang::<io::Error>())).await.rejection().is_some_and(is_full));
+    assert!(refusal(stack.wrap(hang::<BoxError>())).await.rejection().is_some_and(is_full));
+    assert!(refusal(stack.wrap(hang::<AppError>())).await.rejection().is_some_and(is_full));
+}
+
+/// What overload control is made of may be looked at, and shares its state however often it is layered.
+#[tokio::test(start_paused = true)]
+async fn both_parts_of_overload_control_are_heard_and_shared() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let (inner, _) = Mock::new(|_, (): &()| Reply::<(), io::Error>::hang());
+    let shed = LoadShed::with_rule(load_shed::Settings::new(), load_shed::Fixed::new);
+    let handle = shed.handle();
+    let queue = SurgeQueue::new(surge_queue::Settings::new().try_with_max_waiting(1).expect("valid"));
+    let log = heard.clone();
+    let stack = Stack::new()
+        .overload_control(queue, shed)
+        .observe(move |event: &Event| log.lock().expect("unpoisoned").push(event.layer()));
+    let mut services = [stack.service(inner.clone()), stack.clone().service(inner)];
+    handle.update(load_shed::Settings::new().try_with_limits(1, 1).expect("valid"));
+    let held: Vec<_> = services.iter_mut().map(|service| service.call(())).collect();
+    assert_eq!(handle.snapshot().in_use, 1, "the other one waits");
+    assert!(services[0].call(()).await.is_err());
+    assert_eq!(*heard.lock().expect("unpoisoned"), ["load_shed", "surge_queue"]);
+    drop(held);
+    assert_eq!(handle.snapshot().in_use, 0);
+}
+
+/// A refusal of a bulkhead further in says nothing about the callee; a timeout that it ran into does.
+#[tokio::test(start_paused = true)]
+async fn a_load_shedder_hears_of_timeouts_below_it_and_not_of_those_above() {
+    for (above, below) in [(1, 60), (60, 1)] {
+        let (inner, _) = Mock::new(|_, (): &()| Reply::<(), io::Error>::hang());
+        let shed = LoadShed::new(load_shed::Settings::new().try_with_limits(9, 9).expect("valid"));
+        let handle = shed.handle();
+        let stack = Stack::new().timeout(Duration::from_secs(above)).load_shed(shed);
+        let service = stack.timeout(Duration::from_secs(below)).service(inner);
+        for _ in 0..5 {
+            assert!(service.clone().oneshot(()).await.is_err());
+        }
+        assert_eq!(handle.snapshot().limit < 9, below < above, "{:?}", handle.snapshot());
+        assert_eq!(handle.snapshot().in_use, 0);
+    }
 }
 
 /// One error type for a stack, whatever is in it: what a compiler message says of it stays short. A peer's five layers

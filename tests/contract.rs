@@ -17,7 +17,7 @@ use plimsoll::{
     bulkhead::{Bulkhead, Order},
     circuit_breaker::{self, CircuitBreaker},
     clock::Instant,
-    gate::{Ending, GateLayer, Gated},
+    gate::{Ending, GateLayer, Gated, PerKind},
     surge_queue,
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},
@@ -600,7 +600,14 @@ fn services_and_futures_are_send_and_sync_where_their_parts_are() {
     fn shared<T: Send + Sync + Clone>(_: &T) {}
     fn sent<T: Send>(_: &T) {}
     let (mock, _) = Mock::<(), u32, Boom>::new(|_, ()| Reply::ok(7));
-    let stack = Stack::new().timeout(LIMIT).bulkhead(settings(1).with_wait(1, WAIT)).gate(()).timeout(LIMIT);
+    let kinds = PerKind::try_new([(), ()], |(): &()| 1).expect("two");
+    let stack = Stack::new()
+        .timeout(LIMIT)
+        .overload_control(surge_queue::Settings::new(), plimsoll::load_shed::Settings::new())
+        .bulkhead(settings(1).with_wait(1, WAIT))
+        .gate(())
+        .per_kind(kinds)
+        .timeout(LIMIT);
     let mut service = stack.service(mock);
     shared(&stack);
     shared(&service);

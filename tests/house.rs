@@ -13,8 +13,10 @@ const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "load_shed", "retry", "s
 const ANNEXES: &[&str] = &["guide", "http", "testing"];
 
 /// The files of a room that hold plumbing; every other holds thought.
-const PLUMBING: &[&str] =
-    &["mod", "gate", "hall", "handle", "layer", "service", "future", "replay", "state", "tries", "circuit", "evidence"];
+const PLUMBING: &[&str] = &[
+    "mod", "gate", "hall", "handle", "layer", "limiter", "service", "future", "replay", "state", "tries", "circuit",
+    "evidence",
+];
 
 /// A file of the library: the module it belongs to, its own name, and its code without comments and tests.
 struct File {

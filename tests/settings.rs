@@ -12,6 +12,7 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker, OpenTime, Probes, Window},
     clock,
     limit::Fixed,
+    load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
     request::Priority,
     retry::{self, Backoff, RetryLayer},
     surge_queue::{self, Ramp, Surge, SurgeQueue},
@@ -90,11 +91,34 @@ fn any_breaker() -> impl Strategy<Value = CircuitBreaker> {
 }
 
 fn any_queue() -> impl Strategy<Value = SurgeQueue<Fixed>> {
-    let numbers = (number(), number(), number(), number(), number(), number());
+    (any_queue_settings(), number()).prop_map(|(settings, limit)| {
+        let limit = parsed("limit.", Fixed::try_new(limit), Fixed::new(NonZeroU32::MIN));
+        SurgeQueue::new(settings).chance(Chance::seeded(1)).in_front_of(limit)
+    })
+}
+
+fn any_shed() -> impl Strategy<Value = LoadShed> {
+    (number(), number(), duration(), 0..6u8).prop_map(|(initial, max, slow, which)| {
+        let settings = load_shed::Settings::new();
+        let settings = parsed("load_shed.", settings.try_with_limits(initial, max), settings);
+        let shed = match which {
+            0 => LoadShed::with_rule(settings, move |settings| Aimd::new(settings, slow)),
+            1 => LoadShed::with_rule(settings, Gradient::new),
+            2 => LoadShed::with_rule(settings, Vegas::new),
+            3 => LoadShed::new(settings.with_bottleneck(Bottleneck::Private)),
+            4 => LoadShed::new(settings.with_bottleneck(Bottleneck::Shared)),
+            _ => LoadShed::new(settings),
+        };
+        shed.chance(Chance::seeded(1))
+    })
+}
+
+fn any_queue_settings() -> impl Strategy<Value = surge_queue::Settings> {
+    let numbers = (number(), number(), number(), number(), number());
     let times = (duration(), duration(), duration(), duration(), duration());
     (numbers, times, share(), any::<[bool; 3]>()).prop_map(|(numbers, times, share, [lanes, early, lends])| {
         let room = "surge_queue.";
-        let (limit, places, concurrency, surge_places, burst, step) = numbers;
+        let (places, concurrency, surge_places, burst, step) = numbers;
         let (room_burst, ttl, every, idle, demotion) = times;
         let settings = surge_queue::Settings::new();
         let settings = parsed(room, settings.try_with_burst(room_burst), settings);
@@ -114,8 +138,7 @@ fn any_queue() -> impl Strategy<Value = SurgeQueue<Fixed>> {
             }
             settings = settings.with_surge(lane);
         }
-        let limit = parsed("limit.", Fixed::try_new(limit), Fixed::new(NonZeroU32::MIN));
-        SurgeQueue::new(settings).chance(Chance::seeded(1)).in_front_of(limit)
+        settings
     })
 }
 
@@ -178,6 +201,49 @@ proptest! {
             let left = waits.snapshot();
             prop_assert_eq!((left.waiting, waits.limit().in_use()), ([0; 4], 0));
             prop_assert!(left.surge.is_none_or(|lane| (lane.waiting, lane.in_use, lane.lent) == ([0; 4], 0, 0)));
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_server_ends_every_call_and_keeps_no_place_whatever_the_settings(
+        settings in any_queue_settings(),
+        shed in any_shed(),
+        anew in any_shed(),
+        left in duration(),
+        replies in proptest::collection::vec((0..6u8, 0..500u64), 16),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let patience = Duration::from_secs(2);
+            let (inner, mock) = Mock::new(move |call, _: &u32| {
+                let (kind, millis) = replies[call % replies.len()];
+                let reply = match kind {
+                    0 => Reply::err(std::io::Error::other("down")),
+                    1 => Reply::hang(),
+                    _ => Reply::ok(()),
+                };
+                reply.after(Duration::from_millis(millis))
+            });
+            let handle = shed.handle();
+            let queue = SurgeQueue::new(settings)
+                .chance(Chance::seeded(1))
+                .priority_by(|kind: &u32| Priority::from_level(*kind % 5))
+                .exempt_by(|kind: &u32| *kind % 11 == 10)
+                .deadline_by(move |kind: &u32| kind.is_multiple_of(3).then(|| clock::now().after(left)))
+                .in_front_of(shed);
+            let waits = queue.handle();
+            let service = Stack::new().timeout(patience).surge_queue(queue).timeout(patience / 2).service(inner);
+            for _ in 0..4 {
+                let start = clock::now();
+                join_all((0..40u32).map(|call| service.clone().oneshot(call))).await;
+                prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
+                let known = handle.snapshot();
+                prop_assert!((1..=known.settings.max_limit().get()).contains(&known.limit), "{:?}", known);
+                prop_assert_eq!((known.in_use, known.parked, mock.in_flight()), (0, 0, 0));
+                prop_assert_eq!(waits.snapshot().waiting, [0; 4]);
+                handle.update(anew.handle().snapshot().settings);
+            }
             Ok(())
         })?;
     }

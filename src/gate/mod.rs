@@ -30,7 +30,8 @@
 //! tokio runtime with time enabled.
 //!
 //! # Place in the stack
-//! Where you put it. To keep a hold on its state, hand in an `Arc` of it.
+//! Where you put it. To keep a hold on its state, hand in an `Arc` of it. For one gate for each kind of request, put them
+//! into [`PerKind`].
 //!
 //! # Defaults
 //! A gate's waits are never looked at by the clock, and abandoning one does nothing, unless you implement
@@ -207,6 +208,7 @@ mod adapt;
 mod future;
 mod guard;
 mod layer;
+mod per_kind;
 mod seq;
 mod service;
 
@@ -215,6 +217,7 @@ use std::task::{Context, Poll};
 pub use self::{
     future::ResponseFuture,
     layer::GateLayer,
+    per_kind::PerKind,
     seq::{Seq, SeqWait},
     service::Gated,
 };

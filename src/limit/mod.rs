@@ -17,7 +17,8 @@ use crate::{clock::Moment, gate::Ending};
 /// * [`take`](Self::take) and [`put_back`](Self::put_back) order themselves as sequentially consistent operations: whoever
 ///   announces a wait first and then finds no place is seen by whoever puts one back first and then looks for those who wait.
 ///   A read-modify-write with `SeqCst` in both does.
-/// * Neither waits, locks for long, nor calls out.
+/// * Neither waits, nor locks for long. `take` calls nothing of anybody else's, an observer included: a queue calls it under its
+///   lock. What has to be looked at besides has its place in [`look`](Self::look).
 pub trait Limit {
     /// What a request holds while it is under way: plain data, in whole words.
     type Permit: Copy;
@@ -30,6 +31,12 @@ pub trait Limit {
 
     /// Puts a place back, and says how its call ended.
     fn put_back(&self, permit: Self::Permit, ending: Ending, now: &Moment);
+
+    /// Looks whether it is time for another limit, before a request waits for want of a place, and while it does. It is not
+    /// called under a lock, and may announce what it finds. By default there is nothing to do.
+    fn look(&self, now: &Moment) {
+        let _ = now;
+    }
 
     /// How many may be under way at this moment. At least 1.
     fn limit(&self) -> u32;
@@ -62,6 +69,10 @@ impl<L: Limit> Limit for std::sync::Arc<L> {
     #[inline]
     fn put_back(&self, permit: L::Permit, ending: Ending, now: &Moment) {
         (**self).put_back(permit, ending, now);
+    }
+
+    fn look(&self, now: &Moment) {
+        (**self).look(now);
     }
 
     fn limit(&self) -> u32 {

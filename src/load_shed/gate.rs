@@ -109,6 +109,19 @@ impl<D, X> LoadShed<D, X> {
         self.limiter.events.join(events);
     }
 
+    #[cold]
+    fn admit_after_a_look(&self, now: &Moment) -> Admission<Permit, Never> {
+        self.limiter.look_if_due(now);
+        match self.limiter.take(now) {
+            Some(permit) => Admission::Admitted(permit),
+            None if self.limiter.is_observing() => {
+                self.limiter.events.emit(|| Event::WouldRefuse(self.refuse()));
+                Admission::Admitted(self.limiter.take_anyway(now))
+            }
+            None => Admission::Refused(self.refuse()),
+        }
+    }
+
     /// No place is free. Whoever comes back after about the time of a call finds others under way; that they do not all
     /// come back at once is what the jitter is for.
     #[cold]
@@ -153,17 +166,13 @@ where
         }
         match self.limiter.take(now) {
             Some(permit) => Admission::Admitted(permit),
-            None if self.limiter.is_observing() => {
-                self.limiter.events.emit(|| Event::WouldRefuse(self.refuse()));
-                Admission::Admitted(self.limiter.take_anyway(now))
-            }
-            None => Admission::Refused(self.refuse()),
+            None => self.admit_after_a_look(now),
         }
     }
 
     #[inline]
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment) {
-        if permit != Permit::EXEMPT {
+        if !permit.is_exempt() {
             self.limiter.put_back(permit, ending, now);
         }
     }
@@ -189,6 +198,10 @@ impl<D, X> Limit for LoadShed<D, X> {
     #[inline]
     fn put_back(&self, permit: Permit, ending: Ending, now: &Moment) {
         self.limiter.put_back(permit, ending, now);
+    }
+
+    fn look(&self, now: &Moment) {
+        self.limiter.look_if_due(now);
     }
 
     fn limit(&self) -> u32 {

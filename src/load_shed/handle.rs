@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     limiter::{Known, Limiter},
@@ -6,7 +6,7 @@ use super::{
 };
 
 /// Looks at a load shedder and changes it while it serves. A clone costs a reference count.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Handle(Arc<Limiter>);
 
 /// A load shedder at one moment. Under load its numbers are each true, but not of the very same instant.
@@ -51,6 +51,8 @@ impl Handle {
     /// Measures and counts as ever, but never refuses: instead, it announces
     /// [`WouldRefuse`](crate::Event::WouldRefuse). To try it on real traffic. What it learns then of a service that is
     /// overloaded is not what it would learn while it protects it.
+    ///
+    /// A queue in front of it decides for itself who is refused, and only observes if [told to](crate::surge_queue::Handle::observe_only).
     pub fn observe_only(&self) {
         self.0.observe_only(true);
     }
@@ -58,5 +60,11 @@ impl Handle {
     /// Refuses again, after [`observe_only`](Self::observe_only).
     pub fn automatic(&self) {
         self.0.observe_only(false);
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handle").field(&self.snapshot()).finish()
     }
 }

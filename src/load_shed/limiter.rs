@@ -3,12 +3,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
+    controller::{Controller, duration},
     parking::{Places, Return, Turn},
-    rule::{Rule, Step},
+    rule::Rule,
     rules::VerifiedGradient,
-    samples::{BUCKETS, Reading, Samples},
+    samples::Samples,
     settings::{Bottleneck, Settings},
-    window::Window,
 };
 use crate::{
     classify::{Failure, Outcome},
@@ -50,25 +50,11 @@ pub(super) struct Limiter {
     patience: AtomicU64,
     heeds_patience: AtomicBool,
     observing: AtomicBool,
+    /// Nobody in the way of a call waits for this: who finds it taken leaves the look to who has it.
     controller: Lock<Controller>,
     make: Make,
     pub(super) events: Events,
     pub(super) name: &'static str,
-}
-
-/// The rule and its window. Guarded by a lock that nobody waits for: who finds it taken leaves the look to who has it.
-struct Controller {
-    settings: Settings,
-    rule: Box<dyn Rule>,
-    /// The beginning of the window, and what had been counted by then.
-    began: Instant,
-    from: Reading,
-    /// Whether the window is still to begin.
-    settling: bool,
-    to: Reading,
-    scratch: [u32; BUCKETS],
-    latency: Option<f64>,
-    patience: Option<Duration>,
 }
 
 /// What a limiter knows, for a snapshot.
@@ -92,7 +78,7 @@ impl Make {
 
 impl Limiter {
     pub(super) fn new(settings: Settings, make: Make, events: Events) -> Self {
-        let controller = Controller::new(settings, (make.0)(&settings));
+        let mut controller = Controller::new(settings, (make.0)(&settings));
         let limit = controller.limit();
         Self {
             places: Places::new(limit, settings.max_limit().get()),
@@ -111,38 +97,40 @@ impl Limiter {
     }
 
     pub(super) fn fresh(&self) -> Self {
-        Self::new(self.controller.lock().settings, self.make.clone(), self.events.clone())
+        // A statement of its own: the rule is made without the lock.
+        let settings = self.controller.lock().settings;
+        Self::new(settings, self.make.clone(), self.events.clone())
     }
 
+    /// Takes a place, and calls nothing of anybody else's: it may be under a lock.
     #[inline]
     pub(super) fn take(&self, now: &Moment) -> Option<Permit> {
         if self.heeds_patience.load(Relaxed) {
             self.note_patience(now);
         }
-        match self.places.take(self.limit.load(Relaxed)) {
-            Some(turn) => Some(Permit::new(now, turn)),
-            None => self.take_after_a_look(now),
-        }
+        // Who has announced a wait must see a limit that grew before its announcement was looked for.
+        self.places.take(self.limit.load(SeqCst)).map(|turn| Permit::new(now, turn))
     }
 
     pub(super) fn take_anyway(&self, now: &Moment) -> Permit {
         Permit::new(now, self.places.take_anyway())
     }
 
-    /// A trial that nothing comes of ends with time, and nobody may be under way whose end would show it.
+    /// Looks at the window if it is time: a trial that nothing comes of ends with time, and nobody may be under way whose
+    /// end would show it. The rule is asked, and the observer may be told: not to be called under a lock.
     #[cold]
-    fn take_after_a_look(&self, now: &Moment) -> Option<Permit> {
-        if !self.is_due(now) {
-            return None;
+    pub(super) fn look_if_due(&self, now: &Moment) {
+        if self.is_due(now) {
+            self.look(now.now());
         }
-        self.look(now.now());
-        self.places.take(self.limit.load(Relaxed)).map(|turn| Permit::new(now, turn))
     }
 
     #[inline]
     pub(super) fn put_back(&self, permit: Permit, ending: Ending, now: &Moment) {
         let limit = self.limit.load(Relaxed);
-        let Return::Of(in_use) = self.places.put_back(permit.turn as Turn, limit) else { return };
+        // What was refused further in, or failed at once, has overtaken nobody.
+        let answered = matches!(ending, Ending::Finished(Outcome::Success));
+        let Return::Of(in_use) = self.places.put_back(permit.turn as Turn, limit, answered) else { return };
         // Before the sample is recorded: it belongs to the window that begins, if one does.
         if self.is_due(now) {
             self.look(now.now());
@@ -194,14 +182,14 @@ impl Limiter {
                 controller.patience = Some(Duration::from_nanos(patience));
             }
             let next = controller.look(now);
-            self.publish(&controller);
+            self.publish(&mut controller);
             self.next_look.store(next.as_nanos(), Relaxed);
             (from, self.limit.load(Relaxed))
         };
         self.announce(from, to);
     }
 
-    fn publish(&self, controller: &Controller) {
+    fn publish(&self, controller: &mut Controller) {
         self.limit.store(controller.limit(), SeqCst);
         if let Some(latency) = controller.latency {
             self.latency.store(nanos(duration(latency)).max(1), Relaxed);
@@ -252,11 +240,11 @@ impl Limiter {
         let (from, to) = {
             let mut controller = self.controller.lock();
             let from = self.limit.load(Relaxed);
-            controller.settings = settings.with_name(self.name);
-            controller.rule.update(&settings);
+            controller.update(settings.with_name(self.name));
             self.places.resize(settings.max_limit().get());
             self.heeds_patience.store(settings.bottleneck() == Bottleneck::Private, Relaxed);
-            self.publish(&controller);
+            self.patience.store(0, Relaxed);
+            self.publish(&mut controller);
             (from, self.limit.load(Relaxed))
         };
         self.announce(from, to);
@@ -264,83 +252,28 @@ impl Limiter {
 
     pub(super) fn known(&self) -> Known {
         let controller = self.controller.lock();
+        let (baseline, probing) = controller.said();
         Known {
             settings: controller.settings,
             limit: self.limit(),
             in_use: self.places.in_use(),
             parked: self.places.parked(),
             latency: self.latency(),
-            baseline: controller.rule.baseline().map(duration),
-            probing: controller.rule.is_probing(),
+            baseline,
+            probing,
             observing: self.is_observing(),
         }
     }
 }
 
-impl Controller {
-    fn new(settings: Settings, rule: Box<dyn Rule>) -> Self {
-        Self {
-            settings,
-            rule,
-            began: Instant::from_nanos(0),
-            from: Reading::ZERO,
-            settling: true,
-            to: Reading::ZERO,
-            scratch: [0; BUCKETS],
-            latency: None,
-            patience: None,
-        }
-    }
-
-    /// Looks at what was counted. When to look again is the answer.
-    fn look(&mut self, now: Instant) -> Instant {
-        let window = Window::between((self.began, &self.from), (now, &self.to), &mut self.scratch);
-        // The mean time of a call moves with every call by a twentieth.
-        let latency = (window.calls() > 0).then(|| {
-            let (mean, before) = (window.mean(), self.latency.unwrap_or(window.mean()));
-            before + (mean - before) * (1.0 - 0.95f64.powf(f64::from(window.calls())))
-        });
-        let latency = latency.or(self.latency);
-        let next = if self.settling {
-            // The window begins when it was to begin; the first one, with the first call that ends.
-            if self.began == Instant::from_nanos(0) {
-                self.began = now;
-            }
-            self.settling = false;
-            now.after(TICK)
-        } else {
-            match self.rule.look(&window.knowing(latency, self.patience)) {
-                Step::Gather(until) => return until.max(now.after(TICK)),
-                Step::Close(settle) => {
-                    self.began = now.after(settle);
-                    self.settling = !settle.is_zero();
-                    self.began.max(now.after(TICK))
-                }
-            }
-        };
-        self.latency = latency;
-        std::mem::swap(&mut self.from, &mut self.to);
-        next
-    }
-
-    /// What the rule wants, as a number that there is.
-    fn limit(&self) -> u32 {
-        let most = self.settings.max_limit().get();
-        // A cast from floating point saturates, and takes what is no number for zero.
-        (self.rule.limit().round() as u32).clamp(1, most)
-    }
-}
-
-/// How soon a window is looked at again at the earliest.
-const TICK: Duration = Duration::from_millis(2);
-
-fn duration(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-}
-
 impl Permit {
     /// What holds no place.
-    pub(super) const EXEMPT: Self = Self { began: Instant::FAR, turn: 0 };
+    pub(super) const EXEMPT: Self = Self { began: Instant::FAR, turn: u64::MAX };
+
+    #[inline]
+    pub(super) fn is_exempt(self) -> bool {
+        self.turn == Self::EXEMPT.turn
+    }
 
     #[inline]
     fn new(now: &Moment, turn: Turn) -> Self {
@@ -357,11 +290,5 @@ impl Default for Make {
 impl fmt::Debug for Make {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Make")
-    }
-}
-
-impl fmt::Debug for Controller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Controller").field("settings", &self.settings).field("rule", &self.rule).finish_non_exhaustive()
     }
 }

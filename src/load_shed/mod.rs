@@ -98,6 +98,7 @@
 //! traffic: no allocation, and no lock but one that nobody waits for, some twenty times a second, for a microsecond. Memory
 //! is 20 kB, whatever the traffic.
 
+mod controller;
 mod gate;
 mod handle;
 mod limiter;

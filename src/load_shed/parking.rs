@@ -16,21 +16,23 @@ const OVERTAKEN: u32 = 16;
 const LEAST: u32 = 4;
 
 const SLOTS: usize = OVERTAKEN as usize + 1;
+/// Turns begin anew after so many: a multiple of the slots, or else the first would have the slot of the last.
+const TURNS: u32 = u32::MAX - u32::MAX % SLOTS as u32;
 
 /// A place in use: the number of the turn in which it was taken.
 pub(super) type Turn = u32;
 
 /// Counts the places in use, by the turn in which they were taken.
 ///
-/// The calls that end are counted in turns: one is over when as many have ended as the limit is. A slot holds the places
+/// The calls that are answered are counted in turns: one is over when as many were as the limit is. A slot holds the places
 /// that were taken in one turn and are still in use. When a turn begins whose slot is in use, what that one holds is parked.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// Below, places in use that are not parked; above, the calls that have ended, wrapping.
+    /// Below, places in use that are not parked; above, the calls that were answered, wrapping.
     in_use: AtomicU64,
     /// The number of the turn, wrapping.
     turn: AtomicU32,
-    /// When, in calls that have ended, the turn is over.
+    /// When, in calls that were answered, the turn is over.
     turn_over: AtomicU32,
     /// Each the number of a turn, and the places taken in it.
     slots: [AtomicU64; SLOTS],
@@ -49,8 +51,6 @@ pub(super) enum Return {
     /// It had been parked.
     Parked,
 }
-
-const ENDED: u64 = 1 << 32;
 
 impl Places {
     pub(super) fn new(limit: u32, most: u32) -> Self {
@@ -86,16 +86,18 @@ impl Places {
         self.enter()
     }
 
-    /// Puts a place back. Whoever ends a turn begins the next.
+    /// Puts a place back. Only a call that was `answered` has overtaken others; whoever of those ends a turn begins the
+    /// next.
     #[inline]
-    pub(super) fn put_back(&self, turn: Turn, limit: u32) -> Return {
+    pub(super) fn put_back(&self, turn: Turn, limit: u32, answered: bool) -> Return {
         let slot = &self.slots[turn as usize % SLOTS];
         let mut seen = slot.load(Relaxed);
         while (seen >> 32) as u32 == turn {
             match slot.compare_exchange_weak(seen, seen - 1, Relaxed, Relaxed) {
                 Ok(_) => {
-                    let before = self.in_use.fetch_add(ENDED - 1, SeqCst);
-                    let ended = ((before >> 32) as u32).wrapping_add(1);
+                    let passed = u32::from(answered);
+                    let before = self.in_use.fetch_add((u64::from(passed) << 32).wrapping_sub(1), SeqCst);
+                    let ended = ((before >> 32) as u32).wrapping_add(passed);
                     if is_reached(ended, self.turn_over.load(Relaxed)) {
                         self.begin_turn(ended, limit);
                     }
@@ -155,7 +157,7 @@ impl Places {
     /// Parks what is still in the oldest slot, and lets the next turn have that. While so much is parked already that there
     /// is no room for it, the turn goes on.
     fn park_oldest(&self, limit: u32) {
-        let next = self.turn.load(Relaxed).wrapping_add(1);
+        let next = self.turn.load(Relaxed).wrapping_add(1) % TURNS;
         let slot = &self.slots[next as usize % SLOTS];
         let left = slot.load(Relaxed) as u32;
         if u64::from(self.parked()) + u64::from(left) > u64::from(self.most.load(Relaxed).saturating_sub(limit)) {
@@ -189,7 +191,7 @@ mod tests {
     fn pass(places: &Places, calls: u32, limit: u32) {
         for _ in 0..calls {
             let turn = places.take_anyway();
-            assert!(matches!(places.put_back(turn, limit), Return::Of(_)));
+            assert!(matches!(places.put_back(turn, limit, true), Return::Of(_)));
         }
     }
 
@@ -203,7 +205,7 @@ mod tests {
         pass(&places, 8, 8);
         assert_eq!((places.in_use(), places.parked()), (0, 8));
         for stream in streams {
-            assert_eq!(places.put_back(stream, 8), Return::Parked);
+            assert_eq!(places.put_back(stream, 8, true), Return::Parked);
         }
         assert_eq!((places.in_use(), places.parked()), (0, 0));
     }
@@ -214,8 +216,41 @@ mod tests {
         let places = Places::new(4, 100);
         let stuck: Vec<_> = (0..4).map(|_| places.take(4).expect("room")).collect();
         assert!((0..100_000).all(|_| places.take(4).is_none()));
-        assert!(stuck.into_iter().all(|turn| matches!(places.put_back(turn, 4), Return::Of(_))));
+        assert!(stuck.into_iter().all(|turn| matches!(places.put_back(turn, 4, true), Return::Of(_))));
         assert_eq!(places.parked(), 0);
+    }
+
+    /// A bulkhead further in that refuses a flood once had every call parked that it served.
+    #[test]
+    fn what_was_not_answered_has_overtaken_nobody() {
+        let places = Places::new(4);
+        let served: Vec<_> = (0..4).map(|_| places.take_anyway()).collect();
+        for _ in 0..10_000 {
+            let turn = places.take_anyway();
+            assert_eq!(places.put_back(turn, 4, false), Return::Of(5));
+        }
+        assert_eq!((places.in_use(), places.parked()), (4, 0));
+        for (turn, in_use) in served.into_iter().zip([4, 3, 2, 1]) {
+            assert_eq!(places.put_back(turn, 4, true), Return::Of(in_use));
+        }
+    }
+
+    /// The first turn had the slot of the last one, and parked what had just begun.
+    #[test]
+    fn turns_begin_anew_without_parking_anybody() {
+        let places = Places::new(4);
+        let last = TURNS - 1;
+        for (slot, held) in places.slots.iter().enumerate() {
+            held.store(slot_of(last - (last - slot as u32) % SLOTS as u32, 0), Relaxed);
+        }
+        places.turn.store(last, Relaxed);
+        let begun = places.take(4).expect("room");
+        assert_eq!(begun, last);
+        pass(&places, 4 * OVERTAKEN, 4);
+        assert_eq!((places.in_use(), places.parked(), places.turn.load(Relaxed)), (1, 0, OVERTAKEN - 1));
+        pass(&places, 4, 4);
+        assert_eq!((places.in_use(), places.parked()), (0, 1));
+        assert_eq!(places.put_back(begun, 4, true), Return::Parked);
     }
 
     #[test]
@@ -229,7 +264,7 @@ mod tests {
         }
         assert_eq!((places.in_use(), places.parked()), (4, 32));
         for turn in held {
-            places.put_back(turn, 4);
+            places.put_back(turn, 4, true);
         }
         assert_eq!((places.in_use(), places.parked()), (0, 0));
     }
@@ -253,14 +288,14 @@ mod tests {
                 } else if !held.is_empty() {
                     let turn = held.swap_remove(which % held.len());
                     let before = places.in_use() + places.parked();
-                    let _ = places.put_back(turn, limit);
+                    let _ = places.put_back(turn, limit, which % 3 > 0);
                     prop_assert_eq!(places.in_use() + places.parked(), before - 1);
                 }
                 prop_assert_eq!((places.in_use() + places.parked()) as usize, held.len());
             }
             for turn in held {
-            places.put_back(turn, 4);
-        }
+                places.put_back(turn, 4, true);
+            }
             prop_assert_eq!((places.in_use(), places.parked()), (0, 0));
         }
     }

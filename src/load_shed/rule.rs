@@ -9,6 +9,9 @@ use crate::clock::Instant;
 /// or closes it, which is when a rule changes its mind. It is never called by two threads at once, and not in the way of
 /// every call but a few times in each window, so it may take a microsecond. It reads no clock: the window says the time.
 ///
+/// Whatever it does, calls go on. A panic in it is caught: the limit stays what it was, and the rule is left alone for a
+/// second. It is asked under a lock of the load shedder's, and must not use a [`Handle`](super::Handle) of that.
+///
 /// ```
 /// use std::time::Duration;
 /// use plimsoll::load_shed::{LoadShed, Rule, Step, Settings, Window};
@@ -39,7 +42,8 @@ use crate::clock::Instant;
 /// let shed = LoadShed::with_rule(Settings::new(), |_| Target { limit: 10.0, p95: 0.2 });
 /// ```
 pub trait Rule: fmt::Debug + Send {
-    /// How many may be under way. What is not a number from 1 to the largest limit is taken for the nearest that is.
+    /// How many may be under way. What is less than 1 or more than the largest limit is taken for the nearest that is not; what
+    /// is no number leaves the limit as it was.
     fn limit(&self) -> f64;
 
     /// Looks at the window so far.

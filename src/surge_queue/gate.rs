@@ -19,19 +19,20 @@ use crate::{
     gate::{Admission, Ending, Gate},
     limit::Limit,
     rejection::{Reason, Rejection},
-    request::{DeadlineOf, PriorityOf, TenantOf, Unasked},
+    request::{DeadlineOf, ExemptOf, PriorityOf, TenantOf, Unasked},
     sync::atomic::Ordering::Relaxed,
 };
 
 /// The gate of this room; see the [module](super). Clones share the limit and who waits for it; [`fresh`](Self::fresh)
 /// does not.
 #[must_use]
-pub struct SurgeQueue<L: Place, P = Unasked, T = Unasked, D = Unasked, S = Discard> {
+pub struct SurgeQueue<L: Place, P = Unasked, T = Unasked, D = Unasked, S = Discard, X = Unasked> {
     state: Arc<State<L, L::Permit>>,
     priority: P,
     tenant: T,
     deadline: D,
     sink: S,
+    exempt: X,
 }
 
 /// What a queue can be in front of: any [`Limit`], and [`Nothing`].
@@ -56,7 +57,14 @@ impl SurgeQueue<Nothing> {
     /// A queue set like this, to be put in front of a limit.
     pub fn new(settings: Settings) -> Self {
         let state = State::new(Nothing, settings, Events::default(), &Chance::default());
-        Self { state: Arc::new(state), priority: Unasked, tenant: Unasked, deadline: Unasked, sink: Discard }
+        Self {
+            state: Arc::new(state),
+            priority: Unasked,
+            tenant: Unasked,
+            deadline: Unasked,
+            sink: Discard,
+            exempt: Unasked,
+        }
     }
 }
 
@@ -66,48 +74,55 @@ impl From<Settings> for SurgeQueue<Nothing> {
     }
 }
 
-impl<P, T, D, S> SurgeQueue<Nothing, P, T, D, S> {
+impl<P, T, D, S, X> SurgeQueue<Nothing, P, T, D, S, X> {
     /// Puts it in front of a limit: a [`Fixed`](crate::limit::Fixed) one, say, or an `Arc` of one. Who else takes places
     /// of the same limit and puts them back does not tell this queue; who waits here then learns of it when the next
     /// call ends that came through here.
-    pub fn in_front_of<L: Limit>(self, limit: L) -> SurgeQueue<L, P, T, D, S> {
-        let Self { state, priority, tenant, deadline, sink } = self;
+    pub fn in_front_of<L: Limit>(self, limit: L) -> SurgeQueue<L, P, T, D, S, X> {
+        let Self { state, priority, tenant, deadline, sink, exempt } = self;
         let settings = state.room.lock().settings;
         let anew = State::new(limit, settings, state.events.clone(), &Chance::seeded(0));
         anew.salt.store(state.salt.load(Relaxed), Relaxed);
-        SurgeQueue { state: Arc::new(anew), priority, tenant, deadline, sink }
+        SurgeQueue { state: Arc::new(anew), priority, tenant, deadline, sink, exempt }
     }
 }
 
-impl<L: Place, P, T, D, S> SurgeQueue<L, P, T, D, S> {
+impl<L: Place, P, T, D, S, X> SurgeQueue<L, P, T, D, S, X> {
     /// Says how important a request is: `|r: &Req| r.priority`. It is asked only when there is no place at once. By
     /// default all are alike.
-    pub fn priority_by<F>(self, priority: F) -> SurgeQueue<L, F, T, D, S> {
-        let Self { state, tenant, deadline, sink, .. } = self;
-        SurgeQueue { state, priority, tenant, deadline, sink }
+    pub fn priority_by<F>(self, priority: F) -> SurgeQueue<L, F, T, D, S, X> {
+        let Self { state, tenant, deadline, sink, exempt, .. } = self;
+        SurgeQueue { state, priority, tenant, deadline, sink, exempt }
     }
 
     /// Says whose a request is, as a `u64`: `|r: &Req| r.tenant`. It is asked only when there is no place at once. By
     /// default there are no tenants.
-    pub fn tenant_by<F>(self, tenant: F) -> SurgeQueue<L, P, F, D, S> {
-        let Self { state, priority, deadline, sink, .. } = self;
-        SurgeQueue { state, priority, tenant, deadline, sink }
+    pub fn tenant_by<F>(self, tenant: F) -> SurgeQueue<L, P, F, D, S, X> {
+        let Self { state, priority, deadline, sink, exempt, .. } = self;
+        SurgeQueue { state, priority, tenant, deadline, sink, exempt }
     }
 
     /// Says by when a request has to be answered: `|r: &Req| r.deadline`. It is asked only when there is no place at
     /// once. A timeout further out in the same task is known without it.
-    pub fn deadline_by<F>(self, deadline: F) -> SurgeQueue<L, P, T, F, S> {
-        let Self { state, priority, tenant, sink, .. } = self;
-        SurgeQueue { state, priority, tenant, deadline, sink }
+    pub fn deadline_by<F>(self, deadline: F) -> SurgeQueue<L, P, T, F, S, X> {
+        let Self { state, priority, tenant, sink, exempt, .. } = self;
+        SurgeQueue { state, priority, tenant, deadline, sink, exempt }
     }
 
     /// Hands `sink` the requests that waited here and were not served: because their time was up, or because a more
     /// important one took their place. Those that were refused on arrival are not among them, since their callers know at
     /// once, and there may be many. A closure over [`DeadLetter`](crate::dead_letter::DeadLetter) qualifies; it gets the
     /// request itself, which was never sent.
-    pub fn dead_letters<F>(self, sink: F) -> SurgeQueue<L, P, T, D, F> {
-        let Self { state, priority, tenant, deadline, .. } = self;
-        SurgeQueue { state, priority, tenant, deadline, sink }
+    pub fn dead_letters<F>(self, sink: F) -> SurgeQueue<L, P, T, D, F, X> {
+        let Self { state, priority, tenant, deadline, exempt, .. } = self;
+        SurgeQueue { state, priority, tenant, deadline, sink, exempt }
+    }
+
+    /// Lets requests pass that `exempt` says this of, `|r: &Req| r.path == "/health"`: they neither wait nor take a place, and
+    /// are not refused. It is asked of every request. What the limit itself is told to exempt is not asked here.
+    pub fn exempt_by<F>(self, exempt: F) -> SurgeQueue<L, P, T, D, S, F> {
+        let Self { state, priority, tenant, deadline, sink, .. } = self;
+        SurgeQueue { state, priority, tenant, deadline, sink, exempt }
     }
 
     /// Spreads the times at which those who were refused come back by `chance`: a seeded one makes them repeat.
@@ -129,7 +144,7 @@ impl<L: Place, P, T, D, S> SurgeQueue<L, P, T, D, S> {
     }
 }
 
-impl<L: Limit, P, T, D, S> SurgeQueue<L, P, T, D, S> {
+impl<L: Limit, P, T, D, S, X> SurgeQueue<L, P, T, D, S, X> {
     /// The same settings, questions and observer, in front of another limit, with new state.
     pub fn fresh(&self, limit: L) -> Self
     where
@@ -137,6 +152,7 @@ impl<L: Limit, P, T, D, S> SurgeQueue<L, P, T, D, S> {
         T: Clone,
         D: Clone,
         S: Clone,
+        X: Clone,
     {
         let settings = self.state.room.lock().settings;
         Self {
@@ -145,6 +161,7 @@ impl<L: Limit, P, T, D, S> SurgeQueue<L, P, T, D, S> {
             tenant: self.tenant.clone(),
             deadline: self.deadline.clone(),
             sink: self.sink.clone(),
+            exempt: self.exempt.clone(),
         }
     }
 
@@ -156,21 +173,22 @@ impl<L: Limit, P, T, D, S> SurgeQueue<L, P, T, D, S> {
 }
 
 /// Whatever the limit is: it is shared.
-impl<L: Place, P: Clone, T: Clone, D: Clone, S: Clone> Clone for SurgeQueue<L, P, T, D, S> {
+impl<L: Place, P: Clone, T: Clone, D: Clone, S: Clone, X: Clone> Clone for SurgeQueue<L, P, T, D, S, X> {
     fn clone(&self) -> Self {
-        let Self { state, priority, tenant, deadline, sink } = self;
+        let Self { state, priority, tenant, deadline, sink, exempt } = self;
         Self {
             state: Arc::clone(state),
             priority: priority.clone(),
             tenant: tenant.clone(),
             deadline: deadline.clone(),
             sink: sink.clone(),
+            exempt: exempt.clone(),
         }
     }
 }
 
 /// Whatever the questions are: closures are not `Debug`.
-impl<L: Place, P, T, D, S> fmt::Debug for SurgeQueue<L, P, T, D, S> {
+impl<L: Place, P, T, D, S, X> fmt::Debug for SurgeQueue<L, P, T, D, S, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SurgeQueue").field("settings", &self.state.room.lock().settings).finish_non_exhaustive()
     }
@@ -184,19 +202,23 @@ pub struct Wait {
     pub(super) until: Instant,
 }
 
-impl<Req, L, P, T, D, S> Gate<Req> for SurgeQueue<L, P, T, D, S>
+impl<Req, L, P, T, D, S, X> Gate<Req> for SurgeQueue<L, P, T, D, S, X>
 where
     L: Limit,
     P: PriorityOf<Req>,
     T: TenantOf<Req>,
     D: DeadlineOf<Req>,
     S: DeadLetters<Req>,
+    X: ExemptOf<Req>,
 {
     type Permit = Permit<L::Permit>;
     type Wait = Wait;
 
     #[inline(always)]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Permit<L::Permit>, Wait> {
+        if self.exempt.exempt(req) {
+            return Admission::Admitted(Permit(Held::Exempt));
+        }
         if self.state.is_empty()
             && let Some(permit) = self.state.limit.take(now)
         {

@@ -23,7 +23,7 @@ use crate::{
 const TOLD: usize = 4;
 
 /// The locked room, and what is to be done once the lock is gone: nothing of anybody else's is called under it, but the
-/// limit, which promises to be short.
+/// limit, which promises to be short, and to call nobody.
 pub(super) struct Hall<'a, L: Limit> {
     state: &'a State<L, L::Permit>,
     pub(super) room: Guard<'a, Room<Turn<Verdict<L::Permit>>>>,

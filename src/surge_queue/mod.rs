@@ -47,6 +47,7 @@
 //! | its [places to wait](Surge::try_with_max_waiting) | 1024 | what more would wait for is a broker |
 //! | its [ramp](Surge::with_ramp) | none | only you know how fast what is behind it grows |
 //! | [dead letters](SurgeQueue::dead_letters) | nobody wants them | callers hear of every refusal in any case |
+//! | [exempt](SurgeQueue::exempt_by) | nobody | health checks, if an orchestrator restarts what does not answer them |
 //! | name | `surge_queue` | give each its own |
 //!
 //! # Events
@@ -171,5 +172,5 @@ pub use self::{
 use crate::{classify::Standard, dead_letter::Discard, gate::GateLayer, request::Unasked};
 
 /// A queue alone, as a layer for `tower::ServiceBuilder`: `SurgeQueueLayer::new(queue)`.
-pub type SurgeQueueLayer<L, P = Unasked, T = Unasked, D = Unasked, S = Discard> =
-    GateLayer<SurgeQueue<L, P, T, D, S>, Standard>;
+pub type SurgeQueueLayer<L, P = Unasked, T = Unasked, D = Unasked, S = Discard, X = Unasked> =
+    GateLayer<SurgeQueue<L, P, T, D, S, X>, Standard>;

@@ -1,4 +1,4 @@
-/// What a request holds that is past a queue: a place of the limit, or of the second lane.
+/// What a request holds that is past a queue: a place of the limit, one of the second lane, or none.
 #[derive(Clone, Copy, Debug)]
 pub struct Permit<P>(pub(super) Held<P>);
 
@@ -13,4 +13,6 @@ pub(super) enum Held<P> {
     Lent(P),
     /// One of the second lane's.
     Surge,
+    /// None: it passed without.
+    Exempt,
 }

@@ -153,6 +153,7 @@ impl<L: Limit> State<L, L::Permit> {
         if deadline != Instant::FAR {
             self.limit.patience(deadline.since(arrival.now));
         }
+        self.limit.look(now);
         // Announced before looking: see above for why.
         let mut hall = self.hand_over(Hall::enter_and_wait(self, now));
         let admission = if hall.room.waiting() == 0
@@ -179,13 +180,19 @@ impl<L: Limit> State<L, L::Permit> {
     ) -> Poll<Result<Held<L::Permit>, Rejection>> {
         // Cloned and dropped outside of the lock: a waker is somebody else's code.
         let (mut waker, mut before) = (Some(cx.waker().clone()), None);
+        let is_time = now.now() >= wait.until;
+        if is_time {
+            self.limit.look(now);
+        }
         let mut hall = Hall::enter(self, now);
-        if now.now() >= wait.until && hall.room.lines.rank(wait.ticket).is_some() {
-            // Nobody else may look for a long time: who is in the second lane may have a place by now, who is not may
-            // have to go there. It is awake, and need not be woken if so.
-            hall.room.lines.get_mut(wait.ticket).with.has_come(&mut before);
-            if now.now() >= hall.room.lines.get(wait.ticket).until {
-                hall.late(wait.ticket);
+        if is_time {
+            if hall.room.lines.rank(wait.ticket).is_some() {
+                // Nobody else may look for a long time: who is in the second lane may have a place by now, who is not may
+                // have to go there. It is awake, and need not be woken if so.
+                hall.room.lines.get_mut(wait.ticket).with.has_come(&mut before);
+                if now.now() >= hall.room.lines.get(wait.ticket).until {
+                    hall.late(wait.ticket);
+                }
             }
             hall = self.hand_over(hall);
         }
@@ -242,6 +249,7 @@ impl<L: Limit> State<L, L::Permit> {
                 });
             }
             Held::Surge => self.next(now, |room| room.put_back_own(now.now())),
+            Held::Exempt => {}
         }
     }
 

@@ -12,7 +12,8 @@ use std::{
 use plimsoll::{
     bulkhead::{self, Bulkhead, Settings},
     chance::Chance,
-    limit::Fixed,
+    limit::{Fixed, Limit},
+    load_shed::{self, LoadShed},
     request::Priority,
     retry::{self, RetryLayer},
     surge_queue::{self, SurgeQueue},
@@ -37,7 +38,7 @@ pub(crate) fn quick() -> RetryLayer {
 }
 
 /// A queue that asks for class and tenant: a request's compartment, and its weight.
-pub(crate) type Queue = SurgeQueue<Fixed, fn(&Ask) -> Priority, fn(&Ask) -> u64>;
+pub(crate) type Queue<L> = SurgeQueue<L, fn(&Ask) -> Priority, fn(&Ask) -> u64>;
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
@@ -147,23 +148,48 @@ impl Kit {
     }
 
     /// A queue in front of `limit` places, that can be looked into.
-    pub(crate) fn queue(&self, limit: u32, settings: surge_queue::Settings) -> Queue {
+    pub(crate) fn queue(&self, limit: u32, settings: surge_queue::Settings) -> Queue<Fixed> {
         let fixed = Fixed::try_new(limit).expect("not zero");
+        self.queue_over(fixed, settings, Fixed::in_use, |limit, to| limit.resize(to.try_into().expect("not zero")))
+    }
+
+    /// A load shedder whose limit stays where it is, and that can be looked into.
+    pub(crate) fn shed(&self, limit: u32) -> LoadShed {
+        let shed = steady(limit);
+        let (handle, resized) = (shed.handle(), shed.handle());
+        self.gauge(move || shed_load(&handle.snapshot()));
+        self.resizers.borrow_mut().push(Box::new(move |to| resized.update(at_most(to))));
+        shed
+    }
+
+    /// A queue in front of such a one.
+    pub(crate) fn queue_over_shed(&self, limit: u32, settings: surge_queue::Settings) -> Queue<LoadShed> {
+        let in_use = |shed: &LoadShed| shed_load(&shed.handle().snapshot()).in_use as u32;
+        self.queue_over(steady(limit), settings, in_use, |shed, to| shed.handle().update(at_most(to)))
+    }
+
+    fn queue_over<L: Limit + 'static>(
+        &self,
+        limit: L,
+        settings: surge_queue::Settings,
+        in_use: fn(&L) -> u32,
+        resize: fn(&L, u32),
+    ) -> Queue<L> {
         let queue = SurgeQueue::new(settings)
             .priority_by((|ask| Priority::from_level(ask.compartment as u32)) as fn(&Ask) -> Priority)
             .tenant_by((|ask| ask.weight.into()) as fn(&Ask) -> u64)
-            .in_front_of(fixed);
+            .in_front_of(limit);
         let (handle, resized) = (queue.handle(), queue.handle());
-        self.gauge(move || queue_load(&handle.snapshot(), handle.limit().in_use()));
+        self.gauge(move || queue_load(&handle.snapshot(), in_use(handle.limit())));
         self.resizers.borrow_mut().push(Box::new(move |to| {
-            resized.limit().resize(to.try_into().expect("not zero"));
+            resize(resized.limit(), to);
             // Whoever has room now need not wait for the next end.
             resized.update(settings);
         }));
         queue
     }
 
-    /// Resizes every queue.
+    /// Resizes every queue and load shedder.
     pub(crate) fn resize(&self, to: u32) {
         self.resizers.borrow().iter().for_each(|resize| resize(to));
     }
@@ -253,6 +279,22 @@ fn load(snapshot: &bulkhead::Snapshot) -> Load {
         limit: (snapshot.common.capacity + guaranteed) as usize,
         idle: snapshot.waiting > 0 && room(&snapshot.common) || snapshot.compartments.iter().any(own),
     }
+}
+
+/// Eight at most, as its rule would have it; held to `limit` by its settings.
+fn steady(limit: u32) -> LoadShed {
+    let shed = LoadShed::with_rule(at_most(8).try_with_limits(8, 8).expect("valid"), load_shed::Fixed::new);
+    shed.handle().update(at_most(limit));
+    shed.chance(Chance::seeded(1))
+}
+
+fn at_most(limit: u32) -> load_shed::Settings {
+    load_shed::Settings::new().try_with_limits(1, limit).expect("not zero")
+}
+
+fn shed_load(snapshot: &load_shed::Snapshot) -> Load {
+    let in_use = (snapshot.in_use + snapshot.parked) as usize;
+    Load { in_use, waiting: 0, limit: snapshot.limit as usize, idle: false }
 }
 
 /// A queue where eight may wait, without end.

@@ -94,6 +94,35 @@ macro_rules! every_subject {
             a_server: Some(2), |kit: &Kit| {
                 Stack::new().timeout(2 * LIMIT).surge_queue(kit.queue(2, patient())).bulkhead(kit.bulkhead(3))
             };
+            surge_queue_that_exempts: None, |kit: &Kit| {
+                Stack::new().gate(kit.on_inner(kit.queue(1, patient()).exempt_by(|_: &Ask| true)))
+            };
+            load_shed: Some(2), |kit: &Kit| Stack::new().gate(kit.on_inner(kit.shed(2)));
+            load_shed_that_exempts: None, |kit: &Kit| {
+                Stack::new().gate(kit.on_inner(kit.shed(1).exempt_by(|_: &Ask| true)))
+            };
+            load_shed_over_waiting_bulkhead: Some(1), |kit: &Kit| {
+                Stack::new().load_shed(kit.shed(3)).bulkhead(kit.waiting(1, WAIT))
+            };
+            retry_over_load_shed: Some(1), |kit: &Kit| Stack::new().retry(quick()).load_shed(kit.shed(1));
+            surge_queue_over_load_shed: Some(2), |kit: &Kit| {
+                Stack::new().gate(kit.on_inner(kit.queue_over_shed(2, patient())))
+            };
+            two_lanes_over_load_shed: Some(2), |kit: &Kit| {
+                Stack::new().surge_queue(kit.queue_over_shed(1, two_lanes()))
+            };
+            overload_control: Some(2), |kit: &Kit| Stack::new().overload_control(patient(), kit.shed(2));
+            a_server_under_overload_control: Some(2), |kit: &Kit| {
+                Stack::new().timeout(LIMIT).overload_control(surge_queue::Settings::new(), kit.shed(2))
+            };
+            load_shed_per_kind: Some(2), |kit: &Kit| {
+                let sheds = [1, 2].map(|limit| kit.shed(limit));
+                Stack::new().gate(kit.on_inner(PerKind::try_new(sheds, |_: &Ask| usize::MAX).expect("two")))
+            };
+            surge_queue_per_kind: Some(1), |kit: &Kit| {
+                let queues = [kit.queue_over_shed(1, patient()), kit.queue_over_shed(3, patient())];
+                Stack::new().per_kind(PerKind::try_new(queues, |ask: &Ask| ask.compartment).expect("two"))
+            };
             retry: None, |_: &Kit| Stack::new().retry(quick());
             retry_over_bulkhead: Some(1), |kit: &Kit| Stack::new().retry(quick()).bulkhead(kit.bulkhead(1));
             retry_over_waiting_bulkhead: Some(1), |kit: &Kit| {
