@@ -103,6 +103,11 @@ impl Controller {
         heard(|| self.rule.update(&settings));
     }
 
+    /// Whether the rule lets nobody at all go beyond the limit.
+    pub(super) fn is_strict(&self) -> bool {
+        heard(|| self.rule.is_strict()).unwrap_or(true)
+    }
+
     /// What the rule says of itself: its baseline, and whether it tries something out.
     pub(super) fn said(&self) -> (Option<Duration>, bool) {
         let said = heard(|| (self.rule.baseline(), self.rule.is_probing()));

@@ -8,6 +8,7 @@ use super::{
     rule::Rule,
     rules::VerifiedGradient,
     samples::Samples,
+    scouts::Scouts,
     settings::{Bottleneck, Settings},
 };
 use crate::{
@@ -52,6 +53,11 @@ pub(super) struct Limiter {
     observing: AtomicBool,
     /// Nobody in the way of a call waits for this: who finds it taken leaves the look to who has it.
     controller: Lock<Controller>,
+    scouts: Lock<Scouts>,
+    /// How long a call takes when nothing waits in the service, in nanoseconds; 0 is unknown.
+    baseline: AtomicU64,
+    /// Whether nobody at all goes beyond the limit.
+    is_strict: bool,
     make: Make,
     pub(super) events: Events,
     pub(super) name: &'static str,
@@ -89,6 +95,9 @@ impl Limiter {
             patience: AtomicU64::new(0),
             heeds_patience: AtomicBool::new(settings.bottleneck() == Bottleneck::Private),
             observing: AtomicBool::new(false),
+            scouts: Lock::new(Scouts::new()),
+            baseline: AtomicU64::new(0),
+            is_strict: controller.is_strict(),
             controller: Lock::new(controller),
             make,
             events,
@@ -109,11 +118,34 @@ impl Limiter {
             self.note_patience(now);
         }
         // Who has announced a wait must see a limit that grew before its announcement was looked for.
-        self.places.take(self.limit.load(SeqCst)).map(|turn| Permit::new(now, turn))
+        match self.places.take(self.limit.load(SeqCst)) {
+            Some(turn) => Some(Permit::new(now, turn)),
+            None => self.send_scout(now),
+        }
+    }
+
+    /// No place is free. If nothing ends either, somebody has to go and see.
+    #[cold]
+    fn send_scout(&self, now: &Moment) -> Option<Permit> {
+        if self.is_strict || self.places.is_full() {
+            return None;
+        }
+        let call = Duration::from_nanos(self.baseline.load(Relaxed));
+        let goes = self.scouts.try_lock()?.may_go(self.places.ended(), call, now.now());
+        goes.then(|| Permit::new(now, self.places.take_anyway()).scouting())
     }
 
     pub(super) fn take_anyway(&self, now: &Moment) -> Permit {
         Permit::new(now, self.places.take_anyway())
+    }
+
+    /// A scout has come back where nobody else does.
+    #[cold]
+    fn hear_scout(&self, limit: u32, now: &Moment) {
+        self.places.end_turn(limit);
+        if let Some(mut scouts) = self.scouts.try_lock() {
+            scouts.came_back(self.places.ended(), now.now());
+        }
     }
 
     /// Looks at the window if it is time: a trial that nothing comes of ends with time, and nobody may be under way whose
@@ -131,6 +163,9 @@ impl Limiter {
         // What was refused further in, or failed at once, has overtaken nobody.
         let answered = matches!(ending, Ending::Finished(Outcome::Success));
         let Return::Of(in_use) = self.places.put_back(permit.turn as Turn, limit, answered) else { return };
+        if permit.is_scout() && answered {
+            self.hear_scout(limit, now);
+        }
         // Before the sample is recorded: it belongs to the window that begins, if one does.
         if self.is_due(now) {
             self.look(now.now());
@@ -193,6 +228,9 @@ impl Limiter {
         self.limit.store(controller.limit(), SeqCst);
         if let Some(latency) = controller.latency {
             self.latency.store(nanos(duration(latency)).max(1), Relaxed);
+        }
+        if let (Some(baseline), _) = controller.said() {
+            self.baseline.store(nanos(baseline), Relaxed);
         }
     }
 
@@ -267,6 +305,18 @@ impl Limiter {
 }
 
 impl Permit {
+    /// Of a turn, this one went beyond the limit to see.
+    const SCOUT: u64 = 1 << 32;
+
+    fn scouting(self) -> Self {
+        Self { turn: self.turn | Self::SCOUT, ..self }
+    }
+
+    #[inline]
+    const fn is_scout(self) -> bool {
+        self.turn & Self::SCOUT != 0
+    }
+
     /// What holds no place.
     pub(super) const EXEMPT: Self = Self { began: Instant::FAR, turn: u64::MAX };
 

@@ -106,6 +106,7 @@ mod parking;
 mod rule;
 mod rules;
 mod samples;
+mod scouts;
 mod settings;
 mod window;
 

@@ -110,6 +110,23 @@ impl Places {
         Return::Parked
     }
 
+    /// How many calls have been answered, wrapping.
+    pub(super) fn ended(&self) -> u32 {
+        (self.in_use.load(Relaxed) >> 32) as u32
+    }
+
+    /// Whether as many are under way as may be in all.
+    pub(super) fn is_full(&self) -> bool {
+        self.in_use().saturating_add(self.parked()) >= self.most.load(Relaxed)
+    }
+
+    /// Ends the turn here, however many have ended in it.
+    pub(super) fn end_turn(&self, limit: u32) {
+        let ended = self.ended();
+        self.turn_over.store(ended, Relaxed);
+        self.begin_turn(ended, limit);
+    }
+
     /// Lets so many be under way in all from now on, the parked included.
     pub(super) fn resize(&self, most: u32) {
         self.most.store(most, Relaxed);

@@ -54,6 +54,12 @@ pub trait Rule: fmt::Debug + Send {
         false
     }
 
+    /// Whether nobody at all may go beyond the limit. By default one does, now and then, where all places are taken and
+    /// nothing ends: to see whether the service stands still, or is full of streams.
+    fn is_strict(&self) -> bool {
+        false
+    }
+
     /// How long a call takes when nothing waits inside of the service, in seconds, as far as this rule knows.
     fn baseline(&self) -> Option<f64> {
         None

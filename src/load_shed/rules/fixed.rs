@@ -19,4 +19,8 @@ impl Rule for Fixed {
     fn look(&mut self, _: &Window<'_>) -> Step {
         Step::CLOSE
     }
+
+    fn is_strict(&self) -> bool {
+        true
+    }
 }

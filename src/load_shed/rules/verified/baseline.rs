@@ -62,8 +62,8 @@ impl Baseline {
     }
 
     /// At first, the mean of everything so far.
-    pub(super) fn pool(&mut self, window: &Window<'_>, latency: f64, now: Instant) -> f64 {
-        self.note(latency, now);
+    pub(super) fn pool(&mut self, window: &Window<'_>, latency: f64) -> f64 {
+        self.note(latency, window.now());
         self.pooled += window.ln_mean() * f64::from(window.calls());
         self.pooled_calls += f64::from(window.calls());
         let pooled = (self.pooled / self.pooled_calls.max(1.0)).exp();

@@ -1,0 +1,85 @@
+//! Whether a service that is full and silent stands still, or is full of streams.
+//!
+//! Streams are parked once enough other calls have overtaken them. But where all places are held by streams, nobody
+//! overtakes, and the limit would keep everybody out until the streams end. From outside, a service that stands still looks
+//! the same: there, more calls would only make a queue. So one is let in beyond the limit, to see: a *scout*. If it comes back
+//! while the others do not, they are streams, and with every one that does, a turn of [parking](super::parking) is over. If it
+//! does not come back, the next one goes after twice the time.
+
+use std::time::Duration;
+
+use crate::clock::Instant;
+
+/// How long a service may be silent at least before the first goes.
+const SILENCE: Duration = Duration::from_millis(50);
+/// And how many times as long as a call takes when nothing waits in the service.
+const CALLS: u32 = 8;
+
+/// Who was let in beyond the limit, and when the next may be.
+#[derive(Debug)]
+pub(super) struct Scouts {
+    /// The calls that had ended when it was last looked, and since when they were as many.
+    ended: u32,
+    since: Instant,
+    /// How long it has to be silent for the next one.
+    wait: Duration,
+}
+
+impl Scouts {
+    pub(super) const fn new() -> Self {
+        Self { ended: 0, since: Instant::from_nanos(0), wait: SILENCE }
+    }
+
+    /// No place is free: whether one may go beyond the limit. `ended` counts the calls that have ended, `call` is how long
+    /// one takes when nothing waits.
+    pub(super) fn may_go(&mut self, ended: u32, call: Duration, now: Instant) -> bool {
+        let first = SILENCE.max(call.saturating_mul(CALLS));
+        if ended != self.ended {
+            *self = Self { ended, since: now, wait: first };
+            return false;
+        }
+        if now < self.since.after(self.wait) {
+            return false;
+        }
+        self.since = now;
+        self.wait = if self.wait.is_zero() { first } else { self.wait.saturating_mul(2) };
+        true
+    }
+
+    /// One has come back: there is no need to wait for the next.
+    pub(super) fn came_back(&mut self, ended: u32, now: Instant) {
+        *self = Self { ended, since: now, wait: Duration::ZERO };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALL: Duration = Duration::from_millis(10);
+
+    /// The milliseconds at which one goes, of `millis`, while nothing ends.
+    fn go(scouts: &mut Scouts, ended: u32, millis: std::ops::Range<u64>) -> Vec<u64> {
+        let at = |millis: &u64| Instant::from_nanos((1_000 + millis) * 1_000_000);
+        millis.filter(|millis| scouts.may_go(ended, CALL, at(millis))).collect()
+    }
+
+    #[test]
+    fn nobody_goes_while_calls_end() {
+        let mut scouts = Scouts::new();
+        assert!((1..1000).all(|n| go(&mut scouts, n, 50 * u64::from(n)..50 * u64::from(n) + 50).is_empty()));
+    }
+
+    #[test]
+    fn into_a_service_that_stands_still_ever_fewer_go() {
+        assert_eq!(go(&mut Scouts::new(), 7, 0..5_000), [80, 240, 560, 1_200, 2_480]);
+    }
+
+    #[test]
+    fn when_one_comes_back_the_next_goes_at_once() {
+        let mut scouts = Scouts::new();
+        assert_eq!(go(&mut scouts, 7, 0..100), [80]);
+        scouts.came_back(8, Instant::from_nanos(1_100_000_000));
+        assert_eq!(go(&mut scouts, 8, 100..400), [100, 180, 340], "and if that does not, with time");
+    }
+}
