@@ -156,7 +156,7 @@ impl<L, G, C> Stack<L, G, C> {
 
     /// Adds a [surge queue](crate::surge_queue) in front of a [load shedder](crate::load_shed): what a server needs against
     /// overload. It takes on what can be done well, the important first; lets bursts wait for a moment; and refuses the rest
-    /// at once. Settings will do for either. Whom to exempt, and by when to answer, is asked by the queue.
+    /// at once. Settings will do for either. What there is to ask of a request, the queue asks: whom to exempt, say.
     ///
     /// ```
     /// use plimsoll::{Stack, load_shed, request::Priority, surge_queue::{self, SurgeQueue}};
@@ -175,11 +175,11 @@ impl<L, G, C> Stack<L, G, C> {
     /// # let _ = stack;
     /// ```
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
-    pub fn overload_control<P, T, D, S, X, E, Y>(
+    pub fn overload_control<P, T, D, S, X>(
         self,
         queue: impl Into<SurgeQueue<Nothing, P, T, D, S, X>>,
-        shed: impl Into<LoadShed<E, Y>>,
-    ) -> Stack<L, Seq<G, SurgeQueue<LoadShed<E, Y>, P, T, D, S, X>>, Judged<C>>
+        shed: impl Into<LoadShed>,
+    ) -> Stack<L, Seq<G, SurgeQueue<LoadShed, P, T, D, S, X>>, Judged<C>>
     where
         C: Judge,
     {

@@ -37,6 +37,7 @@
 //! |---|---|---|
 //! | [`timeout`] | Don't wait for ever. | bounds |
 //! | [`bulkhead`] | Keep one thing's trouble in its own compartment. | refuses, or waits |
+//! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses |
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
@@ -61,10 +62,16 @@
 //! | time, randomness | `clock.rs`, `chance.rs` |
 //! | how numbers are parsed | `settings.rs`, and each room's `settings.rs` |
 //! | readiness, cancellation, panics, clock reads of every gate | `gate/` |
+//! | a gate for each kind of request | `gate/per_kind.rs` |
 //! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
 //! | sliding windows | `stats/` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
 //! | who gets a permit | `bulkhead/permits.rs`, `bulkhead/queue.rs` |
+//! | what a queue may be in front of | `limit/` |
+//! | how a limit is found | `load_shed/rules/`, a file each |
+//! | what a rule is shown, and when | `load_shed/window.rs`, `load_shed/controller.rs` |
+//! | what counts as a sample | `load_shed/limiter.rs`; how samples are kept: `load_shed/samples.rs` |
+//! | which places count, and which are parked | `load_shed/parking.rs` |
 //! | who waits, in which order, and who is refused | `surge_queue/room.rs`, `surge_queue/lines.rs` |
 //! | how a wait is foretold | `surge_queue/forecast.rs`, `surge_queue/drain.rs` |
 //! | the second lane and its ramp | `surge_queue/lane.rs`, `surge_queue/ramp.rs` |

@@ -25,7 +25,7 @@ use plimsoll::{
     clock::{self, Instant},
     event::Hold,
     gate::PerKind,
-    limit::Fixed,
+    limit::{Fixed, Limit},
     load_shed::{self, LoadShed, Rule, Step},
     request::Priority,
     retry::{Budget, BudgetSettings},
@@ -320,8 +320,19 @@ fn whoever_waits_is_seen_by_whoever_gives_back() {
 /// comes later and finds whoever was forgotten.
 #[test]
 fn whoever_waits_in_a_surge_queue_is_seen_by_whoever_gives_back() {
+    meet_in_a_queue_before(Fixed::try_new(1).expect("valid"), 100_000);
+}
+
+/// The same with a limit that may fall and grow just then, and have become larger in a look of the other's.
+#[test]
+fn whoever_waits_before_a_load_shedder_is_seen_by_whoever_gives_back() {
+    let rule = Restless { most: 2, ..Restless::new(1) };
+    meet_in_a_queue_before(rule.shed(), 50_000);
+}
+
+fn meet_in_a_queue_before<L: Limit<Permit: Send> + Send + Sync>(limit: L, rounds: u32) {
     let settings = surge_queue::Settings::new().try_with_burst(Duration::MAX).expect("valid");
-    let queue = SurgeQueue::new(settings).in_front_of(Fixed::try_new(1).expect("valid"));
+    let queue = SurgeQueue::new(settings).in_front_of(limit);
     let service = Stack::new().surge_queue(queue).service(service_fn(|spins: usize| async move {
         (0..spins).for_each(|_| hint::spin_loop());
         Ok::<_, io::Error>(())
@@ -331,7 +342,7 @@ fn whoever_waits_in_a_surge_queue_is_seen_by_whoever_gives_back() {
         for thread in 0..2 {
             let (mut service, mut rng, round) = (service.clone(), Rng::new(thread + 1), &round);
             scope.spawn(move || {
-                for number in 1..=100_000 {
+                for number in 1..=rounds {
                     round.fetch_add(1, SeqCst);
                     spin_while(|| round.load(SeqCst) < 2 * number);
                     assert!(drive(service.call(rng.below(64)), u32::MAX).expect("answered").is_ok());
@@ -346,17 +357,18 @@ fn whoever_waits_in_a_surge_queue_is_seen_by_whoever_gives_back() {
 struct Restless {
     rng: Arc<AtomicU64>,
     least: u32,
+    most: u32,
     calls: Arc<AtomicU64>,
 }
 
 impl Restless {
     fn new(least: u32) -> Self {
-        Self { rng: Arc::default(), least, calls: Arc::default() }
+        Self { rng: Arc::default(), least, most: least + 3, calls: Arc::default() }
     }
 
     fn shed(&self) -> LoadShed {
         let rule = self.clone();
-        let settings = load_shed::Settings::new().try_with_limits(self.least, self.least + 3).expect("valid");
+        let settings = load_shed::Settings::new().try_with_limits(self.least, self.most).expect("valid");
         LoadShed::with_rule(settings, move |_| rule.clone())
     }
 }

@@ -112,7 +112,8 @@ impl<G, K> PerKind<G, K> {
     }
 
     /// Lets `observer` hear what happens in all of the gates that have no observer of their own. In
-    /// [`Stack::per_kind`](crate::Stack::per_kind), the stack's observer does unless this was called.
+    /// [`Stack::per_kind`](crate::Stack::per_kind), the stack's observer does unless this was called. Of refusals, nobody
+    /// else hears than these two.
     #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.gates.events.observe(observer);

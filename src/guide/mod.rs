@@ -1,6 +1,7 @@
 //! The manual: how stacks are put together, and why the house is as it is. The pages of the rooms say the rest.
 //!
 //! * [`order`]: which layer goes where, and what breaks if two are swapped
+//! * [`overload`]: bulkhead, load shedder, surge queue: which, and where
 //! * [`errors`]: one error type, and which of `service` and `wrap` you need
 //! * [`readiness`]: why gates are always ready, and what that asks of the inner service
 //! * [`compile`]: what the compiler wants, and a service in a struct
@@ -10,6 +11,10 @@
 /// Which layer goes where, and what breaks if two are swapped.
 #[doc = include_str!("order.md")]
 pub mod order {}
+
+/// Bulkhead, load shedder, surge queue: which one, and where.
+#[doc = include_str!("overload.md")]
+pub mod overload {}
 
 /// One error type, and which of `service` and `wrap` you need.
 #[doc = include_str!("errors.md")]

@@ -182,8 +182,8 @@ where
     }
 }
 
-/// The questions are not asked: who waits in front of it asks its own.
-impl<D, X> Limit for LoadShed<D, X> {
+/// Where nothing is asked: what there is to ask of a request, the queue in front of it asks.
+impl Limit for LoadShed {
     type Permit = Permit;
 
     #[inline]

@@ -43,7 +43,8 @@ impl Handle {
     }
 
     /// Goes by `settings` from now on; the name stays, and so does what was learned. Nothing in flight is lost: what is
-    /// under way beyond a smaller limit stays until it ends. The initial limit is for [`fresh`](super::LoadShed::fresh).
+    /// under way beyond a smaller limit stays until it ends. Who waits in a queue in front for a place that this makes gets
+    /// it when the next call ends. The initial limit is for [`fresh`](super::LoadShed::fresh).
     pub fn update(&self, settings: Settings) {
         self.0.update(settings);
     }
@@ -52,7 +53,8 @@ impl Handle {
     /// [`WouldRefuse`](crate::Event::WouldRefuse). To try it on real traffic. What it learns then of a service that is
     /// overloaded is not what it would learn while it protects it.
     ///
-    /// A queue in front of it decides for itself who is refused, and only observes if [told to](crate::surge_queue::Handle::observe_only).
+    /// A queue in front of it decides for itself who is refused, and only observes if
+    /// [told to](crate::surge_queue::Handle::observe_only).
     pub fn observe_only(&self) {
         self.0.observe_only(true);
     }

@@ -36,7 +36,9 @@ pub struct Permit {
 
 /// Makes the rule of a limiter.
 #[derive(Clone)]
-pub(super) struct Make(Arc<dyn Fn(&Settings) -> Box<dyn Rule> + Send + Sync>);
+pub(super) struct Make(Arc<RuleOf>);
+
+type RuleOf = dyn Fn(&Settings) -> Box<dyn Rule> + Send + Sync;
 
 #[derive(Debug)]
 pub(super) struct Limiter {

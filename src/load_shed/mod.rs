@@ -16,7 +16,8 @@
 //! protection of a server that many clients share, in each of the clients: they see little of its queue; let the server
 //! shed, and give the clients a [`retry`](crate::retry) with a budget. Below some twenty requests a second it has little to
 //! learn from. For requests of very different kinds behind one limit, when their mix changes much: give each kind one of
-//! its own.
+//! its own, with [`PerKind`](crate::gate::PerKind). For streams alone, or nearly so: that they are streams shows only in
+//! what overtakes them, and while they hold all places nothing does; [exempt](LoadShed::exempt_by) them.
 //!
 //! # What the caller sees
 //! | | |
@@ -91,7 +92,7 @@
 //!              place given back ──▶ how long it took, whether the limit was reached
 //! ```
 //! The [rule](Rule) is shown [windows](Window) of calls and moves the limit; [`VerifiedGradient`] says how the default does.
-//! A call that holds its place while sixteen times as many as the limit come and go is a stream or a long poll: it is
+//! A call that holds its place while sixteen times as many as the limit are answered is a stream or a long poll: it is
 //! *parked*, and does not count against the limit any more (up to eight times the limit).
 //!
 //! On the ready path that is two clock reads, two compare-and-swaps in, and one, and two additions, out, whatever the

@@ -2,8 +2,8 @@
 //!
 //! A stream or a long poll holds its place for seconds and uses little while it does. Counted like the others it would fill
 //! the limit, and the limit would choke a service that is idle. What gives it away is that others overtake it: a call that
-//! sixteen times as many calls as the limit have passed does not wait in the same queue as they. Such a place is *parked*:
-//! it does not count against the limit any more, and how long it took in the end is not taken for a latency.
+//! sixteen times as many answered calls as the limit have passed does not wait in the same queue as they. Such a place is
+//! *parked*: it does not count against the limit any more, and how long it took in the end is not taken for a latency.
 
 use crate::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU32, AtomicU64,

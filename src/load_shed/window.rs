@@ -48,7 +48,8 @@ impl<'a> Window<'a> {
                 sums.ln_squared += weight * ln * ln;
             }
         }
-        let bound = to.bound.wrapping_sub(from.bound);
+        // Counted after the call itself, and so perhaps in a later window than that.
+        let bound = to.bound.wrapping_sub(from.bound).min(sums.calls);
         let overloads = to.overloads.wrapping_sub(from.overloads);
         Self { began, now, counts: scratch, sums, bound, overloads, latency: None, patience: None }
     }
@@ -224,6 +225,18 @@ mod tests {
         near(window.quantile(0.75).expect("some"), 0.01);
         near(window.quantile(1.0).expect("some"), 0.04);
         assert!((window.ln_variance() - 4f64.ln().powi(2) * 0.1875).abs() < 0.02);
+    }
+
+    /// While a window is read, calls go on to end: of a few only the one half was seen, or only the other.
+    #[test]
+    fn no_more_calls_ended_at_the_limit_than_ended() {
+        let (samples, mut to, mut scratch) = (Samples::new(), Reading::ZERO, [0; BUCKETS]);
+        samples.record(10_000_000, true);
+        samples.read_into(&mut to);
+        to.bound += 3;
+        let began = Instant::from_nanos(7);
+        let window = Window::between((began, &Reading::ZERO), (began.after(Duration::from_secs(1)), &to), &mut scratch);
+        assert_eq!(window.bound(), 1.0);
     }
 
     #[test]

@@ -115,6 +115,10 @@ macro_rules! every_subject {
             a_server_under_overload_control: Some(2), |kit: &Kit| {
                 Stack::new().timeout(LIMIT).overload_control(surge_queue::Settings::new(), kit.shed(2))
             };
+            bulkhead_per_kind: Some(2), |kit: &Kit| {
+                let bulkheads = [2, 1].map(|limit| kit.waiting(limit, Duration::MAX));
+                Stack::new().gate(kit.on_inner(PerKind::try_new(bulkheads, |ask: &Ask| ask.compartment).expect("two")))
+            };
             load_shed_per_kind: Some(2), |kit: &Kit| {
                 let sheds = [1, 2].map(|limit| kit.shed(limit));
                 Stack::new().gate(kit.on_inner(PerKind::try_new(sheds, |_: &Ask| usize::MAX).expect("two")))
