@@ -8,7 +8,9 @@ use http_body_util::Empty;
 use tokio::runtime::Handle;
 use tower::ServiceExt;
 
+use crate::callers::Caller;
 use crate::client::{Client, Failure};
+use crate::plan::Arrival;
 use crate::wire::{Request, Response, SentAt};
 
 /// How a request ended, seen by the one who made it (retries included).
@@ -31,6 +33,7 @@ pub(crate) struct Record {
     /// When it really started: what this adds to `due` is the load generator's own lag.
     pub(crate) started: Duration,
     pub(crate) ended: Duration,
+    pub(crate) caller: Caller,
     pub(crate) ending: Ending,
 }
 
@@ -45,10 +48,10 @@ pub(crate) fn play(
     uri: &http::Uri,
     patience: Duration,
     start: Instant,
-    arrivals: &[Duration],
+    arrivals: &[Arrival],
     records: &Records,
 ) {
-    for &due in arrivals {
+    for &Arrival { due, caller } in arrivals {
         let left = (start + due).saturating_duration_since(Instant::now());
         if !left.is_zero() {
             thread::sleep(left);
@@ -58,8 +61,10 @@ pub(crate) fn play(
             let started = start.elapsed();
             let mut request = Request::new(Empty::new());
             *request.uri_mut() = uri;
+            caller.sign(request.headers_mut());
             let answer = client.oneshot(request).await;
-            let record = Record { due, started, ended: start.elapsed(), ending: ending(&answer, patience) };
+            let ending = ending(&answer, patience);
+            let record = Record { due, started, ended: start.elapsed(), caller, ending };
             records.lock().expect("nobody panics").push(record);
         });
     }

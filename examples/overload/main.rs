@@ -13,14 +13,16 @@
 //! | the protection                        | `stacks.rs`  |
 //! | what is counted of its doings         | `tally.rs`   |
 //! | the loads, and how long they last     | `plan.rs`    |
+//! | who calls, and how a request says so  | `callers.rs` |
 //! | the server, and what its capacity is  | `server.rs`, `backlog.rs` |
 //! | the naive client, one attempt of it   | `client.rs`, `wire.rs` |
 //! | how requests are started              | `load.rs`    |
 //! | how a run goes                        | `run.rs`     |
-//! | what the numbers mean                 | `measure.rs` |
+//! | what the numbers mean                 | `measure.rs`, `success.rs` |
 //! | how they are shown                    | `report/`    |
 
 mod backlog;
+mod callers;
 mod cli;
 mod client;
 mod load;
@@ -30,6 +32,7 @@ mod report;
 mod run;
 mod server;
 mod stacks;
+mod success;
 mod tally;
 mod wire;
 

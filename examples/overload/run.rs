@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::backlog::Backlog;
 use crate::load::{self, Record, Records};
-use crate::plan::Plan;
+use crate::plan::{Arrival, Plan};
 use crate::stacks::{self, Facts};
 use crate::tally::{Deeds, Tally};
 use crate::wire::Wire;
@@ -18,8 +18,8 @@ use crate::wire::Wire;
 /// What happened in a run, with times counted from its start.
 #[derive(Debug)]
 pub(crate) struct Log {
-    /// When each request was due, ended or not.
-    pub(crate) arrivals: Vec<Duration>,
+    /// The requests that were due, ended or not.
+    pub(crate) arrivals: Vec<Arrival>,
     /// The requests that ended before the run did.
     pub(crate) records: Vec<Record>,
     /// When the server finished a job, and whether the client had left.
@@ -45,7 +45,7 @@ pub(crate) fn play(
     let (backlog, workers) = Backlog::open(facts.workers, facts.service);
     let tally = Tally::default();
     let server = runtime("server")?;
-    let app = stacks::server_app(protected, Arc::clone(&backlog), facts, &tally)?;
+    let app = stacks::server_app(protected, Arc::clone(&backlog), facts.patience, &tally);
     crate::server::serve(&server, listener.try_clone()?, app)?;
 
     let clients = runtime("client")?;

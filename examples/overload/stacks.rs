@@ -2,16 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
-use http::header::RETRY_AFTER;
+use axum::{Router, body::Body};
+use http::{Request, header::RETRY_AFTER};
 use plimsoll::{
-    Error, InvalidSetting, Outcome, Reason, Stack, bulkhead, circuit_breaker, classify::Failure as Failed,
-    http::RespondRejections, retry, timeout,
+    Error, InvalidSetting, Outcome, Reason, Stack, circuit_breaker,
+    classify::Failure as Failed,
+    http::RespondRejections,
+    load_shed, retry,
+    surge_queue::{self, SurgeQueue},
+    timeout,
 };
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
 use crate::{
     backlog::Backlog,
+    callers::Caller,
     client::{self, Client, Failure},
     server,
     tally::Tally,
@@ -29,28 +34,22 @@ pub(crate) struct Facts {
 /// The server's application, bare or protected.
 ///
 /// * **Answers**, outermost: who is refused is told so by a 503, at once, and not by silence.
-/// * **Timeout**: after the client's patience nobody is there to be answered. It gives up on what waits or hangs.
-/// * **Bulkhead**: the workers' own backlog has no end, so let in only what they have in hand, and a quarter more
-///   so that a worker that is done finds the next job there. As many may wait for that as are worked off in a tenth of
-///   the client's patience: enough for the ups and downs of chance, and too few to make anybody late. The bound
-///   on the wait itself is for a server that has become slower than these facts say.
-pub(crate) fn server_app(
-    protected: bool,
-    backlog: Arc<Backlog>,
-    facts: Facts,
-    tally: &Tally,
-) -> Result<Router, InvalidSetting> {
+/// * **Timeout**: after the client's patience nobody is there to be answered. It gives up on what hangs.
+/// * **Overload control**: lets in as many at once as it finds are done well, the important first; a burst waits for a
+///   moment, tenants in turn; and the rest is refused. Nothing in it is set: it is told neither how many workers there
+///   are, nor how long a job takes, nor how much will come.
+pub(crate) fn server_app(protected: bool, backlog: Arc<Backlog>, patience: Duration, tally: &Tally) -> Router {
     let app = server::app(backlog);
     if !protected {
-        return Ok(app);
+        return app;
     }
-    let Facts { workers, service, patience } = facts;
-    let per_worker = patience.as_secs_f64() / 10.0 / service.as_secs_f64();
-    let queue = (workers as f64 * per_worker).ceil() as u32;
-    let bulkhead = bulkhead::Settings::try_new((workers + workers.div_ceil(4)) as u32)?.with_wait(queue, patience / 4);
+    let queue = SurgeQueue::new(surge_queue::Settings::new())
+        .priority_by(|request: &Request<Body>| Caller::read(request.headers()).class)
+        .tenant_by(|request: &Request<Body>| Caller::read(request.headers()).tenant);
 
-    let stack = Stack::new().timeout(patience).bulkhead(bulkhead).observe(tally.observer());
-    Ok(app.layer(ServiceBuilder::new().layer(RespondRejections::new()).layer(stack.wrapping())))
+    let stack =
+        Stack::new().timeout(patience).overload_control(queue, load_shed::Settings::new()).observe(tally.observer());
+    app.layer(ServiceBuilder::new().layer(RespondRejections::new()).layer(stack.wrapping()))
 }
 
 /// The client, naive or protected.

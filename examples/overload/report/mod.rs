@@ -78,6 +78,7 @@ pub(crate) fn title(plan: &Plan, protected: bool) -> String {
     let side = if protected { "protected" } else { "bare" };
     match plan.name {
         "spike" => format!("spike to {}× capacity, {side}", plan.load),
+        "noisy" => format!("{}× capacity, most of it from one tenant, {side}", plan.load),
         _ => format!("{}× capacity, {side}", plan.load),
     }
 }

@@ -7,7 +7,6 @@ use super::{
     canvas::{self, COLOURS, Colour, Done, HALF, Plot, WIDE},
     plots, table,
 };
-use crate::measure::Run;
 
 /// The whole report as one file that needs no other.
 pub(super) fn html(report: &Report) -> Result<String, Box<dyn std::error::Error>> {
@@ -87,10 +86,11 @@ fn figure(page: &mut String, title: &str, plot: &Plot, caption: &str) -> std::fm
 }
 
 fn numbers(page: &mut String, report: &Report) -> std::fmt::Result {
-    let side = |run: &Run| if run.protected { "protected" } else { "bare" };
     let runs = report.runs.iter();
-    grid(page, "All runs", 2, table::HEAD, runs.clone().map(|run| (side(run), table::row(run))))?;
+    grid(page, "All runs", 2, table::HEAD, runs.clone().map(|run| (table::side(run), table::row(run))))?;
     writeln!(page, "<p class=\"fine\">{}</p>\n<p class=\"fine\">{WORDS}</p>", report.how())?;
+    let success = runs.clone().map(|run| (table::side(run), table::success(run)));
+    grid(page, "Who was answered", 2, table::SUCCESS, success)?;
     let deeds = runs.filter_map(|run| Some(("did", table::deeds(run)?)));
     grid(page, "What the layers did", 1, table::DEEDS, deeds)?;
     writeln!(page, "<p class=\"fine\">{LAYERS}</p>")
