@@ -25,15 +25,21 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Any one of them. The noisy tenant makes `noise` of all requests, and the others the same each.
-    pub(crate) fn draw(rng: &mut impl Rng, noise: f64) -> Self {
+    /// Any one of them, of any class.
+    pub(crate) fn any(rng: &mut impl Rng) -> Self {
         let mut left: f64 = rng.random();
         let class = CLASSES.into_iter().find_map(|(class, share)| {
             left -= share;
             (left < 0.0).then_some(class)
         });
+        Self { class: class.unwrap_or(Priority::Sheddable), tenant: rng.random_range(0..TENANTS) }
+    }
+
+    /// Any one of them, where the noisy tenant makes `noise` of all requests. All are of one class: classes come before
+    /// tenants, and this is to show what tenants do.
+    pub(crate) fn with_noise(rng: &mut impl Rng, noise: f64) -> Self {
         let tenant = if rng.random_bool(noise) { NOISY } else { rng.random_range(NOISY + 1..TENANTS) };
-        Self { class: class.unwrap_or(Priority::Sheddable), tenant }
+        Self { class: Priority::Normal, tenant }
     }
 
     /// Says in the headers who it is.
@@ -74,17 +80,29 @@ mod tests {
         assert_eq!(Caller::read(&HeaderMap::new()), Caller { class: Priority::Normal, tenant: u64::MAX });
     }
 
+    fn share(callers: &[Caller], of: impl Fn(&Caller) -> bool) -> f64 {
+        callers.iter().filter(|caller| of(caller)).count() as f64 / callers.len() as f64
+    }
+
     #[test]
-    fn they_come_in_their_shares() {
+    fn classes_come_in_their_shares_and_tenants_alike() {
         let mut rng = rand::rngs::StdRng::seed_from_u64(1);
-        let callers: Vec<_> = (0..10_000).map(|_| Caller::draw(&mut rng, 0.7)).collect();
-        let share = |of: &dyn Fn(&Caller) -> bool| callers.iter().filter(|caller| of(caller)).count() as f64 / 1e4;
+        let callers: Vec<_> = (0..10_000).map(|_| Caller::any(&mut rng)).collect();
         for (class, expected) in CLASSES {
-            assert!((share(&|caller| caller.class == class) - expected).abs() < 0.02, "{class:?}");
+            assert!((share(&callers, |caller| caller.class == class) - expected).abs() < 0.02, "{class:?}");
         }
-        assert!((share(&|caller| caller.tenant == NOISY) - 0.7).abs() < 0.02);
+        for tenant in 0..TENANTS {
+            assert!((share(&callers, |caller| caller.tenant == tenant) - 0.1).abs() < 0.02, "{tenant}");
+        }
+    }
+
+    #[test]
+    fn the_noisy_one_comes_more_often_than_the_others() {
+        let mut rng = rand::rngs::StdRng::seed_from_u64(1);
+        let callers: Vec<_> = (0..10_000).map(|_| Caller::with_noise(&mut rng, 0.7)).collect();
+        assert!((share(&callers, |caller| caller.tenant == NOISY) - 0.7).abs() < 0.02);
         for tenant in NOISY + 1..TENANTS {
-            assert!((share(&|caller| caller.tenant == tenant) - 0.3 / 9.0).abs() < 0.01, "{tenant}");
+            assert!((share(&callers, |caller| caller.tenant == tenant) - 0.3 / 9.0).abs() < 0.01, "{tenant}");
         }
     }
 }

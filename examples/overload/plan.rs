@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::callers::{Caller, TENANTS};
+use crate::callers::Caller;
 
 /// A stretch of constant load, as a multiple of the server's capacity.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +122,6 @@ impl Plan {
 
     /// The requests: a Poisson process, independent of everything that the server does.
     pub(crate) fn arrivals(&self, capacity: f64) -> Vec<Arrival> {
-        let noise = self.noise.unwrap_or(1.0 / TENANTS as f64);
         let mut rng = StdRng::seed_from_u64(self.seed);
         let mut arrivals = Vec::new();
         for (start, end, load) in self.spans() {
@@ -134,7 +133,11 @@ impl Plan {
                 if at >= end {
                     break;
                 }
-                arrivals.push(Arrival { due: at, caller: Caller::draw(&mut rng, noise) });
+                let caller = match self.noise {
+                    None => Caller::any(&mut rng),
+                    Some(noise) => Caller::with_noise(&mut rng, noise),
+                };
+                arrivals.push(Arrival { due: at, caller });
             }
         }
         arrivals

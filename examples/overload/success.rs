@@ -48,6 +48,13 @@ impl Success {
     }
 }
 
+impl Success {
+    /// The share of each class, the most important first.
+    pub(crate) fn classes(&self) -> [Option<f64>; 3] {
+        [self.critical, self.normal, self.sheddable]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

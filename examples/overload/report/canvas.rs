@@ -1,5 +1,4 @@
-//! The look that the plots share. plotters draws with stand-in colours, which become CSS variables in the page
-//! (so that it follows the reader's light or dark theme) and real colours in a file that stands alone.
+//! The look that the plots share: sizes, margins, axes, lines, dots and words.
 
 use std::error::Error;
 
@@ -8,32 +7,11 @@ use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::colours::{GRID, INK, SOFT, Whose, coloured, hex};
+
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Chart<'a, 'b, X, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<X, Y>>;
 pub(super) type Done<T = ()> = Result<T, Box<dyn Error>>;
-
-pub(super) const INK: RGBColor = RGBColor(1, 1, 1);
-pub(super) const SOFT: RGBColor = RGBColor(2, 2, 2);
-pub(super) const GRID: RGBColor = RGBColor(3, 3, 3);
-const BARE: RGBColor = RGBColor(4, 4, 4);
-const PROTECTED: RGBColor = RGBColor(5, 5, 5);
-
-/// A colour by its name in CSS, its stand-in, and what it is on a light and on a dark page.
-pub(super) struct Colour {
-    pub(super) name: &'static str,
-    stand_in: RGBColor,
-    pub(super) light: &'static str,
-    pub(super) dark: &'static str,
-}
-
-#[rustfmt::skip]
-pub(super) const COLOURS: [Colour; 5] = [
-    Colour { name: "ink", stand_in: INK, light: "#1b2a33", dark: "#e6edf0" },
-    Colour { name: "soft", stand_in: SOFT, light: "#64757f", dark: "#93a4ad" },
-    Colour { name: "grid", stand_in: GRID, light: "#e2e8ea", dark: "#2a363d" },
-    Colour { name: "bare", stand_in: BARE, light: "#c8553d", dark: "#f08a72" },
-    Colour { name: "protected", stand_in: PROTECTED, light: "#1d7a8c", dark: "#5cc3d4" },
-];
 
 const FONT: &str = "sans-serif";
 const READERS_FONT: &str = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif";
@@ -71,35 +49,36 @@ impl Plot {
     }
 }
 
-/// Plots beside one another, with their titles, as a file of its own: a white card, readable on any page.
-pub(super) fn card(panels: &[(&str, Plot)]) -> String {
-    let width: u32 = panels.iter().map(|(_, plot)| plot.size.0).sum();
-    let height = panels.iter().map(|(_, plot)| plot.size.1).max().unwrap_or_default() + TITLE_HEIGHT;
+/// Plots with their titles, in rows, as a file of its own: a white card, readable on any page.
+pub(super) fn card(rows: &[&[(&str, Plot)]]) -> String {
+    let width = rows.iter().map(|row| row.iter().map(|(_, plot)| plot.size.0).sum()).max().unwrap_or(0);
+    let height: u32 = rows.iter().map(|row| tall(row)).sum();
     let mut svg = format!(
         "<svg viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
          <rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"#fff\"/>\n"
     );
-    let mut left = 0;
-    for (title, plot) in panels {
-        let (width, height) = plot.size;
-        let (x, y) = (left + 24, TITLE_HEIGHT - 8);
-        svg += &format!("<text x=\"{x}\" y=\"{y}\" font-family=\"{FONT}\" font-size=\"17\" font-weight=\"600\" ");
-        svg += &format!("fill=\"{}\">{title}</text>\n", hex(INK));
-        let place = format!("<svg x=\"{left}\" y=\"{TITLE_HEIGHT}\" width=\"{width}\" height=\"{height}\" viewBox");
-        svg += &plot.svg.replacen("<svg viewBox", &place, 1);
-        left += width;
+    let mut top = 0;
+    for row in rows {
+        let mut left = 0;
+        for (title, plot) in *row {
+            let (width, height) = plot.size;
+            let (x, y) = (left + 24, top + TITLE_HEIGHT - 8);
+            svg += &format!("<text x=\"{x}\" y=\"{y}\" font-family=\"{FONT}\" font-size=\"17\" font-weight=\"600\" ");
+            svg += &format!("fill=\"{}\">{title}</text>\n", hex(INK));
+            let y = top + TITLE_HEIGHT;
+            let place = format!("<svg x=\"{left}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" viewBox");
+            svg += &plot.svg.replacen("<svg viewBox", &place, 1);
+            left += width;
+        }
+        top += tall(row);
     }
     svg += "</svg>\n";
     let svg = svg.replace(&format!("font-family=\"{FONT}\""), &format!("font-family=\"{READERS_FONT}\""));
     coloured(&svg, |colour| colour.light.to_owned())
 }
 
-fn coloured(svg: &str, paint: impl Fn(&Colour) -> String) -> String {
-    COLOURS.iter().fold(svg.to_owned(), |svg, colour| svg.replace(&hex(colour.stand_in), &paint(colour)))
-}
-
-fn hex(RGBColor(r, g, b): RGBColor) -> String {
-    format!("#{r:02X}{g:02X}{b:02X}")
+fn tall(row: &[(&str, Plot)]) -> u32 {
+    TITLE_HEIGHT + row.iter().map(|(_, plot)| plot.size.1).max().unwrap_or(0)
 }
 
 /// Leaves room for the axes.
@@ -143,34 +122,33 @@ where
 pub(super) const ABOVE: (i32, i32) = (8, -12);
 pub(super) const BELOW: (i32, i32) = (8, 14);
 
-/// Draws the line of a side, with its name beside the end.
+/// Draws a line, with the name of whose it is beside the end.
 pub(super) fn line<X, Y>(
     chart: &mut Chart<'_, '_, X, Y>,
     points: &[(f64, f64)],
-    protected: bool,
+    whose: Whose,
     beside: (i32, i32),
 ) -> Done
 where
     X: Ranged<ValueType = f64>,
     Y: Ranged<ValueType = f64>,
 {
-    let colour = side(protected);
+    let Whose { name, colour } = whose;
     let style = colour.stroke_width(2);
     chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
     if let Some(&last) = points.last() {
-        let name = if protected { "protected" } else { "bare" };
         label(chart, last, beside, name, &colour, HPos::Left)?;
     }
     Ok(())
 }
 
 /// Draws a dot for each measurement.
-pub(super) fn dots<X, Y>(chart: &mut Chart<'_, '_, X, Y>, points: &[(f64, f64)], protected: bool) -> Done
+pub(super) fn dots<X, Y>(chart: &mut Chart<'_, '_, X, Y>, points: &[(f64, f64)], whose: Whose) -> Done
 where
     X: Ranged<ValueType = f64>,
     Y: Ranged<ValueType = f64>,
 {
-    let style = side(protected).filled();
+    let style = whose.colour.filled();
     chart.draw_series(points.iter().map(|&at| Circle::new(at, 4, style)))?;
     Ok(())
 }
@@ -193,9 +171,4 @@ where
     let words = Text::new(words.to_owned(), beside, style);
     chart.draw_series([EmptyElement::at(at) + words])?;
     Ok(())
-}
-
-/// The colour of a side.
-pub(super) fn side(protected: bool) -> RGBColor {
-    if protected { PROTECTED } else { BARE }
 }

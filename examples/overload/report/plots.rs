@@ -1,14 +1,15 @@
-//! The plots of the report.
+//! The plots of how much was done, and how fast.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::Report;
-use super::canvas::{ABOVE, BELOW, Done, GRID, Plot, SOFT, Size, dots, label, line, margins, mesh, side};
+use super::canvas::{ABOVE, BELOW, Done, Plot, Size, dots, label, line, margins, mesh};
+use super::colours::{GRID, SOFT, side};
 
-const LOAD: &str = "offered load, × capacity";
+pub(super) const LOAD: &str = "offered load, × capacity";
 const NOBODY: &str = "no answers";
-const LOADS: std::ops::Range<f64> = 0.0..6.1;
+pub(super) const LOADS: std::ops::Range<f64> = 0.0..6.1;
 
 /// Goodput against offered load: what the service is worth when too many come.
 pub(super) fn goodput(report: &Report, size: Size) -> Done<Plot> {
@@ -19,8 +20,8 @@ pub(super) fn goodput(report: &Report, size: Size) -> Done<Plot> {
         for protected in [false, true] {
             let runs = report.steady(protected);
             let points: Vec<_> = runs.map(|run| (run.load, run.goodput)).collect();
-            line(&mut chart, &points, protected, ABOVE)?;
-            dots(&mut chart, &points, protected)?;
+            line(&mut chart, &points, side(protected), ABOVE)?;
+            dots(&mut chart, &points, side(protected))?;
         }
         Ok(())
     })
@@ -41,10 +42,10 @@ pub(super) fn p99(report: &Report, size: Size) -> Done<Plot> {
             let runs = report.steady(protected);
             let beside = if protected { ABOVE } else { BELOW };
             let points: Vec<_> = runs.filter_map(|r| Some((r.load, r.p99_ms?))).collect();
-            line(&mut chart, &points, protected, beside)?;
-            dots(&mut chart, &points, protected)?;
+            line(&mut chart, &points, side(protected), beside)?;
+            dots(&mut chart, &points, side(protected))?;
             for run in report.steady(protected).filter(|run| run.p99_ms.is_none()) {
-                let (at, colour) = ((run.load, TOP), side(protected));
+                let (at, colour) = ((run.load, TOP), side(protected).colour);
                 label(&mut chart, at, (0, 14), NOBODY, &colour, HPos::Center)?;
             }
         }
@@ -61,8 +62,8 @@ pub(super) fn tries(report: &Report, size: Size) -> Done<Plot> {
         for protected in [false, true] {
             let runs = report.steady(protected);
             let points: Vec<_> = runs.map(|run| (run.load, run.aside.attempts_each)).collect();
-            line(&mut chart, &points, protected, ABOVE)?;
-            dots(&mut chart, &points, protected)?;
+            line(&mut chart, &points, side(protected), ABOVE)?;
+            dots(&mut chart, &points, side(protected))?;
         }
         Ok(())
     })
@@ -96,7 +97,7 @@ pub(super) fn spike(report: &Report, size: Size) -> Done<Plot> {
         label(&mut chart, at, (8, 0), "capacity", &SOFT, HPos::Left)?;
         for protected in [false, true] {
             if let Some(run) = report.spike(protected) {
-                line(&mut chart, &run.aside.timeline, protected, ABOVE)?;
+                line(&mut chart, &run.aside.timeline, side(protected), ABOVE)?;
             }
         }
         Ok(())
