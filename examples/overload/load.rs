@@ -40,11 +40,11 @@ pub(crate) struct Record {
 /// Every request that has ended.
 pub(crate) type Records = Arc<Mutex<Vec<Record>>>;
 
-/// Sends a request at each of the `arrivals`, on the client's runtime. Blocks until the last one has started,
+/// Sends each of the `arrivals` through its tenant's client, on the clients' runtime. Blocks until the last one has started,
 /// never until one has ended: only a thread of its own, which waits for nothing but the clock, can promise that.
 pub(crate) fn play(
     on: &Handle,
-    client: &Client,
+    clients: &[Client],
     uri: &http::Uri,
     patience: Duration,
     start: Instant,
@@ -52,6 +52,7 @@ pub(crate) fn play(
     records: &Records,
 ) {
     for &Arrival { due, caller } in arrivals {
+        let client = &clients[caller.tenant as usize];
         let left = (start + due).saturating_duration_since(Instant::now());
         if !left.is_zero() {
             thread::sleep(left);

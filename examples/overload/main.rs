@@ -11,6 +11,7 @@
 //! | I want to change…                     | open…        |
 //! |---------------------------------------|--------------|
 //! | the protection                        | `stacks.rs`  |
+//! | what a refused client is told         | `hint.rs`    |
 //! | what is counted of its doings         | `tally.rs`   |
 //! | the loads, and how long they last     | `plan.rs`    |
 //! | who calls, and how a request says so  | `callers.rs` |
@@ -25,6 +26,7 @@ mod backlog;
 mod callers;
 mod cli;
 mod client;
+mod hint;
 mod load;
 mod measure;
 mod plan;

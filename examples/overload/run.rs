@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::backlog::Backlog;
+use crate::callers::TENANTS;
 use crate::load::{self, Record, Records};
 use crate::plan::{Arrival, Plan};
 use crate::stacks::{self, Facts};
@@ -51,9 +52,10 @@ pub(crate) fn play(
     let clients = runtime("client")?;
     let address = listener.local_addr()?;
     let wire = clients.block_on(Wire::connect(address))?;
-    let client = {
+    let client = || stacks::client(protected, wire.clone(), facts, &tally);
+    let callers = {
         let _inside = clients.enter();
-        stacks::client(protected, wire.clone(), facts, &tally)?
+        (0..TENANTS).map(|_| client()).collect::<Result<Vec<_>, _>>()?
     };
     let uri = format!("http://{address}/work").parse()?;
 
@@ -63,7 +65,7 @@ pub(crate) fn play(
     thread::scope(|scope| {
         scope.spawn(|| {
             let on = clients.handle();
-            load::play(on, &client, &uri, facts.patience, start, &arrivals, &records);
+            load::play(on, &callers, &uri, facts.patience, start, &arrivals, &records);
         });
         while start.elapsed() < plan.lasts() {
             tick(start.elapsed().min(plan.lasts()));

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
-use http::{Request, header::RETRY_AFTER};
+use http::Request;
 use plimsoll::{
     Error, InvalidSetting, Outcome, Reason, Stack, circuit_breaker,
     classify::Failure as Failed,
@@ -18,7 +18,7 @@ use crate::{
     backlog::Backlog,
     callers::Caller,
     client::{self, Client, Failure},
-    server,
+    hint, server,
     tally::Tally,
     wire::{Response, Wire},
 };
@@ -33,7 +33,7 @@ pub(crate) struct Facts {
 
 /// The server's application, bare or protected.
 ///
-/// * **Answers**, outermost: who is refused is told so by a 503, at once, and not by silence.
+/// * **Answers**, outermost: who is refused is told so by a 503, at once, and not by silence, and when to come back.
 /// * **Timeout**: after the client's patience nobody is there to be answered. It gives up on what hangs.
 /// * **Overload control**: lets in as many at once as it finds are done well, the important first; a burst waits for a
 ///   moment, tenants in turn; and the rest is refused. Nothing in it is set: it is told neither how many workers there
@@ -49,7 +49,7 @@ pub(crate) fn server_app(protected: bool, backlog: Arc<Backlog>, patience: Durat
 
     let stack =
         Stack::new().timeout(patience).overload_control(queue, load_shed::Settings::new()).observe(tally.observer());
-    app.layer(ServiceBuilder::new().layer(RespondRejections::new()).layer(stack.wrapping()))
+    app.layer(ServiceBuilder::new().layer(RespondRejections::with(hint::answer)).layer(stack.wrapping()))
 }
 
 /// The client, naive or protected.
@@ -79,11 +79,11 @@ pub(crate) fn client(protected: bool, wire: Wire, facts: Facts, tally: &Tally) -
 }
 
 /// What retry is told. A server that sheds has no room for the request now: the retry pauses for longer than after a
-/// mere failure, and for as long as `Retry-After` says at least.
+/// mere failure, and for as long as the server says at least.
 fn worth_a_retry(result: Result<&Response, &Error<hyper::Error>>) -> Outcome {
     match result {
         Ok(response) => match response.status().as_u16() {
-            429 | 503 => Outcome::Failure(match retry_after(response) {
+            429 | 503 => Outcome::Failure(match hint::read(response) {
                 Some(after) => Failed::Throttled(Some(after)),
                 None => Failed::Overload,
             }),
@@ -105,12 +105,6 @@ fn speaks_of_health(result: Result<&Response, &Error<hyper::Error>>) -> Outcome 
     }
 }
 
-/// `Retry-After` in seconds; its other form, a date, is not one that this server sends.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
 fn failure(error: Error<hyper::Error>) -> Failure {
     match error {
         Error::Rejected(rejection) => match rejection.reason() {
@@ -123,7 +117,7 @@ fn failure(error: Error<hyper::Error>) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderValue, StatusCode};
+    use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 
     use super::*;
     use crate::tally::Deeds;
