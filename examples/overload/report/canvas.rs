@@ -89,11 +89,22 @@ pub(super) fn margins<'a, 'b, 'c>(
     chart.margin(12).x_label_area_size(52).y_label_area_size(if size == WIDE { 76 } else { 70 })
 }
 
+/// A number on an axis, without digits that nobody needs.
+pub(super) fn number(x: &f64) -> String {
+    format!("{}", (x * 10.0).round() / 10.0)
+}
+
+/// A share on an axis.
+pub(super) fn percent(x: &f64) -> String {
+    format!("{:.0} %", x * 100.0)
+}
+
 /// Draws axes with their names, and a quiet grid.
 pub(super) fn mesh<X, Y>(
     chart: &mut Chart<'_, '_, X, Y>,
     (x_name, y_name): (&str, &str),
     (x_labels, y_labels): (usize, usize),
+    x_text: impl Fn(&f64) -> String,
     y_text: impl Fn(&f64) -> String,
 ) -> Done
 where
@@ -110,7 +121,7 @@ where
         .y_desc(y_name)
         .x_labels(x_labels)
         .y_labels(y_labels)
-        .x_label_formatter(&|x| format!("{}", (x * 10.0).round() / 10.0))
+        .x_label_formatter(&x_text)
         .y_label_formatter(&y_text)
         .label_style((FONT, 16).into_font().color(&SOFT))
         .axis_desc_style((FONT, 16).into_font().color(&INK))

@@ -47,7 +47,7 @@ pub(super) fn picture(report: &Report) -> Done<String> {
         ],
         &[
             ("Who is answered then", who::classes(report, HALF)?),
-            (&format!("One tenant of ten sends {noise:.1}×, the others less than 1×"), who::tenants(report, HALF)?),
+            (&format!("One tenant of ten sends {noise:.1}× alone"), who::tenants(report, HALF)?),
         ],
     ]))
 }

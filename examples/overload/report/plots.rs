@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::Report;
-use super::canvas::{ABOVE, BELOW, Done, Plot, Size, dots, label, line, margins, mesh};
+use super::canvas::{ABOVE, BELOW, Done, Plot, Size, dots, label, line, margins, mesh, number, percent};
 use super::colours::{GRID, SOFT, side};
 
 pub(super) const LOAD: &str = "offered load, × capacity";
@@ -16,7 +16,7 @@ pub(super) fn goodput(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder, size).build_cartesian_2d(LOADS, 0.0..1.12)?;
-        mesh(&mut chart, (LOAD, "goodput"), (7, 6), |y| format!("{:.0} %", y * 100.0))?;
+        mesh(&mut chart, (LOAD, "goodput"), (7, 6), number, percent)?;
         for protected in [false, true] {
             let runs = report.steady(protected);
             let points: Vec<_> = runs.map(|run| (run.load, run.goodput)).collect();
@@ -35,7 +35,7 @@ pub(super) fn p99(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder, size).build_cartesian_2d(LOADS, (bottom..TOP).log_scale())?;
-        mesh(&mut chart, (LOAD, "p99 latency"), (7, 4), |&y| {
+        mesh(&mut chart, (LOAD, "p99 latency"), (7, 4), number, |&y| {
             if y < 1000.0 { format!("{y:.0} ms") } else { format!("{:.0} s", y / 1000.0) }
         })?;
         for protected in [false, true] {
@@ -58,7 +58,7 @@ pub(super) fn tries(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder, size).build_cartesian_2d(LOADS, 0.0..4.0)?;
-        mesh(&mut chart, (LOAD, "tries per request"), (7, 5), |y| format!("{y:.0}"))?;
+        mesh(&mut chart, (LOAD, "tries per request"), (7, 5), number, number)?;
         for protected in [false, true] {
             let runs = report.steady(protected);
             let points: Vec<_> = runs.map(|run| (run.load, run.aside.attempts_each)).collect();
@@ -87,7 +87,7 @@ pub(super) fn spike(report: &Report, size: Size) -> Done<Plot> {
             label(&mut chart, at, (0, 14), &words, &SOFT, HPos::Center)?;
         }
         let names = ("seconds", "answers in time, per second");
-        mesh(&mut chart, names, (9, 6), |y| format!("{y:.0}"))?;
+        mesh(&mut chart, names, (9, 6), number, number)?;
 
         let capacity = report.capacity;
         let dashes = [(0.0, capacity), (over, capacity)];

@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::Report;
-use super::canvas::{ABOVE, Done, Plot, Size, dots, label, line, margins, mesh};
+use super::canvas::{ABOVE, Done, Plot, Size, dots, label, line, margins, mesh, number, percent};
 use super::colours::{CLASSES, side};
 use super::plots::{LOAD, LOADS};
 use crate::callers::NOISY;
@@ -14,13 +14,13 @@ pub(super) fn classes(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder, size).build_cartesian_2d(LOADS, 0.0..1.12)?;
-        mesh(&mut chart, (LOAD, "answered in time"), (7, 6), |y| format!("{:.0} %", y * 100.0))?;
+        mesh(&mut chart, (LOAD, "answered in time"), (7, 6), number, percent)?;
 
         let bare = side(false);
         let points = report.steady(false).filter_map(|run| Some((run.load, run.success.critical?)));
         let points: Vec<_> = points.collect();
         chart.draw_series(DashedLineSeries::new(points.iter().copied(), 4, 4, bare.colour.stroke_width(2)))?;
-        if let Some(&middle) = points.get(points.len() / 2) {
+        if let Some(&middle) = points.iter().rev().nth(1) {
             label(&mut chart, middle, (0, -12), "bare, any class", &bare.colour, HPos::Center)?;
         }
         for (class, whose) in CLASSES.into_iter().enumerate() {
@@ -45,7 +45,8 @@ pub(super) fn tenants(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder, size).build_cartesian_2d(0.5..last + 2.5, 0.0..1.12)?;
-        mesh(&mut chart, ("tenant", "answered in time"), (bare.len(), 6), |y| format!("{:.0} %", y * 100.0))?;
+        let numbers = |&x: &f64| if x <= last { number(&x) } else { String::new() };
+        mesh(&mut chart, ("tenant", "answered in time"), (bare.len() + 3, 6), numbers, percent)?;
 
         let bars = numbered(&protected);
         let style = side(true).colour.filled();
@@ -59,7 +60,7 @@ pub(super) fn tenants(report: &Report, size: Size) -> Done<Plot> {
         }
         if let Some(share) = protected[NOISY as usize] {
             let at = (NOISY as f64 + 1.0, share);
-            label(&mut chart, at, (0, -12), "noisy", &side(true).colour, HPos::Center)?;
+            label(&mut chart, at, (4, -12), "noisy", &side(true).colour, HPos::Center)?;
         }
         Ok(())
     })
