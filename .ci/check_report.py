@@ -27,22 +27,22 @@ assert len(runs) == 2 * len(played), "each is played bare and protected"
 
 for load in (2.0, 3.0, 5.0):
     bare, protected = (runs["steady", load, side] for side in (False, True))
-    # 0.99, or 0.93 at least.
-    assert protected["goodput"] >= 0.85, (load, protected)
+    # 0.99; 0.97 beside two busy loops.
+    assert protected["goodput"] >= 0.9, (load, protected)
     assert protected["goodput"] > bare["goodput"] + 0.3, (load, bare["goodput"], protected["goodput"])
-    # 1.00, or 0.99 at least.
-    assert protected["success"]["critical"] >= 0.95, (load, protected)
+    # 1.00, even then. One of a hundred may have bad luck, or two.
+    assert protected["success"]["critical"] >= 0.97, (load, protected)
     # The important come first.
     classes = [protected["success"][name] for name in ("critical", "normal", "sheddable")]
     assert classes == sorted(classes, reverse=True), (load, classes)
 
 assert runs["spike", 5.0, True]["recovery_s"] is not None, "the protected server did not recover"
-assert runs["spike", 5.0, True]["success"]["critical"] >= 0.95, runs["spike", 5.0, True]
+assert runs["spike", 5.0, True]["success"]["critical"] >= 0.97, runs["spike", 5.0, True]
 
 noisy = runs["noisy", 3.0, True]
 # 0.98, and less than a tenth.
-assert noisy["success"]["quiet_tenants"] >= 0.85, noisy
-assert noisy["success"]["noisy_tenant"] < 0.3, noisy
+assert noisy["success"]["quiet_tenants"] >= 0.9, noisy
+assert noisy["success"]["noisy_tenant"] < 0.2, noisy
 
 print(
     "the report is whole:",
