@@ -31,6 +31,16 @@
 //! # }
 //! ```
 //!
+//! A server against overload: as many at once as it does well, which it finds out; a burst waits for a moment, the
+//! important first; and the rest is told so at once:
+//!
+//! ```
+//! use plimsoll::{Stack, load_shed, surge_queue};
+//!
+//! let stack = Stack::new().overload_control(surge_queue::Settings::new(), load_shed::Settings::new());
+//! # let _ = stack;
+//! ```
+//!
 //! # The rooms
 //!
 //! | room | premise | it |

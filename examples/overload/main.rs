@@ -1,8 +1,9 @@
 //! What plimsoll does for a service under overload, shown on a real server.
 //!
 //! An axum server with a known capacity and an endless backlog is driven over TCP by clients that arrive
-//! whether or not they are answered, wait a second, and try again up to three times. First bare, then with a
-//! plimsoll stack around the server's handler and another around the client's requests.
+//! whether or not they are answered, wait a second, and try again up to three times. Some of their requests matter
+//! more than others, and one of ten tenants sends too many in one of the runs. First bare, then with a plimsoll stack
+//! around the server's handler, which is told nothing of its capacity, and another around each client's requests.
 //!
 //! ```text
 //! cargo run --release --example overload
