@@ -46,7 +46,7 @@ assert noisy["success"]["noisy_tenant"] < 0.2, noisy
 
 print(
     "the report is whole:",
-    ", ".join(f"{load:g}× {runs['steady', load, True]['goodput']:.2f}" for load in LOADS),
+    ", ".join(f"{load:g}x {runs['steady', load, True]['goodput']:.2f}" for load in LOADS),
     f"and of the critical {min(runs['steady', load, True]['success']['critical'] for load in LOADS):.3f} at least,",
     f"of the quiet {noisy['success']['quiet_tenants']:.3f}",
 )
