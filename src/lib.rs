@@ -31,6 +31,16 @@
 //! # }
 //! ```
 //!
+//! A server against overload: as many at once as it does well, which it finds out; a burst waits for a moment, the
+//! important first; and the rest is told so at once:
+//!
+//! ```
+//! use plimsoll::{Stack, load_shed, surge_queue};
+//!
+//! let stack = Stack::new().overload_control(surge_queue::Settings::new(), load_shed::Settings::new());
+//! # let _ = stack;
+//! ```
+//!
 //! # The rooms
 //!
 //! | room | premise | it |
@@ -39,6 +49,7 @@
 //! | [`bulkhead`] | Keep one thing's trouble in its own compartment. | refuses, or waits |
 //! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses |
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
+//! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses, and measures |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
 //! | [`gate`] | A room of your own. | as you say |
@@ -75,6 +86,7 @@
 //! | who waits, in which order, and who is refused | `surge_queue/room.rs`, `surge_queue/lines.rs` |
 //! | how a wait is foretold | `surge_queue/forecast.rs`, `surge_queue/drain.rs` |
 //! | the second lane and its ramp | `surge_queue/lane.rs`, `surge_queue/ramp.rs` |
+//! | how many are let in at once | `load_shed/rules/`; what they are shown: `load_shed/window.rs` |
 //! | what is done with requests that were given up on | `dead_letter.rs` |
 //! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
 //! | when a call is over | `timeout/limit.rs` |

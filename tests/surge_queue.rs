@@ -352,10 +352,24 @@ mod who_may_wait {
     async fn is_not_who_would_miss_a_deadline_by_waiting() {
         let (mut service, _, _) = measured!();
         let calls: Vec<_> = (0..6).map(|id| service.call(ask(id))).collect();
-        // Fifty milliseconds are in front of it, and more than 15 % of what it has.
-        let short = Ask { left: Some(200 * MILLI), ..ask(9) };
-        assert_eq!(refused(&mut service, short).reason(), Reason::DeadlineUnreachable);
+        // Fifty milliseconds are in front of it, and no more is what it has.
+        let short = Ask { left: Some(50 * MILLI), ..ask(9) };
+        let refusal = refused(&mut service, short);
+        assert_eq!((refusal.reason(), refusal.retry_after()), (Reason::DeadlineUnreachable, None));
         assert_pending!(task::spawn(service.call(Ask { left: Some(SECOND), ..short })).poll());
+        drop(calls);
+    }
+
+    /// A server with a timeout of 300 ms, which every request has for a deadline, told its callers of every second
+    /// refusal that their time was up: a 504, from which their circuits opened.
+    #[tokio::test(start_paused = true)]
+    async fn is_not_who_would_wait_for_much_of_its_time_and_may_come_back() {
+        let (mut service, _, _) = measured!();
+        let calls: Vec<_> = (0..6).map(|id| service.call(ask(id))).collect();
+        // Fifty milliseconds are in front of it, and more than 15 % of what it has.
+        let refusal = refused(&mut service, Ask { left: Some(200 * MILLI), ..ask(9) });
+        assert_eq!(refusal.reason(), Reason::WaitTooLong);
+        assert!(refusal.retry_after().is_some_and(|after| after >= 50 * MILLI), "{refusal:?}");
         drop(calls);
     }
 

@@ -12,7 +12,7 @@ A real HTTP server under real overload, first bare, then protected by plimsoll.
 Usage: cargo run --release --example overload -- [OPTIONS]
 
 Options:
-  --quick            End within 25 s: shorter runs, and clients that wait 0.3 s instead of 1 s
+  --quick            End within 30 s: shorter runs, and clients that wait 0.3 s instead of 1 s
   --port PORT        Loopback port of the server [default: 0, any free one]
   --workers N        Jobs that the server does at a time, 1 to 64 [default: 8]
   --service-ms MS    Mean time of a job, 1 to 100 [default: 10]

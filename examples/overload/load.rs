@@ -8,7 +8,9 @@ use http_body_util::Empty;
 use tokio::runtime::Handle;
 use tower::ServiceExt;
 
+use crate::callers::Caller;
 use crate::client::{Client, Failure};
+use crate::plan::Arrival;
 use crate::wire::{Request, Response, SentAt};
 
 /// How a request ended, seen by the one who made it (retries included).
@@ -31,24 +33,26 @@ pub(crate) struct Record {
     /// When it really started: what this adds to `due` is the load generator's own lag.
     pub(crate) started: Duration,
     pub(crate) ended: Duration,
+    pub(crate) caller: Caller,
     pub(crate) ending: Ending,
 }
 
 /// Every request that has ended.
 pub(crate) type Records = Arc<Mutex<Vec<Record>>>;
 
-/// Sends a request at each of the `arrivals`, on the client's runtime. Blocks until the last one has started,
+/// Sends each of the `arrivals` through its tenant's client, on the clients' runtime. Blocks until the last one has started,
 /// never until one has ended: only a thread of its own, which waits for nothing but the clock, can promise that.
 pub(crate) fn play(
     on: &Handle,
-    client: &Client,
+    clients: &[Client],
     uri: &http::Uri,
     patience: Duration,
     start: Instant,
-    arrivals: &[Duration],
+    arrivals: &[Arrival],
     records: &Records,
 ) {
-    for &due in arrivals {
+    for &Arrival { due, caller } in arrivals {
+        let client = &clients[caller.tenant as usize];
         let left = (start + due).saturating_duration_since(Instant::now());
         if !left.is_zero() {
             thread::sleep(left);
@@ -58,8 +62,10 @@ pub(crate) fn play(
             let started = start.elapsed();
             let mut request = Request::new(Empty::new());
             *request.uri_mut() = uri;
+            caller.sign(request.headers_mut());
             let answer = client.oneshot(request).await;
-            let record = Record { due, started, ended: start.elapsed(), ending: ending(&answer, patience) };
+            let ending = ending(&answer, patience);
+            let record = Record { due, started, ended: start.elapsed(), caller, ending };
             records.lock().expect("nobody panics").push(record);
         });
     }

@@ -1,8 +1,9 @@
 //! What plimsoll does for a service under overload, shown on a real server.
 //!
 //! An axum server with a known capacity and an endless backlog is driven over TCP by clients that arrive
-//! whether or not they are answered, wait a second, and try again up to three times. First bare, then with a
-//! plimsoll stack around the server's handler and another around the client's requests.
+//! whether or not they are answered, wait a second, and try again up to three times. Some of their requests matter
+//! more than others, and one of ten tenants sends too many in one of the runs. First bare, then with a plimsoll stack
+//! around the server's handler, which is told nothing of its capacity, and another around each client's requests.
 //!
 //! ```text
 //! cargo run --release --example overload
@@ -11,18 +12,22 @@
 //! | I want to change…                     | open…        |
 //! |---------------------------------------|--------------|
 //! | the protection                        | `stacks.rs`  |
+//! | what a refused client is told         | `hint.rs`    |
 //! | what is counted of its doings         | `tally.rs`   |
 //! | the loads, and how long they last     | `plan.rs`    |
+//! | who calls, and how a request says so  | `callers.rs` |
 //! | the server, and what its capacity is  | `server.rs`, `backlog.rs` |
 //! | the naive client, one attempt of it   | `client.rs`, `wire.rs` |
 //! | how requests are started              | `load.rs`    |
 //! | how a run goes                        | `run.rs`     |
-//! | what the numbers mean                 | `measure.rs` |
+//! | what the numbers mean                 | `measure.rs`, `success.rs` |
 //! | how they are shown                    | `report/`, `../support/` |
 
 mod backlog;
+mod callers;
 mod cli;
 mod client;
+mod hint;
 mod load;
 mod measure;
 mod plan;
@@ -30,6 +35,7 @@ mod report;
 mod run;
 mod server;
 mod stacks;
+mod success;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "other reports have other plots")]
 mod support;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::load::Ending;
 use crate::plan::Plan;
 use crate::run::Log;
+use crate::success::Success;
 use crate::tally::Deeds;
 
 /// The numbers of one run, as they stand in `report.json`.
@@ -28,6 +29,8 @@ pub(crate) struct Run {
     pub(crate) wasted_work: f64,
     /// Seconds from the end of the spike until goodput was back at 0.95 of the offered load for good.
     pub(crate) recovery_s: Option<f64>,
+    /// Who was answered, of those that came early enough for it.
+    pub(crate) success: Success,
     #[serde(skip)]
     pub(crate) aside: Aside,
 }
@@ -62,7 +65,8 @@ pub(crate) fn measure(plan: &Plan, protected: bool, capacity: f64, patience: Dur
         records.filter(move |r| r.ending == ending)
     };
 
-    let possible = possible(&log.arrivals, capacity, patience, from, to);
+    let arrivals = arrivals(log);
+    let possible = possible(&arrivals, capacity, patience, from, to);
     let latencies = sorted(ended(Ending::Answered).map(|r| r.ended - r.due));
     let lags = sorted(log.records.iter().map(|r| r.started.saturating_sub(r.due)));
     let jobs: Vec<bool> = log.jobs.iter().filter(|j| inside(j.0)).map(|j| j.1).collect();
@@ -80,10 +84,11 @@ pub(crate) fn measure(plan: &Plan, protected: bool, capacity: f64, patience: Dur
         timed_out: ended(Ending::TimedOut).count(),
         wasted_work: round(wasted as f64 / jobs.len().max(1) as f64, 4),
         recovery_s: plan.spike_ends().and_then(|end| recovery(end, to, log)),
+        success: Success::of(log, plan.noise.is_some(), from, to - patience),
         aside: Aside {
             lag_max: lags.last().copied().unwrap_or_default(),
             lag_p99: percentile(&lags, 0.99).unwrap_or_default(),
-            attempts_each: log.attempts as f64 / log.arrivals.len().max(1) as f64,
+            attempts_each: log.attempts as f64 / arrivals.len().max(1) as f64,
             deeds: log.deeds,
             jobs_rps: jobs.len() as f64 / (to - from).as_secs_f64(),
             broken: ended(Ending::Broken).count(),
@@ -117,14 +122,15 @@ fn possible(arrivals: &[Duration], capacity: f64, patience: Duration, from: Dura
 /// longer if fewer than 250 requests come in that time, since below that chance alone would spoil windows.
 fn recovery(end: Duration, over: Duration, log: &Log) -> Option<f64> {
     const STEP: Duration = Duration::from_millis(50);
+    let arrivals = arrivals(log);
     let after = over - end;
-    let rate = count(&log.arrivals, end, over) as f64 / after.as_secs_f64();
+    let rate = count(&arrivals, end, over) as f64 / after.as_secs_f64();
     let window = Duration::from_secs_f64((250.0 / rate.max(1.0)).max(0.5)).min(after / 3);
     let answers = answers(log);
     let mut back = None;
     let mut at = end;
     while at + window <= over {
-        let came = count(&log.arrivals, at, at + window) as f64;
+        let came = count(&arrivals, at, at + window) as f64;
         let good = count(&answers, at, at + window) as f64;
         if good < 0.95 * came {
             back = None;
@@ -146,6 +152,11 @@ fn timeline(over: Duration, log: &Log) -> Vec<(f64, f64)> {
             ((start + SLICE / 2).as_secs_f64(), good / SLICE.as_secs_f64())
         })
         .collect()
+}
+
+/// When requests were due, in order.
+fn arrivals(log: &Log) -> Vec<Duration> {
+    log.arrivals.iter().map(|arrival| arrival.due).collect()
 }
 
 /// When requests were answered in time, in order.
@@ -177,8 +188,10 @@ fn round(x: f64, digits: i32) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use plimsoll::request::Priority;
+
     use super::*;
-    use crate::load::Record;
+    use crate::{callers::Caller, load::Record, plan::Arrival};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -227,11 +240,12 @@ mod tests {
 
     /// A run with a request each millisecond, answered in no time, but for those that came in `outages`.
     fn run(outages: &[(u64, u64)]) -> Log {
-        let arrivals = every(MS, Duration::ZERO, OVER);
+        let caller = Caller { class: Priority::Normal, tenant: 0 };
+        let arrivals = every(MS, Duration::ZERO, OVER).into_iter().map(|due| Arrival { due, caller }).collect();
         let out = |at: Duration| outages.iter().any(|(from, to)| (*from..*to).contains(&(at.as_millis() as u64)));
         let ending = |at| if out(at) { Ending::Refused } else { Ending::Answered };
-        let record = |&at: &Duration| Record { due: at, started: at, ended: at, ending: ending(at) };
-        let records = arrivals.iter().map(record).collect();
+        let record = |at| Record { due: at, started: at, ended: at, caller, ending: ending(at) };
+        let records = every(MS, Duration::ZERO, OVER).into_iter().map(record).collect();
         Log { arrivals, records, jobs: Vec::new(), attempts: 0, deeds: None }
     }
 

@@ -5,11 +5,21 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::callers::Caller;
+
 /// A stretch of constant load, as a multiple of the server's capacity.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Phase {
     pub(crate) load: f64,
     pub(crate) lasts: Duration,
+}
+
+/// A request that comes, whatever the server does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    /// Counted from the start of the run.
+    pub(crate) due: Duration,
+    pub(crate) caller: Caller,
 }
 
 /// One experiment. It is played twice, with the same arrivals: bare and protected.
@@ -19,6 +29,8 @@ pub(crate) struct Plan {
     /// The load under test: the steady load, or the height of the spike.
     pub(crate) load: f64,
     pub(crate) phases: Vec<Phase>,
+    /// The share of the requests that one of the tenants makes, if it makes more than the others.
+    pub(crate) noise: Option<f64>,
     /// Time at the start that is played and not measured.
     pub(crate) warm_up: Duration,
     pub(crate) seed: u64,
@@ -40,8 +52,8 @@ impl Pace {
     pub(crate) const FULL: Self = Self {
         patience: Duration::from_secs(1),
         calibration: Duration::from_millis(2000),
-        warm_up: Duration::from_millis(3000),
-        steady: Duration::from_millis(5000),
+        warm_up: Duration::from_millis(2500),
+        steady: Duration::from_millis(4500),
         spike: [Duration::from_millis(4000), Duration::from_millis(4000), Duration::from_millis(10_000)],
     };
 
@@ -51,7 +63,7 @@ impl Pace {
         patience: Duration::from_millis(300),
         calibration: Duration::from_millis(500),
         warm_up: Duration::from_millis(700),
-        steady: Duration::from_millis(750),
+        steady: Duration::from_millis(900),
         spike: [Duration::from_millis(700), Duration::from_millis(800), Duration::from_millis(1800)],
     };
 
@@ -61,6 +73,7 @@ impl Pace {
             name: "steady",
             load,
             phases: vec![Phase::new(load, self.warm_up + self.steady)],
+            noise: None,
             warm_up: self.warm_up,
             seed: (load * 10.0) as u64,
         };
@@ -69,11 +82,14 @@ impl Pace {
             name: "spike",
             load: 5.0,
             phases: vec![Phase::new(0.7, before), Phase::new(5.0, during), Phase::new(0.7, after)],
+            noise: None,
             warm_up: before / 2,
             seed: 1,
         };
         let mut plans: Vec<Plan> = [0.5, 1.0, 2.0, 3.0, 5.0].map(steady).into();
         plans.push(spike);
+        // The others want less than the server can do: what they do not get, the noisy one has taken from them.
+        plans.push(Plan { name: "noisy", noise: Some(0.7), seed: 2, ..steady(3.0) });
         plans
     }
 }
@@ -104,8 +120,8 @@ impl Plan {
         Some(end)
     }
 
-    /// The moments at which requests arrive: a Poisson process, independent of everything that the server does.
-    pub(crate) fn arrivals(&self, capacity: f64) -> Vec<Duration> {
+    /// The requests: a Poisson process, independent of everything that the server does.
+    pub(crate) fn arrivals(&self, capacity: f64) -> Vec<Arrival> {
         let mut rng = StdRng::seed_from_u64(self.seed);
         let mut arrivals = Vec::new();
         for (start, end, load) in self.spans() {
@@ -117,7 +133,11 @@ impl Plan {
                 if at >= end {
                     break;
                 }
-                arrivals.push(at);
+                let caller = match self.noise {
+                    None => Caller::any(&mut rng),
+                    Some(noise) => Caller::with_noise(&mut rng, noise),
+                };
+                arrivals.push(Arrival { due: at, caller });
             }
         }
         arrivals

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::backlog::Backlog;
+use crate::callers::TENANTS;
 use crate::load::{self, Record, Records};
-use crate::plan::Plan;
+use crate::plan::{Arrival, Plan};
 use crate::stacks::{self, Facts};
 use crate::tally::{Deeds, Tally};
 use crate::wire::Wire;
@@ -18,8 +19,8 @@ use crate::wire::Wire;
 /// What happened in a run, with times counted from its start.
 #[derive(Debug)]
 pub(crate) struct Log {
-    /// When each request was due, ended or not.
-    pub(crate) arrivals: Vec<Duration>,
+    /// The requests that were due, ended or not.
+    pub(crate) arrivals: Vec<Arrival>,
     /// The requests that ended before the run did.
     pub(crate) records: Vec<Record>,
     /// When the server finished a job, and whether the client had left.
@@ -45,15 +46,16 @@ pub(crate) fn play(
     let (backlog, workers) = Backlog::open(facts.workers, facts.service);
     let tally = Tally::default();
     let server = runtime("server")?;
-    let app = stacks::server_app(protected, Arc::clone(&backlog), facts, &tally)?;
+    let app = stacks::server_app(protected, Arc::clone(&backlog), facts.patience, &tally);
     crate::server::serve(&server, listener.try_clone()?, app)?;
 
     let clients = runtime("client")?;
     let address = listener.local_addr()?;
     let wire = clients.block_on(Wire::connect(address))?;
-    let client = {
+    let client = || stacks::client(protected, wire.clone(), facts, &tally);
+    let callers = {
         let _inside = clients.enter();
-        stacks::client(protected, wire.clone(), facts, &tally)?
+        (0..TENANTS).map(|_| client()).collect::<Result<Vec<_>, _>>()?
     };
     let uri = format!("http://{address}/work").parse()?;
 
@@ -63,7 +65,7 @@ pub(crate) fn play(
     thread::scope(|scope| {
         scope.spawn(|| {
             let on = clients.handle();
-            load::play(on, &client, &uri, facts.patience, start, &arrivals, &records);
+            load::play(on, &callers, &uri, facts.patience, start, &arrivals, &records);
         });
         while start.elapsed() < plan.lasts() {
             tick(start.elapsed().min(plan.lasts()));

@@ -2,18 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
-use http::header::RETRY_AFTER;
+use axum::{Router, body::Body};
+use http::Request;
 use plimsoll::{
-    Error, InvalidSetting, Outcome, Reason, Stack, bulkhead, circuit_breaker, classify::Failure as Failed,
-    http::RespondRejections, retry, timeout,
+    Error, InvalidSetting, Outcome, Reason, Stack, circuit_breaker,
+    classify::Failure as Failed,
+    http::RespondRejections,
+    load_shed, retry,
+    surge_queue::{self, SurgeQueue},
+    timeout,
 };
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
 use crate::{
     backlog::Backlog,
+    callers::Caller,
     client::{self, Client, Failure},
-    server,
+    hint, server,
     tally::Tally,
     wire::{Response, Wire},
 };
@@ -28,29 +33,23 @@ pub(crate) struct Facts {
 
 /// The server's application, bare or protected.
 ///
-/// * **Answers**, outermost: who is refused is told so by a 503, at once, and not by silence.
-/// * **Timeout**: after the client's patience nobody is there to be answered. It gives up on what waits or hangs.
-/// * **Bulkhead**: the workers' own backlog has no end, so let in only what they have in hand, and a quarter more
-///   so that a worker that is done finds the next job there. As many may wait for that as are worked off in a tenth of
-///   the client's patience: enough for the ups and downs of chance, and too few to make anybody late. The bound
-///   on the wait itself is for a server that has become slower than these facts say.
-pub(crate) fn server_app(
-    protected: bool,
-    backlog: Arc<Backlog>,
-    facts: Facts,
-    tally: &Tally,
-) -> Result<Router, InvalidSetting> {
+/// * **Answers**, outermost: who is refused is told so by a 503, at once, and not by silence, and when to come back.
+/// * **Timeout**: after the client's patience nobody is there to be answered. It gives up on what hangs.
+/// * **Overload control**: lets in as many at once as it finds are done well, the important first; a burst waits for a
+///   moment, tenants in turn; and the rest is refused. Nothing in it is set: it is told neither how many workers there
+///   are, nor how long a job takes, nor how much will come.
+pub(crate) fn server_app(protected: bool, backlog: Arc<Backlog>, patience: Duration, tally: &Tally) -> Router {
     let app = server::app(backlog);
     if !protected {
-        return Ok(app);
+        return app;
     }
-    let Facts { workers, service, patience } = facts;
-    let per_worker = patience.as_secs_f64() / 10.0 / service.as_secs_f64();
-    let queue = (workers as f64 * per_worker).ceil() as u32;
-    let bulkhead = bulkhead::Settings::try_new((workers + workers.div_ceil(4)) as u32)?.with_wait(queue, patience / 4);
+    let queue = SurgeQueue::new(surge_queue::Settings::new())
+        .priority_by(|request: &Request<Body>| Caller::read(request.headers()).class)
+        .tenant_by(|request: &Request<Body>| Caller::read(request.headers()).tenant);
 
-    let stack = Stack::new().timeout(patience).bulkhead(bulkhead).observe(tally.observer());
-    Ok(app.layer(ServiceBuilder::new().layer(RespondRejections::new()).layer(stack.wrapping())))
+    let stack =
+        Stack::new().timeout(patience).overload_control(queue, load_shed::Settings::new()).observe(tally.observer());
+    app.layer(ServiceBuilder::new().layer(RespondRejections::with(hint::answer)).layer(stack.wrapping()))
 }
 
 /// The client, naive or protected.
@@ -80,11 +79,11 @@ pub(crate) fn client(protected: bool, wire: Wire, facts: Facts, tally: &Tally) -
 }
 
 /// What retry is told. A server that sheds has no room for the request now: the retry pauses for longer than after a
-/// mere failure, and for as long as `Retry-After` says at least.
+/// mere failure, and for as long as the server says at least.
 fn worth_a_retry(result: Result<&Response, &Error<hyper::Error>>) -> Outcome {
     match result {
         Ok(response) => match response.status().as_u16() {
-            429 | 503 => Outcome::Failure(match retry_after(response) {
+            429 | 503 => Outcome::Failure(match hint::read(response) {
                 Some(after) => Failed::Throttled(Some(after)),
                 None => Failed::Overload,
             }),
@@ -106,12 +105,6 @@ fn speaks_of_health(result: Result<&Response, &Error<hyper::Error>>) -> Outcome 
     }
 }
 
-/// `Retry-After` in seconds; its other form, a date, is not one that this server sends.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
 fn failure(error: Error<hyper::Error>) -> Failure {
     match error {
         Error::Rejected(rejection) => match rejection.reason() {
@@ -124,7 +117,7 @@ fn failure(error: Error<hyper::Error>) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderValue, StatusCode};
+    use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 
     use super::*;
     use crate::tally::Deeds;

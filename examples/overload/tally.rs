@@ -13,8 +13,9 @@ pub(crate) struct Tally(Arc<Counters>);
 
 #[derive(Debug, Default)]
 struct Counters {
-    full: AtomicUsize,
+    at_once: AtomicUsize,
     waited: AtomicUsize,
+    limit: AtomicUsize,
     timed_out: AtomicUsize,
     retried: AtomicUsize,
     unaffordable: AtomicUsize,
@@ -24,10 +25,12 @@ struct Counters {
 /// What the layers did from the start of a run to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Deeds {
-    /// Attempts that the bulkhead refused at once, for want of a place to wait.
-    pub(crate) full: usize,
-    /// Attempts that the bulkhead refused after they had waited for as long as they may.
+    /// Attempts that the server's queue refused at once.
+    pub(crate) at_once: usize,
+    /// Attempts that it let wait and refused then: for too long, or displaced by more important ones.
     pub(crate) waited: usize,
+    /// How many the server let in at a time, as it had learned by the end of the run; 0 if it had not.
+    pub(crate) limit: usize,
     /// Times that a timeout of either stack ended something.
     pub(crate) timed_out: usize,
     /// Retries.
@@ -45,11 +48,12 @@ impl Tally {
     }
 
     pub(crate) fn deeds(&self) -> Deeds {
-        let Counters { full, waited, timed_out, retried, unaffordable, opened } = &*self.0;
+        let Counters { at_once, waited, limit, timed_out, retried, unaffordable, opened } = &*self.0;
         let read = |counter: &AtomicUsize| counter.load(Relaxed);
         Deeds {
-            full: read(full),
+            at_once: read(at_once),
             waited: read(waited),
+            limit: read(limit),
             timed_out: read(timed_out),
             retried: read(retried),
             unaffordable: read(unaffordable),
@@ -62,11 +66,12 @@ impl Counters {
     fn count(&self, event: &Event) {
         let counter = match event {
             Event::Refused(rejection) => match rejection.reason() {
-                Reason::BulkheadFull => &self.full,
-                Reason::WaitTimeout => &self.waited,
+                Reason::WaitTooLong | Reason::QueueFull | Reason::LimitReached => &self.at_once,
+                Reason::WaitTimeout | Reason::Displaced => &self.waited,
                 Reason::Timeout | Reason::DeadlineExceeded => &self.timed_out,
                 _ => return,
             },
+            Event::LimitChanged { to, .. } => return self.limit.store(*to as usize, Relaxed),
             Event::Retrying { .. } => &self.retried,
             Event::RetryStopped { stop: Stop::Budget, .. } => &self.unaffordable,
             Event::CircuitOpened { .. } => &self.opened,

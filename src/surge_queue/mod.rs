@@ -21,7 +21,7 @@
 //! | | |
 //! |---|---|
 //! | it | **waits** its turn, when there is no place; **refuses** whoever would wait too long |
-//! | [`Reason`](crate::Reason) | on arrival: `WaitTooLong`, as far as can be told; `QueueFull`; `DeadlineUnreachable`. After a wait: `WaitTimeout`; `Displaced` by a more important request; `DeadlineExceeded`, when its call could not be over in time any more |
+//! | [`Reason`](crate::Reason) | on arrival: `WaitTooLong`, as far as can be told; `QueueFull`; `DeadlineUnreachable`, when no answer could be there in time. After a wait: `WaitTimeout`; `Displaced` by a more important request; `DeadlineExceeded`, when its call could not be over in time any more |
 //! | `retry_after` | how long it would have waited, and up to half as much again by chance: at least 50 ms, at most 45 s. None where the deadline is to blame |
 //! | dispatched | no |
 //! | `poll_ready` | always ready |

@@ -132,9 +132,15 @@ impl<T: Default> Room<T> {
                 let retry_after = Some(Self::come_back(wait));
                 return Err(Refused { reason: Reason::WaitTooLong, retry_after, shut: self.shut(arrival) });
             }
-            let left = nanos(deadline.since(now)) as f64;
-            if deadline != Instant::FAR && wait > (OF_DEADLINE * left).min(self.burst()) {
-                return Err(Refused::hopeless());
+            let left = |until: Instant| nanos(until.since(now)) as f64;
+            if deadline != Instant::FAR && wait > (OF_DEADLINE * left(deadline)).min(self.burst()) {
+                // It might still be in time, and the deadline may be no more than a timeout of this very stack: the
+                // caller should not hear that it is to blame, nor take it for the sign of a server that hangs.
+                if wait > left(in_time) {
+                    return Err(Refused::hopeless());
+                }
+                let retry_after = Some(Self::come_back(wait));
+                return Err(Refused { reason: Reason::WaitTooLong, retry_after, shut: None });
             }
         }
         let displaced = if f64::from(self.waiting()) < self.places() {

@@ -1,11 +1,13 @@
 //! How the numbers are shown: while they are made, on the terminal, in a page, and as JSON.
 
 mod canvas;
+mod colours;
 mod files;
 mod page;
 mod plots;
 mod progress;
 mod table;
+mod who;
 
 pub(crate) use files::Files;
 pub(crate) use progress::Progress;
@@ -37,6 +39,12 @@ impl Report {
     fn spike(&self, protected: bool) -> Option<&Run> {
         let mut runs = self.runs.iter();
         runs.find(|run| run.name == "spike" && run.protected == protected)
+    }
+
+    /// The run with a noisy tenant.
+    fn noisy(&self, protected: bool) -> Option<&Run> {
+        let mut runs = self.runs.iter();
+        runs.find(|run| run.name == "noisy" && run.protected == protected)
     }
 
     /// The longest time by which any request started later than it was due, and the worst 99th percentile.
@@ -78,6 +86,7 @@ pub(crate) fn title(plan: &Plan, protected: bool) -> String {
     let side = if protected { "protected" } else { "bare" };
     match plan.name {
         "spike" => format!("spike to {}× capacity, {side}", plan.load),
+        "noisy" => format!("{}× capacity, most of it from one tenant, {side}", plan.load),
         _ => format!("{}× capacity, {side}", plan.load),
     }
 }

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::{
     Report,
     canvas::{self, Done, HALF, WIDE},
-    plots, table,
+    plots, table, who,
 };
-use crate::{measure::Run, support::page};
+use crate::support::page;
 
 /// The whole report as one file that needs no other.
 pub(super) fn html(report: &Report) -> Result<String, Box<dyn std::error::Error>> {
@@ -20,6 +20,8 @@ pub(super) fn html(report: &Report) -> Result<String, Box<dyn std::error::Error>
          <b class=\"protected\">protected</b> the same, within plimsoll stacks</p>"
     )?;
     page::figure(&mut page, "Goodput", &plots::goodput(report, WIDE)?, GOODPUT)?;
+    page::figure(&mut page, "The important first", &who::classes(report, WIDE)?, CLASSES)?;
+    page::figure(&mut page, "A noisy tenant", &who::tenants(report, WIDE)?, TENANTS)?;
     page::figure(&mut page, "Latency", &plots::p99(report, WIDE)?, LATENCY)?;
     page::figure(&mut page, "Retries", &plots::tries(report, WIDE)?, TRIES)?;
     page::figure(&mut page, "A spike", &plots::spike(report, WIDE)?, SPIKE)?;
@@ -28,31 +30,44 @@ pub(super) fn html(report: &Report) -> Result<String, Box<dyn std::error::Error>
     Ok(page)
 }
 
-/// The two plots that say the most, in a file of their own.
+/// The plots that say the most, in a file of their own.
 pub(super) fn picture(report: &Report) -> Done<String> {
     let spike = report.spike(true).map_or(0.0, |run| run.load);
+    let noise = report.plans.iter().find_map(|plan| Some(plan.noise? * plan.load)).unwrap_or(0.0);
     Ok(canvas::card(&[
-        ("Offered more than it can do", plots::goodput(report, HALF)?),
-        (&format!("A spike to {spike}× its capacity"), plots::spike(report, HALF)?),
+        &[
+            ("Offered more than it can do", plots::goodput(report, HALF)?),
+            (&format!("A spike to {spike}× its capacity"), plots::spike(report, HALF)?),
+        ],
+        &[
+            ("Who is answered then", who::classes(report, HALF)?),
+            (&format!("One tenant of ten sends {noise:.1}× alone"), who::tenants(report, HALF)?),
+        ],
     ]))
 }
 
 const GOODPUT: &str = "Requests answered while their client still waited, as a share of the most that capacity and \
     offered load allow. A service that queues without end does as much work as before, but for clients that have left. \
-    It is the server's bulkhead that makes the difference: it lets in what the workers can do in time, and the rest is \
-    told so at once.";
+    The server's overload control makes the difference: it finds out how many at once are done well, lets in so many, \
+    and tells the rest so at once. Nobody told it the capacity.";
+const CLASSES: &str = "Requests answered in time, retries included, of those of each class: one in ten is critical, six \
+    are normal, three sheddable. What there is capacity for goes to the important first. Bare, it does not matter what \
+    a request is: all come too late.";
+const TENANTS: &str = "Ten tenants, of whom one sends more than twice what the server can do, and the nine others \
+    less than it can do, together; all of it of one class. In the queue they take turns, and whoever has few there \
+    may wait for longer: the quiet get what they ask for, and the noisy one what is left.";
 const LATENCY: &str = "From the moment a request was due to its answer, retries included; only what was answered in \
-    time counts. The scale is logarithmic. Who is let in waits in the bulkhead's queue, and that is short; the slow end \
-    are those who were refused first and let in at a later try.";
+    time counts. The scale is logarithmic. Who is let in waits in the server's queue, and that is short; the slow end are \
+    those who were refused first and let in at a later try.";
 const TRIES: &str = "Attempts over the wire for each request. Retries at will multiply the load when it is least \
     wanted. The retry's budget allows one for ten successes and what was saved up before, so that the server has to \
     refuse hardly more than what the clients want of it.";
 const SPIKE: &str = "For a moment, far too many come. What they leave behind, a long queue and clients that try again, \
-    is enough to keep a bare service down after they are gone. Bulkhead and retry budget leave neither.";
-const LAYERS: &str = "As the layers announced it, from the start of each run. Shed: by the server's bulkhead, one \
-    attempt each. Retried, and too dear: by the client's retry, and its budget. The timeouts and the circuit breaker \
-    are for a server that hangs or is gone. This one is only busy: they should have nothing to do, and refusals must \
-    not open the circuit.";
+    is enough to keep a bare service down after they are gone. Overload control and retry budget leave neither.";
+const LAYERS: &str = "As the layers announced it, from the start of each run. Limit: how many the server had learned \
+    to let in at a time. Shed: by its queue, one attempt each. Retried, and too dear: by \
+    the client's retry, and its budget. The timeouts and the circuit breaker are for a server that hangs or is gone. \
+    This one is only busy: they should have nothing to do, and refusals must not open the circuit.";
 
 /// The finding in a sentence, from the numbers and nothing else.
 fn verdict(report: &Report) -> String {
@@ -65,9 +80,12 @@ fn verdict(report: &Report) -> String {
         Some(seconds) => format!("is back {seconds:.1} s after the spike"),
         None => "is not back at the end of the run".to_owned(),
     };
+    let critical = report.steady(true).filter_map(|run| run.success.critical).fold(1.0, f64::min) * 100.0;
+    let quiet = report.noisy(true).and_then(|run| run.success.quiet_tenants).unwrap_or(0.0) * 100.0;
     format!(
         "Offered two to five times its capacity, the bare service falls to {:.0} % of the answers that it could give, \
-         and {}. The protected one keeps {:.0} %, and {}.",
+         and {}. The protected one keeps {:.0} %, and {}; it answers {critical:.1} % of the critical requests at least, and \
+         beside a noisy tenant {quiet:.0} % of the quiet ones'.",
         worst(false),
         recovery(false),
         worst(true),
@@ -76,10 +94,11 @@ fn verdict(report: &Report) -> String {
 }
 
 fn numbers(page: &mut String, report: &Report) -> std::fmt::Result {
-    let side = |run: &Run| if run.protected { "protected" } else { "bare" };
     let runs = report.runs.iter();
-    grid(page, "All runs", 2, table::HEAD, runs.clone().map(|run| (side(run), table::row(run))))?;
+    grid(page, "All runs", 2, table::HEAD, runs.clone().map(|run| (table::side(run), table::row(run))))?;
     writeln!(page, "<p class=\"fine\">{}</p>\n<p class=\"fine\">{WORDS}</p>", report.how())?;
+    let success = runs.clone().map(|run| (table::side(run), table::success(run)));
+    grid(page, "Who was answered", 2, table::SUCCESS, success)?;
     let deeds = runs.filter_map(|run| Some(("did", table::deeds(run)?)));
     grid(page, "What the layers did", 1, table::DEEDS, deeds)?;
     writeln!(page, "<p class=\"fine\">{LAYERS}</p>")

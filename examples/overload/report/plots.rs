@@ -1,26 +1,28 @@
-//! The plots of the report.
+//! The plots of how much was done, and how fast.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::Report;
-use super::canvas::{ABOVE, BELOW, Done, GRID, Plot, SOFT, Size, dots, label, line, margins, mesh, side};
+use super::canvas::{ABOVE, BELOW, Done, Plot, Size, dots, label, line, margins, mesh, number, percent};
+use super::canvas::{GRID, SOFT};
+use super::colours::side;
 
-const LOAD: &str = "offered load, × capacity";
+pub(super) const LOAD: &str = "offered load, × capacity";
 const NOBODY: &str = "no answers";
-const LOADS: std::ops::Range<f64> = 0.0..6.1;
+pub(super) const LOADS: std::ops::Range<f64> = 0.0..6.1;
 
 /// Goodput against offered load: what the service is worth when too many come.
 pub(super) fn goodput(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder, size).build_cartesian_2d(LOADS, 0.0..1.12)?;
-        mesh(&mut chart, (LOAD, "goodput"), (7, 6), |y| format!("{:.0} %", y * 100.0))?;
+        mesh(&mut chart, (LOAD, "goodput"), (7, 6), number, percent)?;
         for protected in [false, true] {
             let runs = report.steady(protected);
             let points: Vec<_> = runs.map(|run| (run.load, run.goodput)).collect();
-            line(&mut chart, &points, protected, ABOVE)?;
-            dots(&mut chart, &points, protected)?;
+            line(&mut chart, &points, side(protected), ABOVE)?;
+            dots(&mut chart, &points, side(protected))?;
         }
         Ok(())
     })
@@ -34,17 +36,17 @@ pub(super) fn p99(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder, size).build_cartesian_2d(LOADS, (bottom..TOP).log_scale())?;
-        mesh(&mut chart, (LOAD, "p99 latency"), (7, 4), |&y| {
+        mesh(&mut chart, (LOAD, "p99 latency"), (7, 4), number, |&y| {
             if y < 1000.0 { format!("{y:.0} ms") } else { format!("{:.0} s", y / 1000.0) }
         })?;
         for protected in [false, true] {
             let runs = report.steady(protected);
             let beside = if protected { ABOVE } else { BELOW };
             let points: Vec<_> = runs.filter_map(|r| Some((r.load, r.p99_ms?))).collect();
-            line(&mut chart, &points, protected, beside)?;
-            dots(&mut chart, &points, protected)?;
+            line(&mut chart, &points, side(protected), beside)?;
+            dots(&mut chart, &points, side(protected))?;
             for run in report.steady(protected).filter(|run| run.p99_ms.is_none()) {
-                let (at, colour) = ((run.load, TOP), side(protected));
+                let (at, colour) = ((run.load, TOP), side(protected).colour);
                 label(&mut chart, at, (0, 14), NOBODY, &colour, HPos::Center)?;
             }
         }
@@ -57,12 +59,12 @@ pub(super) fn tries(report: &Report, size: Size) -> Done<Plot> {
     Plot::draw(size, |area| {
         let mut builder = ChartBuilder::on(area);
         let mut chart = margins(&mut builder, size).build_cartesian_2d(LOADS, 0.0..4.0)?;
-        mesh(&mut chart, (LOAD, "tries per request"), (7, 5), |y| format!("{y:.0}"))?;
+        mesh(&mut chart, (LOAD, "tries per request"), (7, 5), number, number)?;
         for protected in [false, true] {
             let runs = report.steady(protected);
             let points: Vec<_> = runs.map(|run| (run.load, run.aside.attempts_each)).collect();
-            line(&mut chart, &points, protected, ABOVE)?;
-            dots(&mut chart, &points, protected)?;
+            line(&mut chart, &points, side(protected), ABOVE)?;
+            dots(&mut chart, &points, side(protected))?;
         }
         Ok(())
     })
@@ -86,7 +88,7 @@ pub(super) fn spike(report: &Report, size: Size) -> Done<Plot> {
             label(&mut chart, at, (0, 14), &words, &SOFT, HPos::Center)?;
         }
         let names = ("seconds", "answers in time, per second");
-        mesh(&mut chart, names, (9, 6), |y| format!("{y:.0}"))?;
+        mesh(&mut chart, names, (9, 6), number, number)?;
 
         let capacity = report.capacity;
         let dashes = [(0.0, capacity), (over, capacity)];
@@ -96,7 +98,7 @@ pub(super) fn spike(report: &Report, size: Size) -> Done<Plot> {
         label(&mut chart, at, (8, 0), "capacity", &SOFT, HPos::Left)?;
         for protected in [false, true] {
             if let Some(run) = report.spike(protected) {
-                line(&mut chart, &run.aside.timeline, protected, ABOVE)?;
+                line(&mut chart, &run.aside.timeline, side(protected), ABOVE)?;
             }
         }
         Ok(())

@@ -4,18 +4,23 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, LineStyle, Table};
 
 use super::Report;
-use crate::{measure::Run, tally::Deeds};
+use crate::{measure::Run, success::Success, tally::Deeds};
 
 pub(super) const HEAD: [&str; 10] =
     ["run", "side", "goodput", "p50 ms", "p99 ms", "refused", "timed out", "wasted", "recovery", "tries"];
 
-pub(super) const DEEDS: [&str; 7] =
-    ["run", "shed at once", "shed after a wait", "timed out", "retried", "retry too dear", "circuit opened"];
+pub(super) const SUCCESS: [&str; 7] =
+    ["run", "side", "critical", "normal", "sheddable", "quiet tenants", "noisy tenant"];
+
+pub(super) const DEEDS: [&str; 8] =
+    ["run", "limit", "shed at once", "shed after a wait", "timed out", "retried", "retry too dear", "circuit opened"];
 
 impl Report {
     /// Prints the tables, and below them how the numbers came about.
     pub(crate) fn print(&self) {
         println!("{}", aligned(HEAD, self.runs.iter().map(row), 2));
+        println!("\nwho was answered");
+        println!("{}", aligned(SUCCESS, self.runs.iter().map(success), 2));
         println!("\nwhat the layers did");
         println!("{}\n", aligned(DEEDS, self.runs.iter().filter_map(deeds), 1));
         println!("{}", self.how());
@@ -48,8 +53,8 @@ pub(super) fn row(run: &Run) -> [String; 10] {
         _ => String::new(),
     };
     [
-        format!("{} {}×", run.name, run.load),
-        if run.protected { "protected" } else { "bare" }.into(),
+        name(run),
+        side(run).into(),
         format!("{:.3}", run.goodput),
         number(run.p50_ms),
         number(run.p99_ms),
@@ -61,10 +66,28 @@ pub(super) fn row(run: &Run) -> [String; 10] {
     ]
 }
 
+/// Who was answered in a run, as the cells of a row.
+pub(super) fn success(run: &Run) -> [String; 7] {
+    let Success { critical, normal, sheddable, quiet_tenants, noisy_tenant, .. } = run.success;
+    let [critical, normal, sheddable, quiet, noisy] = [critical, normal, sheddable, quiet_tenants, noisy_tenant]
+        .map(|share| share.map_or_else(String::new, |share| format!("{:.1} %", share * 100.0)));
+    [name(run), side(run).into(), critical, normal, sheddable, quiet, noisy]
+}
+
 /// What the layers of a run did, as the cells of a row.
-pub(super) fn deeds(run: &Run) -> Option<[String; 7]> {
-    let Deeds { full, waited, timed_out, retried, unaffordable, opened } = run.aside.deeds?;
-    let [full, waited, timed_out, retried, unaffordable, opened] =
-        [full, waited, timed_out, retried, unaffordable, opened].map(|times| times.to_string());
-    Some([format!("{} {}×", run.name, run.load), full, waited, timed_out, retried, unaffordable, opened])
+pub(super) fn deeds(run: &Run) -> Option<[String; 8]> {
+    let Deeds { limit, at_once, waited, timed_out, retried, unaffordable, opened } = run.aside.deeds?;
+    let limit = if limit == 0 { "–".into() } else { limit.to_string() };
+    let [at_once, waited, timed_out, retried, unaffordable, opened] =
+        [at_once, waited, timed_out, retried, unaffordable, opened].map(|times| times.to_string());
+    Some([name(run), limit, at_once, waited, timed_out, retried, unaffordable, opened])
+}
+
+fn name(run: &Run) -> String {
+    format!("{} {}×", run.name, run.load)
+}
+
+/// The side of a run, in a word.
+pub(super) fn side(run: &Run) -> &'static str {
+    if run.protected { "protected" } else { "bare" }
 }
