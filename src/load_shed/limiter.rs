@@ -56,8 +56,6 @@ pub(super) struct Limiter {
     /// Nobody in the way of a call waits for this: who finds it taken leaves the look to who has it.
     controller: Lock<Controller>,
     scouts: Lock<Scouts>,
-    /// How long a call takes when nothing waits in the service, in nanoseconds; 0 is unknown.
-    baseline: AtomicU64,
     /// Whether nobody at all goes beyond the limit.
     is_strict: bool,
     make: Make,
@@ -98,7 +96,6 @@ impl Limiter {
             heeds_patience: AtomicBool::new(settings.bottleneck() == Bottleneck::Private),
             observing: AtomicBool::new(false),
             scouts: Lock::new(Scouts::new()),
-            baseline: AtomicU64::new(0),
             is_strict: controller.is_strict(),
             controller: Lock::new(controller),
             make,
@@ -132,7 +129,7 @@ impl Limiter {
         if self.is_strict || self.places.is_full() {
             return None;
         }
-        let call = Duration::from_nanos(self.baseline.load(Relaxed));
+        let call = self.latency().unwrap_or_default();
         let goes = self.scouts.try_lock()?.may_go(self.places.ended(), call, now.now());
         goes.then(|| Permit::new(now, self.places.take_anyway()).scouting())
     }
@@ -144,9 +141,9 @@ impl Limiter {
     /// A scout has come back where nobody else does.
     #[cold]
     fn hear_scout(&self, limit: u32, now: &Moment) {
-        self.places.end_turn(limit);
-        if let Some(mut scouts) = self.scouts.try_lock() {
-            scouts.came_back(self.places.ended(), now.now());
+        let ended = self.places.ended();
+        if self.scouts.try_lock().is_some_and(|mut scouts| scouts.came_back(ended, now.now())) {
+            self.places.end_turn(limit);
         }
     }
 
@@ -230,9 +227,6 @@ impl Limiter {
         self.limit.store(controller.limit(), SeqCst);
         if let Some(latency) = controller.latency {
             self.latency.store(nanos(duration(latency)).max(1), Relaxed);
-        }
-        if let (Some(baseline), _) = controller.said() {
-            self.baseline.store(nanos(baseline), Relaxed);
         }
     }
 

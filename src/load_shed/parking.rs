@@ -240,7 +240,7 @@ mod tests {
     /// A bulkhead further in that refuses a flood once had every call parked that it served.
     #[test]
     fn what_was_not_answered_has_overtaken_nobody() {
-        let places = Places::new(4);
+        let places = Places::new(4, 100);
         let served: Vec<_> = (0..4).map(|_| places.take_anyway()).collect();
         for _ in 0..10_000 {
             let turn = places.take_anyway();
@@ -255,7 +255,7 @@ mod tests {
     /// The first turn had the slot of the last one, and parked what had just begun.
     #[test]
     fn turns_begin_anew_without_parking_anybody() {
-        let places = Places::new(4);
+        let places = Places::new(4, 100);
         let last = TURNS - 1;
         for (slot, held) in places.slots.iter().enumerate() {
             held.store(slot_of(last - (last - slot as u32) % SLOTS as u32, 0), Relaxed);

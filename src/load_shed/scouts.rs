@@ -12,8 +12,8 @@ use crate::clock::Instant;
 
 /// How long a service may be silent at least before the first goes.
 const SILENCE: Duration = Duration::from_millis(50);
-/// And how many times as long as a call takes when nothing waits in the service.
-const CALLS: u32 = 8;
+/// And for how many times as long as a call takes.
+const CALLS: u32 = 2;
 
 /// Who was let in beyond the limit, and when the next may be.
 #[derive(Debug)]
@@ -21,34 +21,42 @@ pub(super) struct Scouts {
     /// The calls that had ended when it was last looked, and since when they were as many.
     ended: u32,
     since: Instant,
+    /// The calls that had ended when the last one went.
+    went: u32,
     /// How long it has to be silent for the next one.
     wait: Duration,
 }
 
 impl Scouts {
     pub(super) const fn new() -> Self {
-        Self { ended: 0, since: Instant::from_nanos(0), wait: SILENCE }
+        Self { ended: 0, since: Instant::from_nanos(0), went: 0, wait: SILENCE }
     }
 
     /// No place is free: whether one may go beyond the limit. `ended` counts the calls that have ended, `call` is how long
-    /// one takes when nothing waits.
+    /// one takes.
     pub(super) fn may_go(&mut self, ended: u32, call: Duration, now: Instant) -> bool {
         let first = SILENCE.max(call.saturating_mul(CALLS));
         if ended != self.ended {
-            *self = Self { ended, since: now, wait: first };
+            *self = Self { ended, since: now, wait: first, ..*self };
             return false;
         }
         if now < self.since.after(self.wait) {
             return false;
         }
         self.since = now;
+        self.went = ended;
         self.wait = if self.wait.is_zero() { first } else { self.wait.saturating_mul(2) };
         true
     }
 
-    /// One has come back: there is no need to wait for the next.
-    pub(super) fn came_back(&mut self, ended: u32, now: Instant) {
-        *self = Self { ended, since: now, wait: Duration::ZERO };
+    /// One has come back, the last of so many calls that have ended. Whether it tells that the others are streams is the
+    /// answer: it does if none of them has ended since it went. Then there is no need to wait for the next.
+    pub(super) fn came_back(&mut self, ended: u32, now: Instant) -> bool {
+        let alone = ended == self.went.wrapping_add(1);
+        if alone {
+            *self = Self { ended, since: now, wait: Duration::ZERO, ..*self };
+        }
+        alone
     }
 }
 
@@ -72,14 +80,24 @@ mod tests {
 
     #[test]
     fn into_a_service_that_stands_still_ever_fewer_go() {
-        assert_eq!(go(&mut Scouts::new(), 7, 0..5_000), [80, 240, 560, 1_200, 2_480]);
+        assert_eq!(go(&mut Scouts::new(), 7, 0..5_000), [50, 150, 350, 750, 1_550, 3_150]);
     }
 
     #[test]
     fn when_one_comes_back_the_next_goes_at_once() {
         let mut scouts = Scouts::new();
-        assert_eq!(go(&mut scouts, 7, 0..100), [80]);
-        scouts.came_back(8, Instant::from_nanos(1_100_000_000));
-        assert_eq!(go(&mut scouts, 8, 100..400), [100, 180, 340], "and if that does not, with time");
+        assert_eq!(go(&mut scouts, 7, 0..100), [50]);
+        assert!(scouts.came_back(8, Instant::from_nanos(1_100_000_000)));
+        assert_eq!(go(&mut scouts, 8, 100..400), [100, 150, 250], "and if that does not, with time");
+    }
+
+    /// Where all calls have become slow, the one that went beyond the limit comes back among the others.
+    #[test]
+    fn one_that_comes_back_among_others_tells_nothing() {
+        let mut scouts = Scouts::new();
+        assert_eq!(go(&mut scouts, 7, 0..100).len(), 1);
+        assert_eq!(go(&mut scouts, 8, 100..101), []);
+        assert!(!scouts.came_back(9, Instant::from_nanos(1_100_000_000)));
+        assert_eq!(go(&mut scouts, 9, 100..150), []);
     }
 }

@@ -1,11 +1,7 @@
-use std::time::Duration;
+use crate::load_shed::Window;
 
-use crate::{clock::Instant, load_shed::Window};
-
-/// All verdicts together raise the baseline to at most this much of the best that was seen lately.
+/// All verdicts together raise the baseline to at most this much of the best that was ever seen.
 const RAISE_IN_ALL: f64 = 8.0;
-/// For how long the best is remembered: twice this at most.
-const LATELY: Duration = Duration::from_secs(300);
 
 /// How long calls take when nothing waits inside of the service.
 #[derive(Clone, Debug)]
@@ -18,10 +14,9 @@ pub(super) struct Baseline {
     /// The lowest latencies of this epoch and the one before: the baseline rises with them when the limit is not reached.
     this_epoch: f64,
     last_epoch: f64,
-    /// The lowest of all lately, for the bound on raising it.
+    /// The lowest of all, for the bound on raising it. It does not age while the limit is reached: an overload that lasts
+    /// would become normal.
     best: f64,
-    best_before: f64,
-    best_until: Option<Instant>,
     /// The logarithms of the times at first, to be averaged: the lowest of small windows is too low.
     pooled: f64,
     pooled_calls: f64,
@@ -35,8 +30,6 @@ impl Baseline {
             this_epoch: f64::INFINITY,
             last_epoch: f64::INFINITY,
             best: f64::INFINITY,
-            best_before: f64::INFINITY,
-            best_until: None,
             pooled: 0.0,
             pooled_calls: 0.0,
         }
@@ -63,7 +56,7 @@ impl Baseline {
 
     /// At first, the mean of everything so far.
     pub(super) fn pool(&mut self, window: &Window<'_>, latency: f64) -> f64 {
-        self.note(latency, window.now());
+        self.best = self.best.min(latency);
         self.pooled += window.ln_mean() * f64::from(window.calls());
         self.pooled_calls += f64::from(window.calls());
         let pooled = (self.pooled / self.pooled_calls.max(1.0)).exp();
@@ -72,8 +65,8 @@ impl Baseline {
     }
 
     /// Never above what calls take now.
-    pub(super) fn lower(&mut self, latency: f64, now: Instant) -> f64 {
-        self.note(latency, now);
+    pub(super) fn lower(&mut self, latency: f64) -> f64 {
+        self.best = self.best.min(latency);
         self.this_epoch = self.this_epoch.min(latency);
         let value = self.value.unwrap_or(latency).min(latency);
         self.value = Some(value);
@@ -91,30 +84,12 @@ impl Baseline {
     /// Latency at a limit that is not reached is never our queue, so the best has to keep up with it.
     pub(super) fn not_ours(&mut self) {
         if let Some(value) = self.value {
-            let least = value / RAISE_IN_ALL;
-            if self.best() < least {
-                self.best = least;
-                self.best_before = least;
-            }
+            self.best = self.best.max(value / RAISE_IN_ALL);
         }
-    }
-
-    fn note(&mut self, latency: f64, now: Instant) {
-        let until = *self.best_until.get_or_insert(now.after(LATELY));
-        if now > until {
-            self.best_until = Some(now.after(LATELY));
-            self.best_before = self.best;
-            self.best = latency;
-        }
-        self.best = self.best.min(latency);
     }
 
     /// The highest that the baseline may be raised to.
     pub(super) fn highest(&self) -> f64 {
-        RAISE_IN_ALL * self.best()
-    }
-
-    fn best(&self) -> f64 {
-        self.best.min(self.best_before)
+        RAISE_IN_ALL * self.best
     }
 }

@@ -75,6 +75,8 @@ pub struct VerifiedGradient {
     epoch_ends: Option<Instant>,
     /// The latency that the last trial left as it was.
     tried: f64,
+    /// Since when it is as low as it gets, and calls are slow nevertheless.
+    bottom_since: Option<Instant>,
     /// The beginning of the window in which an overload cut the limit.
     cut: Option<Instant>,
 }
@@ -97,6 +99,7 @@ impl VerifiedGradient {
             epoch: FIRST_EPOCH,
             epoch_ends: None,
             tried: 0.0,
+            bottom_since: None,
             cut: None,
         }
     }
@@ -130,14 +133,16 @@ impl VerifiedGradient {
         }
     }
 
-    /// Overloads further in cut the limit, whatever the times say.
-    fn heed_overloads(&mut self, window: &Window<'_>) {
+    /// Overloads further in cut the limit, whatever the times say. Whether the window shows nothing else is the answer.
+    fn heed_overloads(&mut self, window: &Window<'_>) -> bool {
         let (overloads, calls) = (f64::from(window.overloads()), f64::from(window.calls()));
         let many = overloads >= (OVERLOADS * (calls + overloads)).max(1.0);
         if many && window.lasted() > SHORTEST && self.cut != Some(window.began()) {
             self.cut = Some(window.began());
             self.set(OVERLOADED * self.limit);
+            return overloads > calls;
         }
+        false
     }
 
     fn epoch_is_over(&mut self, now: Instant) -> bool {
@@ -161,7 +166,9 @@ impl Rule for VerifiedGradient {
 
     fn look(&mut self, window: &Window<'_>) -> Step {
         self.epoch_is_over(window.now());
-        self.heed_overloads(window);
+        if self.heed_overloads(window) {
+            return Step::CLOSE;
+        }
         if self.mode != Mode::Steady && self.is_futile(window) {
             self.give_up(window.now());
             return Step::CLOSE;

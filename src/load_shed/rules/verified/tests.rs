@@ -144,6 +144,25 @@ fn a_trial_on_too_few_calls_ends_without_a_verdict() {
     assert_eq!((quiet.rule.limit(), quiet.rule.baseline()), (2.0 * halved, baseline));
 }
 
+/// Some quick answers at first, from a cache or of a health check, and the service would have been choked for ever: slower
+/// by more than the baseline may be raised, it was taken for a queue at the lowest limit there is.
+#[test]
+fn a_service_whose_first_answers_were_quick_is_not_choked() {
+    let mut misled = Loop::new(Settings::new());
+    misled.run(Plant { width: 1e6, millis: 1.0, offered: 2_000.0 }, 5.0);
+    let (low, _) = misled.run(Plant { width: 1e6, millis: 30.0, offered: f64::INFINITY }, 60.0);
+    assert!(low > 100.0, "{low}");
+}
+
+/// Everything fails for want of time or room, and no call shows how long one takes.
+#[test]
+fn a_total_outage_cuts_it_to_one() {
+    let mut rule = VerifiedGradient::new(&Settings::new().try_with_limits(100, 1000).expect("valid"));
+    let outage = Made { overloads: 20, ..Made::bound(0, 10.0) };
+    assert!((0..60).all(|n| outage.show(&mut rule, n) < 100.0));
+    assert_eq!(rule.limit(), 1.0);
+}
+
 /// One verdict doubles the baseline at most, and all of them together may not leave the best of late far behind.
 #[test]
 fn the_baseline_is_raised_within_bounds() {

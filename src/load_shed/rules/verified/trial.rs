@@ -15,7 +15,7 @@ const CERTAINTY: f64 = 1.0;
 /// The same, to be quite sure.
 const SURELY: f64 = 0.25;
 /// One verdict raises the baseline to at most this much of itself, and lets the limit rise by as much.
-const RAISE: f64 = 2.0;
+pub(super) const RAISE: f64 = 2.0;
 /// Where callers' patience may be used: the share of it that calls may take.
 const PATIENCE: f64 = 0.25;
 /// Calls that take less than this share of the baseline at half the limit call for another trial soon.
