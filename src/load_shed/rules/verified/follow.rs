@@ -1,10 +1,8 @@
 //! While nothing is tried, the limit follows the gradient.
 
-use std::time::Duration;
-
 use super::{
     BOUND, CALLS, CALLS_TO_TELL, CALM, LONGEST_LAG, SHORTEST, TOLERANCE, VerifiedGradient,
-    trial::{Mode, RAISE, Why},
+    trial::{Mode, Why},
 };
 use crate::load_shed::{Bottleneck, Window};
 
@@ -22,10 +20,6 @@ const LEAST_AT_FIRST: f64 = 0.3;
 const STARTED: f64 = 1.5;
 /// A limit has moved if its logarithm did by so much.
 const MOVED: f64 = 0.1;
-/// The least that a limit falls to by its gradient is two; this is a little more.
-const BOTTOM: f64 = 2.5;
-/// How long it has to be there for calls to be believed; for every further time, half of this.
-const AT_THE_BOTTOM: Duration = Duration::from_secs(2);
 /// A limit that has fallen below this share of what it was is verified at once.
 const FALLEN: f64 = 0.55;
 /// How slow calls must suddenly become, our concurrency being what it was, to be looked at before the limit is cut; and where
@@ -46,7 +40,6 @@ impl VerifiedGradient {
         }
         let stands = self.has_moved() < MOVED;
         self.limit_before = self.limit;
-        let baseline = self.at_the_bottom(baseline, window);
         if stands && self.verifies() && self.jumps(baseline, window) {
             self.reference = self.reference.max(self.limit);
             self.next_epoch(window.now());
@@ -86,24 +79,6 @@ impl VerifiedGradient {
             self.next_epoch(window.now());
         }
         self.baseline.not_ours();
-    }
-
-    /// At a limit of two there is no queue of ours to speak of: what calls take then is how long they take, be it far above
-    /// the best of late. Without this a service whose first answers were quick would be choked for ever. It takes its time,
-    /// and rises by steps, since others may have a limit before the same service.
-    fn at_the_bottom(&mut self, baseline: f64, window: &Window<'_>) -> f64 {
-        let latest = window.geometric_mean();
-        if self.limit >= BOTTOM || self.bottleneck == Bottleneck::Shared || latest <= TOLERANCE * baseline {
-            self.bottom_since = None;
-            return baseline;
-        }
-        let now = window.now();
-        if now.since(*self.bottom_since.get_or_insert(now)) < AT_THE_BOTTOM {
-            return baseline;
-        }
-        self.bottom_since = Some(now.before(AT_THE_BOTTOM / 2));
-        self.baseline.raise(latest.min(RAISE * baseline));
-        self.baseline.value.unwrap_or(baseline)
     }
 
     /// Whether calls take much longer than they should, and not only than the last trial said they just do.

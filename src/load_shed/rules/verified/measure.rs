@@ -1,5 +1,8 @@
 use crate::load_shed::Window;
 
+/// By how much the logarithm of the concurrency has to fall for anything to be learned: by an eighth of it.
+const FELL: f64 = 0.14;
+
 /// What a window at a standing limit showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measure {
@@ -24,7 +27,7 @@ impl Measure {
     /// concurrency hardly fell: then nothing was learned.
     pub(super) fn compared_to(self, held: Self) -> (f64, f64) {
         let fell = (held.concurrency / self.concurrency.max(1e-12)).ln();
-        if !(fell > 0.14) {
+        if fell.is_nan() || fell <= FELL {
             return (1.0, 0.0);
         }
         ((held.latency / self.latency).ln() / fell, (held.error + self.error).sqrt() / fell)

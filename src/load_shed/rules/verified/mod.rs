@@ -75,8 +75,6 @@ pub struct VerifiedGradient {
     epoch_ends: Option<Instant>,
     /// The latency that the last trial left as it was.
     tried: f64,
-    /// Since when it is as low as it gets, and calls are slow nevertheless.
-    bottom_since: Option<Instant>,
     /// The beginning of the window in which an overload cut the limit.
     cut: Option<Instant>,
 }
@@ -99,7 +97,6 @@ impl VerifiedGradient {
             epoch: FIRST_EPOCH,
             epoch_ends: None,
             tried: 0.0,
-            bottom_since: None,
             cut: None,
         }
     }

@@ -12,10 +12,13 @@ const CALLS_TO_COMPARE: f64 = 150.0;
 /// never be believed.
 const ELASTICITY: f64 = 0.5;
 const CERTAINTY: f64 = 1.0;
-/// The same, to be quite sure.
+/// The same, to be quite sure; and to be so sure that the best that was ever seen does not count.
 const SURELY: f64 = 0.25;
+const CERTAINLY: f64 = 0.1;
+/// With so few under way there is no queue of ours to speak of.
+const FEW: f64 = 4.5;
 /// One verdict raises the baseline to at most this much of itself, and lets the limit rise by as much.
-pub(super) const RAISE: f64 = 2.0;
+const RAISE: f64 = 2.0;
 /// Where callers' patience may be used: the share of it that calls may take.
 const PATIENCE: f64 = 0.25;
 /// Calls that take less than this share of the baseline at half the limit call for another trial soon.
@@ -135,7 +138,9 @@ impl VerifiedGradient {
         let patience = self.patience(window);
         let surely = patience.is_some() && at_most < SURELY;
         let raised = if surely { latest } else { latest.min(RAISE * baseline) };
-        let highest = self.baseline.highest().max(patience.map_or(0.0, |patience| PATIENCE * patience));
+        // A service whose first answers were quick, from a cache or of a health check, would be choked for ever.
+        let bound = if self.limit < FEW && at_most < CERTAINLY { f64::INFINITY } else { self.baseline.highest() };
+        let highest = bound.max(patience.map_or(0.0, |patience| PATIENCE * patience));
         self.baseline.raise(raised.min(highest));
         let restored = if surely { self.reference } else { self.reference.min(RAISE * self.limit) };
         self.set(self.limit.max(restored));
