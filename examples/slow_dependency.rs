@@ -1,6 +1,6 @@
 //! A dependency turns five times slower for ten seconds. What becomes of two stacks in front of it?
 //!
-//! `cargo run --release --example slow_dependency --features testing`
+//! `cargo run --release --example slow_dependency`
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Does my stack survive a fivefold spike? A minute of traffic, in virtual time: it takes less than a second.
 //!
-//! `cargo run --release --example spike --features testing`, and as a test:
-//! `cargo test --example spike --features testing`.
+//! `cargo run --release --example spike`, and as a test:
+//! `cargo test --example spike`.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use crate::{columns::Column, scenarios::Pace};
 pub(crate) const HELP: &str = "\
 Overload of every kind, against everything that may protect a server, in virtual time.
 
-Usage: cargo run --release --features testing --example overload_matrix -- [OPTIONS]
+Usage: cargo run --release --example overload_matrix -- [OPTIONS]
 
 Options:
   --quick          End within a minute or so: shorter runs, one seed

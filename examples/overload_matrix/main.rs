@@ -6,7 +6,7 @@
 //! missed.
 //!
 //! ```text
-//! cargo run --release --features testing --example overload_matrix -- --quick
+//! cargo run --release --example overload_matrix -- --quick
 //! ```
 //!
 //! | I want to change…                     | open…          |
