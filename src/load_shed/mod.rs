@@ -17,7 +17,8 @@
 //! shed, and give the clients a [`retry`](crate::retry) with a budget. Below some twenty requests a second it has little to
 //! learn from. For requests of very different kinds behind one limit, when their mix changes much: give each kind one of
 //! its own, with [`PerKind`](crate::gate::PerKind). For streams alone, or nearly so: that they are streams shows only in
-//! what overtakes them, and while they hold all places nothing does; [exempt](LoadShed::exempt_by) them.
+//! what overtakes them; [exempt](LoadShed::exempt_by) them. For services thousands of calls wide that meet full load within
+//! seconds of their start: say an [initial limit](Settings::with_initial_limit).
 //!
 //! # What the caller sees
 //! | | |
@@ -43,7 +44,7 @@
 //! |---|---|---|
 //! | [rule](LoadShed::with_rule) | [`VerifiedGradient`] | of all that we tried the only one without a case in which it fails badly; `examples/overload_matrix` shows them side by side |
 //! | [initial limit](Settings::with_initial_limit) | 4 | what is learned first has to be the truth, and it grows fast |
-//! | [largest limit](Settings::with_max_limit) | 65,536 | more is a mistake of the rule, or a service of its own kind |
+//! | [largest limit](Settings::with_max_limit) | 65,536 | more is a mistake of the rule, or a service of its own kind; parked streams count too |
 //! | [bottleneck](Settings::with_bottleneck) | automatic | only you know more |
 //! | [deadline](LoadShed::deadline_by) | not asked | used for a private bottleneck only |
 //! | [exempt](LoadShed::exempt_by) | nobody | health checks, if an orchestrator restarts what does not answer them |
@@ -93,11 +94,14 @@
 //! ```
 //! The [rule](Rule) is shown [windows](Window) of calls and moves the limit; [`VerifiedGradient`] says how the default does.
 //! A call that holds its place while sixteen times as many as the limit are answered is a stream or a long poll: it is
-//! *parked*, and does not count against the limit any more (up to eight times the limit).
+//! *parked*, and does not count against the limit any more; with the parked ones, no more than the
+//! [largest limit](Settings::with_max_limit) are under way. Where all places are taken and nothing ends, one request goes
+//! beyond the limit, and if it does not come back another after ever longer times: to tell a service that is full of streams
+//! from one that stands still.
 //!
 //! On the ready path that is two clock reads, two compare-and-swaps in, and one, and two additions, out, whatever the
 //! traffic: no allocation, and no lock but one that nobody waits for, some twenty times a second, for a microsecond. Memory
-//! is 20 kB, whatever the traffic.
+//! is 15 kB, whatever the traffic.
 
 mod controller;
 mod gate;

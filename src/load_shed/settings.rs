@@ -50,7 +50,7 @@ impl Settings {
         self
     }
 
-    /// How many may ever be under way. By default 65,536.
+    /// How many may ever be under way, parked streams included. By default 65,536.
     pub const fn with_max_limit(mut self, limit: NonZeroU32) -> Self {
         self.max_limit = limit;
         self
