@@ -115,6 +115,10 @@ impl Rule for Script {
         self.seen.lock().expect("unpoisoned").push(seen);
         Step::CLOSE
     }
+
+    fn is_strict(&self) -> bool {
+        true
+    }
 }
 
 /// Puts a load shedder around the callee; its handle.
@@ -492,7 +496,7 @@ mod a_stream {
     #[tokio::test(start_paused = true)]
     async fn that_others_overtake_makes_room_and_its_end_is_no_sample() {
         let script = Script::of(4);
-        let (mut service, handle) = behind!(script.shed(limits(4, 4)));
+        let (mut service, handle) = behind!(script.shed(limits(4, 50)));
         let streams = held(&mut service, 3);
         for _ in 0..4 * 17 {
             assert_ready_ok!(call(&mut service, Takes(0)).poll());
@@ -508,6 +512,55 @@ mod a_stream {
         look(&mut service).await;
         assert_eq!(script.seen().calls, 0, "longer than the mean, and still none");
         assert_eq!((handle.snapshot().in_use, handle.snapshot().parked), (0, 0));
+    }
+
+    /// Streams held all places, nobody could overtake them, and until they ended everybody was refused.
+    #[tokio::test(start_paused = true)]
+    async fn is_found_out_though_streams_hold_all_places() {
+        let (mut service, handle) = behind!(LoadShed::with_rule(limits(4, 50), |_| Still));
+        let streams = held(&mut service, 4);
+        assert_eq!(refusal(&mut service).reason(), Reason::LimitReached);
+        advance(100 * MILLI).await;
+        // One goes to see, and comes back; and the next, until as many have overtaken the streams.
+        for _ in 0..17 {
+            assert_ready_ok!(call(&mut service, Takes(0)).poll());
+        }
+        assert_eq!((handle.snapshot().in_use, handle.snapshot().parked), (0, 4));
+        drop(streams);
+        assert_eq!((handle.snapshot().in_use, handle.snapshot().parked), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_no_service_that_stands_still() {
+        let (mut service, handle) = behind!(LoadShed::with_rule(limits(4, 50), |_| Still));
+        let stuck = held(&mut service, 4);
+        let mut scouts = Vec::new();
+        for _ in 0..10_000 {
+            advance(MILLI).await;
+            let mut scout = call(&mut service, Hang);
+            if scout.poll().is_pending() {
+                scouts.push(scout);
+            }
+        }
+        assert!(!scouts.is_empty());
+        let held = handle.snapshot();
+        assert!(held.in_use <= 4 + 8, "ever fewer go: {held:?}");
+        drop((stuck, scouts));
+        assert_eq!((handle.snapshot().in_use, handle.snapshot().parked), (0, 0));
+    }
+
+    /// Does not adapt, and lets others see.
+    #[derive(Debug)]
+    struct Still;
+
+    impl Rule for Still {
+        fn limit(&self) -> f64 {
+            4.0
+        }
+
+        fn look(&mut self, _: &Window<'_>) -> Step {
+            Step::CLOSE
+        }
     }
 
     /// Whoever was refused further in was taken for one that had overtaken: a bulkhead below that refused a flood had all

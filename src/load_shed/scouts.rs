@@ -20,7 +20,7 @@ const CALLS: u32 = 2;
 pub(super) struct Scouts {
     /// The calls that had ended when it was last looked, and since when they were as many.
     ended: u32,
-    since: Instant,
+    since: Option<Instant>,
     /// The calls that had ended when the last one went.
     went: u32,
     /// How long it has to be silent for the next one.
@@ -29,7 +29,7 @@ pub(super) struct Scouts {
 
 impl Scouts {
     pub(super) const fn new() -> Self {
-        Self { ended: 0, since: Instant::from_nanos(0), went: 0, wait: SILENCE }
+        Self { ended: 0, since: None, went: 0, wait: SILENCE }
     }
 
     /// No place is free: whether one may go beyond the limit. `ended` counts the calls that have ended, `call` is how long
@@ -37,13 +37,13 @@ impl Scouts {
     pub(super) fn may_go(&mut self, ended: u32, call: Duration, now: Instant) -> bool {
         let first = SILENCE.max(call.saturating_mul(CALLS));
         if ended != self.ended {
-            *self = Self { ended, since: now, wait: first, ..*self };
+            *self = Self { ended, since: Some(now), wait: first, ..*self };
             return false;
         }
-        if now < self.since.after(self.wait) {
+        if now < self.since.get_or_insert(now).after(self.wait) {
             return false;
         }
-        self.since = now;
+        self.since = Some(now);
         self.went = ended;
         self.wait = if self.wait.is_zero() { first } else { self.wait.saturating_mul(2) };
         true
@@ -54,7 +54,7 @@ impl Scouts {
     pub(super) fn came_back(&mut self, ended: u32, now: Instant) -> bool {
         let alone = ended == self.went.wrapping_add(1);
         if alone {
-            *self = Self { ended, since: now, wait: Duration::ZERO, ..*self };
+            *self = Self { ended, since: Some(now), wait: Duration::ZERO, ..*self };
         }
         alone
     }
@@ -70,6 +70,11 @@ mod tests {
     fn go(scouts: &mut Scouts, ended: u32, millis: std::ops::Range<u64>) -> Vec<u64> {
         let at = |millis: &u64| Instant::from_nanos((1_000 + millis) * 1_000_000);
         millis.filter(|millis| scouts.may_go(ended, CALL, at(millis))).collect()
+    }
+
+    #[test]
+    fn nobody_goes_at_once() {
+        assert_eq!(go(&mut Scouts::new(), 0, 0..60), [50]);
     }
 
     #[test]
