@@ -31,7 +31,7 @@ impl Pace {
     /// Something that happens for so many seconds while it is measured; shorter where the pace is.
     pub(crate) fn event(self, length: f64) -> Range<Duration> {
         let start = self.window().start + secs(self.pick(2.0, 1.0, 0.5));
-        start..start + secs(length * self.pick(1.0, 0.4, 0.3))
+        start..start + secs(length * self.pick(1.0, 0.4, 0.5))
     }
 
     /// What is measured around something that happens.
