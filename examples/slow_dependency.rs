@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use plimsoll::{
-    Error, InvalidSetting, Stack, bulkhead,
+    Error, Stack, load_shed, surge_queue,
     testing::{Broken, Client, Curve, Load, Model, Report, Server, Simulation, simulate},
 };
 use tower::Service;
@@ -30,19 +30,19 @@ where
     })
 }
 
-fn main() -> Result<(), InvalidSetting> {
+fn main() {
     let patient = Stack::new().timeout(SECS(1));
-    let bounded = Stack::new().timeout(SECS(1)).bulkhead(bulkhead::Settings::try_new(16)?.with_wait(32, MS(50)));
+    let bounded =
+        Stack::new().timeout(SECS(1)).overload_control(surge_queue::Settings::new(), load_shed::Settings::new());
 
     let patient = play(|dependency| patient.service(dependency));
     let bounded = play(|dependency| bounded.service(dependency));
-    print!("{}", patient.beside("a timeout", [("and a bulkhead", &bounded)]));
+    print!("{}", patient.beside("a timeout", [("and overload control", &bounded)]));
     println!();
-    for (title, report) in [("a timeout", &patient), ("and a bulkhead", &bounded)] {
+    for (title, report) in [("a timeout", &patient), ("and overload control", &bounded)] {
         match report.recovery(SECS(15)) {
             Some(after) => println!("{title}: all is well {after:?} after the dependency is"),
             None => println!("{title}: it never recovers, though its dependency has"),
         }
     }
-    Ok(())
 }
