@@ -131,7 +131,9 @@ impl Limiter {
         }
         let call = self.latency().unwrap_or_default();
         let goes = self.scouts.try_lock()?.may_go(self.places.ended(), call, now.now());
-        goes.then(|| Permit::new(now, self.places.take_anyway()).scouting())
+        // Beyond the limit, but not beyond what may be under way in all.
+        let turn = if goes { self.places.take(u32::MAX)? } else { return None };
+        Some(Permit::new(now, turn).scouting())
     }
 
     pub(super) fn take_anyway(&self, now: &Moment) -> Permit {
