@@ -18,8 +18,8 @@ const CALLS: u32 = 2;
 /// Who was let in beyond the limit, and when the next may be.
 #[derive(Debug)]
 pub(super) struct Scouts {
-    /// The calls that had ended when it was last looked, and since when they were as many.
-    ended: u32,
+    /// The calls that had ended when it was last looked, if it was, and since when they were as many.
+    ended: Option<u32>,
     since: Instant,
     /// The calls that had ended when the last one went.
     went: u32,
@@ -29,15 +29,15 @@ pub(super) struct Scouts {
 
 impl Scouts {
     pub(super) const fn new() -> Self {
-        Self { ended: 0, since: Instant::from_nanos(0), went: 0, wait: SILENCE }
+        Self { ended: None, since: Instant::from_nanos(0), went: 0, wait: SILENCE }
     }
 
     /// No place is free: whether one may go beyond the limit. `ended` counts the calls that have ended, `call` is how long
     /// one takes.
     pub(super) fn may_go(&mut self, ended: u32, call: Duration, now: Instant) -> bool {
         let first = SILENCE.max(call.saturating_mul(CALLS));
-        if ended != self.ended {
-            *self = Self { ended, since: now, wait: first, ..*self };
+        if self.ended != Some(ended) {
+            *self = Self { ended: Some(ended), since: now, wait: first, ..*self };
             return false;
         }
         if now < self.since.after(self.wait) {
@@ -54,7 +54,7 @@ impl Scouts {
     pub(super) fn came_back(&mut self, ended: u32, now: Instant) -> bool {
         let alone = ended == self.went.wrapping_add(1);
         if alone {
-            *self = Self { ended, since: now, wait: Duration::ZERO, ..*self };
+            *self = Self { ended: Some(ended), since: now, wait: Duration::ZERO, ..*self };
         }
         alone
     }
@@ -76,6 +76,15 @@ mod tests {
     fn nobody_goes_while_calls_end() {
         let mut scouts = Scouts::new();
         assert!((1..1000).all(|n| go(&mut scouts, n, 50 * u64::from(n)..50 * u64::from(n) + 50).is_empty()));
+    }
+
+    /// The fifth of the first five went beyond the limit at once: nothing had ended since the clock began.
+    #[test]
+    fn a_service_that_has_only_just_begun_is_not_silent() {
+        let at = |millis: u64| Instant::from_nanos((1 << 62) + millis * 1_000_000);
+        let mut scouts = Scouts::new();
+        let went: Vec<_> = (0..200).filter(|&millis| scouts.may_go(0, Duration::ZERO, at(millis))).collect();
+        assert_eq!(went, [50, 150]);
     }
 
     #[test]
