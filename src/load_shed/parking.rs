@@ -100,9 +100,9 @@ impl Places {
                 Ok(_) => {
                     let passed = u32::from(answered);
                     let before = self.in_use.fetch_add((u64::from(passed) << 32).wrapping_sub(1), SeqCst);
-                    let ended = ((before >> 32) as u32).wrapping_add(passed);
-                    if is_reached(ended, self.turn_over.load(Relaxed)) {
-                        self.begin_turn(ended, limit);
+                    let so_far = ((before >> 32) as u32).wrapping_add(passed);
+                    if is_reached(so_far, self.turn_over.load(Relaxed)) {
+                        self.begin_turn(so_far, limit);
                     }
                     return Return::Of(before as u32);
                 }
@@ -114,7 +114,7 @@ impl Places {
     }
 
     /// How many calls have been answered, wrapping.
-    pub(super) fn ended(&self) -> u32 {
+    pub(super) fn answered(&self) -> u32 {
         (self.in_use.load(Relaxed) >> 32) as u32
     }
 
@@ -123,11 +123,11 @@ impl Places {
         self.in_use() >= self.not_parked()
     }
 
-    /// Ends the turn here, however many have ended in it.
+    /// Ends the turn here, however many were answered in it.
     pub(super) fn end_turn(&self, limit: u32) {
-        let ended = self.ended();
-        self.turn_over.store(ended, Relaxed);
-        self.begin_turn(ended, limit);
+        let answered = self.answered();
+        self.turn_over.store(answered, Relaxed);
+        self.begin_turn(answered, limit);
     }
 
     /// Lets so many be under way in all from now on, the parked included.
@@ -169,12 +169,12 @@ impl Places {
 
     /// Begins the next turn, if nobody else is at it: who comes late will be told again by the next call that ends.
     #[cold]
-    fn begin_turn(&self, ended: u32, limit: u32) {
+    fn begin_turn(&self, answered: u32, limit: u32) {
         if self.turning.compare_exchange(false, true, Acquire, Relaxed).is_err() {
             return;
         }
-        if is_reached(ended, self.turn_over.load(Relaxed)) {
-            self.turn_over.store(ended.wrapping_add(calls_of_a_turn(limit)), Relaxed);
+        if is_reached(answered, self.turn_over.load(Relaxed)) {
+            self.turn_over.store(answered.wrapping_add(calls_of_a_turn(limit)), Relaxed);
             self.park_oldest(limit.max(LEAST));
         }
         self.turning.store(false, Release);
