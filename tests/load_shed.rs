@@ -77,10 +77,12 @@ struct Seen {
     patience: Option<Duration>,
 }
 
-/// A rule that closes every window it is shown, and keeps what was in those in which something was.
+/// A rule that closes every window it is shown, and keeps what was in those in which something was. Beyond its limit goes
+/// nobody, unless it is told to be lenient.
 #[derive(Clone, Debug, Default)]
 struct Script {
     limit: Arc<AtomicU32>,
+    lenient: bool,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
@@ -114,6 +116,10 @@ impl Rule for Script {
         let seen = Seen { calls: window.calls(), overloads: window.overloads(), patience: window.patience() };
         self.seen.lock().expect("unpoisoned").push(seen);
         Step::CLOSE
+    }
+
+    fn is_strict(&self) -> bool {
+        !self.lenient
     }
 }
 
@@ -492,7 +498,7 @@ mod a_stream {
     #[tokio::test(start_paused = true)]
     async fn that_others_overtake_makes_room_and_its_end_is_no_sample() {
         let script = Script::of(4);
-        let (mut service, handle) = behind!(script.shed(limits(4, 4)));
+        let (mut service, handle) = behind!(script.shed(limits(4, 40)));
         let streams = held(&mut service, 3);
         for _ in 0..4 * 17 {
             assert_ready_ok!(call(&mut service, Takes(0)).poll());
@@ -508,6 +514,44 @@ mod a_stream {
         look(&mut service).await;
         assert_eq!(script.seen().calls, 0, "longer than the mean, and still none");
         assert_eq!((handle.snapshot().in_use, handle.snapshot().parked), (0, 0));
+    }
+
+    /// Where all places are held by streams nobody can overtake them.
+    #[tokio::test(start_paused = true)]
+    async fn that_keeps_everybody_out_is_found_out_by_one_that_goes_beyond_the_limit() {
+        let script = Script { lenient: true, ..Script::of(2) };
+        let (mut service, handle) = behind!(script.shed(limits(2, 40)));
+        let streams = held(&mut service, 2);
+        assert_eq!(refusal(&mut service).reason(), Reason::LimitReached, "nobody knows yet");
+        advance(60 * MILLI).await;
+        for _ in 0..17 {
+            assert_ready_ok!(call(&mut service, Takes(0)).poll());
+        }
+        assert_eq!((handle.snapshot().in_use, handle.snapshot().parked), (0, 2));
+        drop(streams);
+        assert_eq!((handle.snapshot().in_use, handle.snapshot().parked), (0, 0));
+    }
+
+    /// More calls would only make a queue there.
+    #[tokio::test(start_paused = true)]
+    async fn is_not_what_a_service_holds_that_stands_still_into_which_ever_fewer_go() {
+        for (lenient, max, went) in [(true, 40, vec![50, 150, 350, 750]), (true, 3, vec![50]), (false, 40, vec![])] {
+            let script = Script { lenient, ..Script::of(2) };
+            let (mut service, handle) = behind!(script.shed(limits(2, max)));
+            let mut stuck = held(&mut service, 2);
+            let mut beyond = Vec::new();
+            for millis in 0..1000 {
+                let mut one = call(&mut service, Hang);
+                if one.poll().is_pending() {
+                    beyond.push(millis);
+                    stuck.push(one);
+                }
+                advance(MILLI).await;
+            }
+            assert_eq!(beyond, went, "lenient: {lenient}, at most {max}");
+            drop(stuck);
+            assert_eq!((handle.snapshot().in_use, handle.snapshot().parked), (0, 0));
+        }
     }
 
     /// Whoever was refused further in was taken for one that had overtaken: a bulkhead below that refused a flood had all
