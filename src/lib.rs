@@ -47,9 +47,8 @@
 //! |---|---|---|
 //! | [`timeout`] | Don't wait for ever. | bounds |
 //! | [`bulkhead`] | Keep one thing's trouble in its own compartment. | refuses, or waits |
-//! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses |
-//! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses, and measures |
+//! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
 //! | [`gate`] | A room of your own. | as you say |
@@ -82,11 +81,10 @@
 //! | how a limit is found | `load_shed/rules/`, a file each |
 //! | what a rule is shown, and when | `load_shed/window.rs`, `load_shed/controller.rs` |
 //! | what counts as a sample | `load_shed/limiter.rs`; how samples are kept: `load_shed/samples.rs` |
-//! | which places count, and which are parked | `load_shed/parking.rs` |
+//! | which places count, and which are parked | `load_shed/parking.rs`; who goes beyond the limit: `load_shed/scouts.rs` |
 //! | who waits, in which order, and who is refused | `surge_queue/room.rs`, `surge_queue/lines.rs` |
 //! | how a wait is foretold | `surge_queue/forecast.rs`, `surge_queue/drain.rs` |
 //! | the second lane and its ramp | `surge_queue/lane.rs`, `surge_queue/ramp.rs` |
-//! | how many are let in at once | `load_shed/rules/`; what they are shown: `load_shed/window.rs` |
 //! | what is done with requests that were given up on | `dead_letter.rs` |
 //! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
 //! | when a call is over | `timeout/limit.rs` |

@@ -17,9 +17,9 @@ use crate::{clock::Moment, gate::Ending};
 /// * [`take`](Self::take) and [`put_back`](Self::put_back) order themselves as sequentially consistent operations: whoever
 ///   announces a wait first and then finds no place is seen by whoever puts one back first and then looks for those who wait.
 ///   A read-modify-write with `SeqCst` in both does.
-/// * Neither waits, nor locks for long. A queue calls `take` and `take_anyway` under its lock, so they call nothing of
-///   anybody else's, an observer included. What there is to look at and to announce has its place in [`look`](Self::look)
-///   and in `put_back`, which are called without a lock.
+/// * Neither waits, nor locks for long. A queue calls `take`, `take_anyway`, `limit` and `latency` under its lock, so they
+///   call nothing of anybody else's, an observer included. What there is to look at and to announce has its place in
+///   [`look`](Self::look) and in `put_back`, which are called without a lock.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no limit to wait in front of",
     note = "a `LoadShed` is one as long as it asks nothing: give the closures to the queue in front of it"

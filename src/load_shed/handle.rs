@@ -17,7 +17,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// How many may be under way.
     pub limit: u32,
-    /// How many are, that count against the limit. More than the limit after it fell, or while it only observes.
+    /// How many are, that count against the limit. More than the limit after it fell, while it only observes, or
+    /// while one has gone beyond it to see whether the service stands still.
     pub in_use: u32,
     /// How many are under way besides that hold their place for so long that they do not count.
     pub parked: u32,

@@ -123,15 +123,17 @@ impl Limiter {
         }
     }
 
-    /// No place is free. If nothing ends either, somebody has to go and see.
+    /// No place is free. If nothing is answered either, somebody has to go and see.
     #[cold]
     fn send_scout(&self, now: &Moment) -> Option<Permit> {
         if self.is_strict || self.places.is_full() {
             return None;
         }
         let call = self.latency().unwrap_or_default();
-        let goes = self.scouts.try_lock()?.may_go(self.places.ended(), call, now.now());
-        goes.then(|| Permit::new(now, self.places.take_anyway()).scouting())
+        let goes = self.scouts.try_lock()?.may_go(self.places.answered(), call, now.now());
+        // Beyond the limit, but not beyond what may be under way in all.
+        let turn = if goes { self.places.take(u32::MAX)? } else { return None };
+        Some(Permit::new(now, turn).scouting())
     }
 
     pub(super) fn take_anyway(&self, now: &Moment) -> Permit {
@@ -141,8 +143,8 @@ impl Limiter {
     /// A scout has come back where nobody else does.
     #[cold]
     fn hear_scout(&self, limit: u32, now: &Moment) {
-        let ended = self.places.ended();
-        if self.scouts.try_lock().is_some_and(|mut scouts| scouts.came_back(ended, now.now())) {
+        let answered = self.places.answered();
+        if self.scouts.try_lock().is_some_and(|mut scouts| scouts.came_back(answered, now.now())) {
             self.places.end_turn(limit);
         }
     }

@@ -95,9 +95,9 @@
 //! The [rule](Rule) is shown [windows](Window) of calls and moves the limit; [`VerifiedGradient`] says how the default does.
 //! A call that holds its place while sixteen times as many as the limit are answered is a stream or a long poll: it is
 //! *parked*, and does not count against the limit any more; with the parked ones, no more than the
-//! [largest limit](Settings::with_max_limit) are under way. Where all places are taken and nothing ends, one request goes
-//! beyond the limit, and if it does not come back another after ever longer times: to tell a service that is full of streams
-//! from one that stands still.
+//! [largest limit](Settings::with_max_limit) are under way. Where all places are taken and nothing is answered, one
+//! request goes beyond the limit, and if it does not come back another after ever longer times: to tell a service that is
+//! full of streams from one that stands still. A rule may be [too strict](Rule::is_strict) for that.
 //!
 //! On the ready path that is two clock reads, two compare-and-swaps in, and one, and two additions, out, whatever the
 //! traffic: no allocation, and no lock but one that nobody waits for, some twenty times a second, for a microsecond. Memory

@@ -12,8 +12,10 @@ use crate::sync::atomic::{
 
 /// After how many times the limit of calls that overtook it a place is parked.
 const OVERTAKEN: u32 = 16;
-/// The limit is not taken for less than this: a few calls more or less are chance.
+/// A turn has at least so many calls: a few more or less are chance. And at most so many: numbers that wrap are told apart
+/// by half of their range.
 const LEAST: u32 = 4;
+const MOST: u32 = 1 << 30;
 
 const SLOTS: usize = OVERTAKEN as usize + 1;
 /// Turns begin anew after so many: a multiple of the slots, or else the first would have the slot of the last.
@@ -59,7 +61,7 @@ impl Places {
         Self {
             in_use: AtomicU64::new(0),
             turn: AtomicU32::new(0),
-            turn_over: AtomicU32::new(limit.max(LEAST)),
+            turn_over: AtomicU32::new(calls_of_a_turn(limit)),
             slots,
             most: AtomicU32::new(most),
             parked: AtomicI64::new(0),
@@ -67,11 +69,12 @@ impl Places {
         }
     }
 
-    /// Takes a place if fewer than `limit` are in use.
+    /// Takes a place if fewer than `limit` are in use, and not as many under way as may be in all.
     #[inline]
     pub(super) fn take(&self, limit: u32) -> Option<Turn> {
         let mut seen = self.in_use.load(SeqCst);
-        while (seen as u32) < limit {
+        // In this order: what is parked in between is counted twice, and not left out.
+        while (seen as u32) < limit.min(self.not_parked()) {
             match self.in_use.compare_exchange_weak(seen, seen + 1, SeqCst, SeqCst) {
                 Ok(_) => return Some(self.enter()),
                 Err(now) => seen = now,
@@ -97,9 +100,9 @@ impl Places {
                 Ok(_) => {
                     let passed = u32::from(answered);
                     let before = self.in_use.fetch_add((u64::from(passed) << 32).wrapping_sub(1), SeqCst);
-                    let ended = ((before >> 32) as u32).wrapping_add(passed);
-                    if is_reached(ended, self.turn_over.load(Relaxed)) {
-                        self.begin_turn(ended, limit);
+                    let so_far = ((before >> 32) as u32).wrapping_add(passed);
+                    if is_reached(so_far, self.turn_over.load(Relaxed)) {
+                        self.begin_turn(so_far, limit);
                     }
                     return Return::Of(before as u32);
                 }
@@ -111,20 +114,20 @@ impl Places {
     }
 
     /// How many calls have been answered, wrapping.
-    pub(super) fn ended(&self) -> u32 {
+    pub(super) fn answered(&self) -> u32 {
         (self.in_use.load(Relaxed) >> 32) as u32
     }
 
     /// Whether as many are under way as may be in all.
     pub(super) fn is_full(&self) -> bool {
-        self.in_use().saturating_add(self.parked()) >= self.most.load(Relaxed)
+        self.in_use() >= self.not_parked()
     }
 
-    /// Ends the turn here, however many have ended in it.
+    /// Ends the turn here, however many were answered in it.
     pub(super) fn end_turn(&self, limit: u32) {
-        let ended = self.ended();
-        self.turn_over.store(ended, Relaxed);
-        self.begin_turn(ended, limit);
+        let answered = self.answered();
+        self.turn_over.store(answered, Relaxed);
+        self.begin_turn(answered, limit);
     }
 
     /// Lets so many be under way in all from now on, the parked included.
@@ -140,6 +143,12 @@ impl Places {
     /// Places that are parked.
     pub(super) fn parked(&self) -> u32 {
         self.parked.load(Relaxed).clamp(0, i64::from(u32::MAX)) as u32
+    }
+
+    /// How many that are not parked those that are leave room for.
+    #[inline]
+    fn not_parked(&self) -> u32 {
+        self.most.load(Relaxed).saturating_sub(self.parked())
     }
 
     #[inline]
@@ -160,12 +169,12 @@ impl Places {
 
     /// Begins the next turn, if nobody else is at it: who comes late will be told again by the next call that ends.
     #[cold]
-    fn begin_turn(&self, ended: u32, limit: u32) {
+    fn begin_turn(&self, answered: u32, limit: u32) {
         if self.turning.compare_exchange(false, true, Acquire, Relaxed).is_err() {
             return;
         }
-        if is_reached(ended, self.turn_over.load(Relaxed)) {
-            self.turn_over.store(ended.wrapping_add(limit.max(LEAST)), Relaxed);
+        if is_reached(answered, self.turn_over.load(Relaxed)) {
+            self.turn_over.store(answered.wrapping_add(calls_of_a_turn(limit)), Relaxed);
             self.park_oldest(limit.max(LEAST));
         }
         self.turning.store(false, Release);
@@ -185,6 +194,10 @@ impl Places {
         self.in_use.fetch_sub(u64::from(left), SeqCst);
         self.turn.store(next, Relaxed);
     }
+}
+
+fn calls_of_a_turn(limit: u32) -> u32 {
+    limit.clamp(LEAST, MOST)
 }
 
 const fn slot_of(turn: u32, places: u32) -> u64 {
@@ -284,6 +297,36 @@ mod tests {
             places.put_back(turn, 4, true);
         }
         assert_eq!((places.in_use(), places.parked()), (0, 0));
+    }
+
+    /// Parked up to what was the limit then, and when that grew, as many again were let in.
+    #[test]
+    fn a_limit_that_grows_lets_in_no_more_than_may_be_in_all() {
+        let places = Places::new(4, 36);
+        let mut held = Vec::new();
+        for _ in 0..20 {
+            held.extend((0..4).filter_map(|_| places.take(4)));
+            pass(&places, 4 * (OVERTAKEN + 2), 4);
+        }
+        held.extend((0..100).filter_map(|_| places.take(36)));
+        assert_eq!(places.in_use() + places.parked(), 36);
+        assert_eq!(places.take(u32::MAX), None);
+        places.resize(37);
+        assert!(places.take(36).is_some_and(|turn| places.put_back(turn, 36, true) == Return::Of(5)));
+        for turn in held {
+            places.put_back(turn, 36, true);
+        }
+        assert_eq!((places.in_use(), places.parked()), (0, 0));
+    }
+
+    /// A turn of so many calls was over as soon as it began, and with each call the oldest were parked.
+    #[test]
+    fn nothing_is_parked_under_a_limit_that_nobody_reaches() {
+        let places = Places::new(3_000_000_000, u32::MAX);
+        let slow = places.take(3_000_000_000).expect("room");
+        pass(&places, 1000, 3_000_000_000);
+        assert_eq!((places.in_use(), places.parked()), (1, 0));
+        assert_eq!(places.put_back(slow, 3_000_000_000, true), Return::Of(1));
     }
 
     proptest! {

@@ -55,7 +55,8 @@ pub trait Rule: fmt::Debug + Send {
     }
 
     /// Whether nobody at all may go beyond the limit. By default one does, now and then, where all places are taken and
-    /// nothing ends: to see whether the service stands still, or is full of streams.
+    /// nothing is answered: to see whether the service stands still, or is full of streams. It is asked once, when the load
+    /// shedder is made. Parked calls do not count in any case.
     fn is_strict(&self) -> bool {
         false
     }

@@ -2,9 +2,9 @@
 //!
 //! Streams are parked once enough other calls have overtaken them. But where all places are held by streams, nobody
 //! overtakes, and the limit would keep everybody out until the streams end. From outside, a service that stands still looks
-//! the same: there, more calls would only make a queue. So one is let in beyond the limit, to see: a *scout*. If it comes back
-//! while the others do not, they are streams, and with every one that does, a turn of [parking](super::parking) is over. If it
-//! does not come back, the next one goes after twice the time.
+//! the same: there, more calls would only make a queue. So one is let in beyond the limit, to see: a *scout*. If it is answered
+//! while the others are not, they are streams, and with every scout that is, a turn of [parking](super::parking) is over. As
+//! long as nobody is answered, the next one goes after twice the time.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ const CALLS: u32 = 2;
 /// Who was let in beyond the limit, and when the next may be.
 #[derive(Debug)]
 pub(super) struct Scouts {
-    /// The calls that had ended when it was last looked, and since when they were as many.
-    ended: u32,
-    since: Option<Instant>,
-    /// The calls that had ended when the last one went.
+    /// The calls that had been answered when it was last looked, if it was, and since when they were as many.
+    answered: Option<u32>,
+    since: Instant,
+    /// The calls that had been answered when the last one went.
     went: u32,
     /// How long it has to be silent for the next one.
     wait: Duration,
@@ -29,32 +29,33 @@ pub(super) struct Scouts {
 
 impl Scouts {
     pub(super) const fn new() -> Self {
-        Self { ended: 0, since: None, went: 0, wait: SILENCE }
+        Self { answered: None, since: Instant::from_nanos(0), went: 0, wait: SILENCE }
     }
 
-    /// No place is free: whether one may go beyond the limit. `ended` counts the calls that have ended, `call` is how long
-    /// one takes.
-    pub(super) fn may_go(&mut self, ended: u32, call: Duration, now: Instant) -> bool {
+    /// No place is free: whether one may go beyond the limit. `answered` counts the calls that have been, `call` is how
+    /// long one takes.
+    pub(super) fn may_go(&mut self, answered: u32, call: Duration, now: Instant) -> bool {
         let first = SILENCE.max(call.saturating_mul(CALLS));
-        if ended != self.ended {
-            *self = Self { ended, since: Some(now), wait: first, ..*self };
+        if self.answered != Some(answered) {
+            *self = Self { answered: Some(answered), since: now, wait: first, ..*self };
             return false;
         }
-        if now < self.since.get_or_insert(now).after(self.wait) {
+        if now < self.since.after(self.wait) {
             return false;
         }
-        self.since = Some(now);
-        self.went = ended;
+        self.since = now;
+        self.went = answered;
         self.wait = if self.wait.is_zero() { first } else { self.wait.saturating_mul(2) };
         true
     }
 
-    /// One has come back, the last of so many calls that have ended. Whether it tells that the others are streams is the
-    /// answer: it does if none of them has ended since it went. Then there is no need to wait for the next.
-    pub(super) fn came_back(&mut self, ended: u32, now: Instant) -> bool {
-        let alone = ended == self.went.wrapping_add(1);
+    /// One has come back, as the last of so many calls that have been answered. Whether it tells that the others are streams
+    /// is the answer: it does if none of them has been answered since the last one went. Then there is no need to wait for the
+    /// next.
+    pub(super) fn came_back(&mut self, answered: u32, now: Instant) -> bool {
+        let alone = answered == self.went.wrapping_add(1);
         if alone {
-            *self = Self { ended, since: Some(now), wait: Duration::ZERO, ..*self };
+            *self = Self { answered: Some(answered), since: now, wait: Duration::ZERO, ..*self };
         }
         alone
     }
@@ -73,14 +74,18 @@ mod tests {
     }
 
     #[test]
-    fn nobody_goes_at_once() {
-        assert_eq!(go(&mut Scouts::new(), 0, 0..60), [50]);
-    }
-
-    #[test]
     fn nobody_goes_while_calls_end() {
         let mut scouts = Scouts::new();
         assert!((1..1000).all(|n| go(&mut scouts, n, 50 * u64::from(n)..50 * u64::from(n) + 50).is_empty()));
+    }
+
+    /// The fifth of the first five went beyond the limit at once: nothing had ended since the clock began.
+    #[test]
+    fn a_service_that_has_only_just_begun_is_not_silent() {
+        let at = |millis: u64| Instant::from_nanos((1 << 62) + millis * 1_000_000);
+        let mut scouts = Scouts::new();
+        let went: Vec<_> = (0..200).filter(|&millis| scouts.may_go(0, Duration::ZERO, at(millis))).collect();
+        assert_eq!(went, [50, 150]);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::clock::Instant;
 
 /// The calls that ended since a moment: what a [`Rule`](super::Rule) judges by.
 ///
-/// Only calls that say something about the callee are in it: answers, and calls given up on after they had taken longer
-/// than the mean. Times have a resolution of 3 %.
+/// Only calls that say something about the callee are in it: answers, and calls given up on after they had taken as long as
+/// the mean, but for those that were parked. Times have a resolution of 3 %.
 #[derive(Debug)]
 pub struct Window<'a> {
     began: Instant,

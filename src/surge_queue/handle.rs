@@ -93,7 +93,8 @@ impl<L: Limit> Handle<L> {
 
     /// Sets it like this from now on; the name stays. Who waits already keeps the bound on their wait.
     ///
-    /// A second lane that is taken away lets nobody in any more, and serves who is in it.
+    /// A second lane that is taken away lets nobody in any more, and serves who is in it. One whose burst is made larger may
+    /// grow by that at once.
     pub fn update(&self, settings: Settings) {
         self.0.set(|room| room.set(settings.with_name(room.settings.name)));
     }

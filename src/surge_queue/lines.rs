@@ -278,58 +278,58 @@ mod tests {
     }
 
     proptest! {
-            /// Nobody is lost, nobody is here twice, and the order is that of lists which are searched through.
-            #[test]
-            fn lines_are_in_the_order_of_a_naive_model(
-                steps in proptest::collection::vec((0..6u8, 0..2usize, 0..4u64, any::<usize>()), 0..200),
-            ) {
-                let (mut lines, mut model) = (Lines::<(), 2>::new(), Model::default());
-                let mut out = Vec::new();
-                for (what, rank, key, any) in steps {
-                    let some = (!model.waiters.is_empty()).then(|| model.waiters[any % model.waiters.len().max(1)].0);
-                    match (what, some) {
-                        (0, Some(ticket)) => { model.leave(ticket); lines.remove(ticket); }
-                        (1, Some(_)) => if let Some((oldest, _)) = lines.ends(rank) {
-                            model.serve(oldest);
-                            lines.serve(oldest);
-                            out.push(oldest);
-                        },
-                        (2, Some(ticket)) => {
-                            let (_, key) = model.leave(ticket);
-                            lines.transfer(ticket, rank);
-                            model.join(ticket, rank, key);
-                        }
-                        _ => { let ticket = lines.join(rank, key, NOW, ()); model.join(ticket, rank, key); }
+        /// Nobody is lost, nobody is here twice, and the order is that of lists which are searched through.
+        #[test]
+        fn lines_are_in_the_order_of_a_naive_model(
+            steps in proptest::collection::vec((0..6u8, 0..2usize, 0..4u64, any::<usize>()), 0..200),
+        ) {
+            let (mut lines, mut model) = (Lines::<(), 2>::new(), Model::default());
+            let mut out = Vec::new();
+            for (what, rank, key, any) in steps {
+                let some = (!model.waiters.is_empty()).then(|| model.waiters[any % model.waiters.len().max(1)].0);
+                match (what, some) {
+                    (0, Some(ticket)) => { model.leave(ticket); lines.remove(ticket); }
+                    (1, Some(_)) => if let Some((oldest, _)) = lines.ends(rank) {
+                        model.serve(oldest);
+                        lines.serve(oldest);
+                        out.push(oldest);
+                    },
+                    (2, Some(ticket)) => {
+                        let (_, key) = model.leave(ticket);
+                        lines.transfer(ticket, rank);
+                        model.join(ticket, rank, key);
                     }
-                    if any % 3 == 0 {
-                        for ticket in out.drain(..) {
-    lines.remove(ticket);
-    }
-                    }
-                    for rank in 0..2 {
-                        let next = model.turns[rank].first().map(|&key| model.of(rank, key));
-                        prop_assert_eq!(lines.ends(rank), next.map(|of| (of[0], of[of.len() - 1])));
-                        let lengths: Vec<_> = (0..4).map(|key| model.of(rank, key).len()).collect();
-                        prop_assert_eq!(lines.waiting(rank) as usize, lengths.iter().sum::<usize>());
-                        prop_assert_eq!(lines.tenants(rank) as usize, model.turns[rank].len());
-                        let longest = lengths.iter().copied().max().unwrap_or(0);
-                        let victim = lines.newest_of_longest(rank);
-                        prop_assert_eq!(victim.is_some(), longest > 0);
-                        if let Some(victim) = victim {
-                            let (_, rank, key) = *model.waiters.iter().find(|waiter| waiter.0 == victim).expect("is here");
-                            let of_tenant = model.of(rank, key);
-                            prop_assert_eq!((of_tenant.len(), of_tenant.last()), (longest, Some(&victim)));
-                            prop_assert_eq!(lines.of_tenant(rank, key) as usize, longest);
-                        }
+                    _ => { let ticket = lines.join(rank, key, NOW, ()); model.join(ticket, rank, key); }
+                }
+                if any % 3 == 0 {
+                    for ticket in out.drain(..) {
+                        lines.remove(ticket);
                     }
                 }
-                let left: Vec<_> = model.waiters.iter().map(|waiter| waiter.0).chain(out).collect();
-                for ticket in left {
-        lines.remove(ticket);
-    }
-                prop_assert!(lines.is_bare());
+                for rank in 0..2 {
+                    let next = model.turns[rank].first().map(|&key| model.of(rank, key));
+                    prop_assert_eq!(lines.ends(rank), next.map(|of| (of[0], of[of.len() - 1])));
+                    let lengths: Vec<_> = (0..4).map(|key| model.of(rank, key).len()).collect();
+                    prop_assert_eq!(lines.waiting(rank) as usize, lengths.iter().sum::<usize>());
+                    prop_assert_eq!(lines.tenants(rank) as usize, model.turns[rank].len());
+                    let longest = lengths.iter().copied().max().unwrap_or(0);
+                    let victim = lines.newest_of_longest(rank);
+                    prop_assert_eq!(victim.is_some(), longest > 0);
+                    if let Some(victim) = victim {
+                        let (_, rank, key) = *model.waiters.iter().find(|waiter| waiter.0 == victim).expect("is here");
+                        let of_tenant = model.of(rank, key);
+                        prop_assert_eq!((of_tenant.len(), of_tenant.last()), (longest, Some(&victim)));
+                        prop_assert_eq!(lines.of_tenant(rank, key) as usize, longest);
+                    }
+                }
             }
+            let left: Vec<_> = model.waiters.iter().map(|waiter| waiter.0).chain(out).collect();
+            for ticket in left {
+                lines.remove(ticket);
+            }
+            prop_assert!(lines.is_bare());
         }
+    }
 
     #[test]
     fn a_tenant_without_end_takes_no_turn_of_others() {

@@ -139,7 +139,7 @@
 //!
 //! While nobody waits that is one load more than the limit takes, in and out: no lock, no clock, no allocation. The lock is
 //! taken by whoever finds no place, and by whoever gives one back while somebody waits; of a flood most are refused without
-//! it. Everything under it is O(1), whatever the number of waiters and tenants. Memory is in proportion to the most that
+//! it. What a request costs under it is O(1), whatever the number of waiters and tenants. Memory is in proportion to the most that
 //! ever waited. Tenants' numbers may be chosen by whoever wants them to collide: they are hashed with a random seed.
 //!
 //! The order and the bounds in time are those of CoDel for requests (Facebook, "Fail at Scale", ACM Queue 2015) and of

@@ -130,11 +130,12 @@ impl Places {
 
     /// Sets it anew. What is in use stays so; what is beyond is not replaced.
     pub(super) fn set(&mut self, ramp: Ramp, most: NonZeroU32) {
+        let (before, burst) = (self.ramp.burst.get(), ramp.burst.get());
         (self.ramp, self.most) = (ramp, most.get());
         self.floor = self.floor.min(self.most);
         self.warm = self.warm.min(self.most);
-        // Where nothing was used yet, a larger burst is no growth.
-        self.tokens = if self.interval.is_none() { ramp.burst.get() } else { self.tokens.min(ramp.burst.get()) };
+        // What a burst grew by is there at once: without a ramp, nothing else would ever come.
+        self.tokens = self.tokens.saturating_add(burst.saturating_sub(before)).min(burst);
     }
 
     /// Whether it is the ramp that keeps others out, and not the number of places: then more fit in after an interval.
@@ -239,6 +240,20 @@ mod tests {
         assert!(!places.take(START), "one is in use still");
         places.put_back(START);
         assert!(places.take(START));
+    }
+
+    /// A lane without a ramp had used up what it may grow at once, and stayed as it was for ever.
+    #[test]
+    fn a_lane_that_is_made_larger_grows_at_once_by_what_its_burst_grew() {
+        let (four, eight) = (NonZeroU32::MIN.saturating_add(3), NonZeroU32::MIN.saturating_add(7));
+        let mut places = Places::new(Ramp::steep(four), four);
+        assert_eq!(taken(&mut places, 9, START), 4);
+        places.set(Ramp::steep(eight), eight);
+        assert_eq!(taken(&mut places, 9, START), 4, "eight in all");
+        places.set(Ramp::steep(NonZeroU32::MIN), NonZeroU32::MIN);
+        (0..8).for_each(|_| places.put_back(START));
+        places.set(Ramp::steep(four), four);
+        assert_eq!(taken(&mut places, 9, START), 4, "and back");
     }
 
     #[test]

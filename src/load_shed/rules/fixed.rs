@@ -1,6 +1,6 @@
 use crate::load_shed::{Rule, Settings, Step, Window};
 
-/// A limit that does not adapt: the initial limit, for ever. To compare with.
+/// A limit that does not adapt: the initial limit, for ever, beyond which nobody is let in. To compare with.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed(f64);
 

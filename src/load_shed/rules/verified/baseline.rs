@@ -93,3 +93,46 @@ impl Baseline {
         RAISE_IN_ALL * self.best
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(latency: f64) -> Baseline {
+        let mut baseline = Baseline::new();
+        baseline.lower(latency);
+        baseline
+    }
+
+    #[test]
+    fn it_falls_with_what_calls_take_and_rises_by_verdicts_alone() {
+        let mut baseline = seen(2.0);
+        assert_eq!((baseline.lower(1.0), baseline.lower(5.0)), (1.0, 1.0));
+        baseline.raise(0.5);
+        assert_eq!((baseline.value, baseline.is_raised()), (Some(1.0), false));
+        baseline.raise(3.0);
+        assert_eq!((baseline.value, baseline.is_raised()), (Some(3.0), true));
+    }
+
+    #[test]
+    fn what_the_limit_does_not_hold_back_makes_it_rise_after_two_epochs() {
+        let mut baseline = seen(1.0);
+        let mut epoch = |latency| {
+            baseline.lower(latency);
+            baseline.rotate(latency);
+            baseline.value
+        };
+        assert_eq!((epoch(3.0), epoch(3.0), epoch(3.0)), (Some(1.0), Some(1.0), Some(3.0)));
+    }
+
+    #[test]
+    fn it_may_be_raised_to_a_multiple_of_the_best_which_keeps_up_with_what_is_not_ours() {
+        let mut baseline = seen(1.0);
+        assert_eq!(baseline.highest(), RAISE_IN_ALL);
+        baseline.set(4.0 * RAISE_IN_ALL);
+        baseline.not_ours();
+        assert_eq!(baseline.highest(), 4.0 * RAISE_IN_ALL);
+        baseline.lower(2.0);
+        assert_eq!(baseline.highest(), 2.0 * RAISE_IN_ALL);
+    }
+}

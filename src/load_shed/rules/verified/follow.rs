@@ -138,3 +138,66 @@ impl VerifiedGradient {
 fn confidence(window: &Window<'_>) -> f64 {
     (f64::from(window.calls()) / CALLS_TO_TELL).min(1.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{super::tests::at_its_most, *};
+    use crate::{clock::Instant, load_shed::window::made::Made};
+
+    #[test]
+    fn the_latest_window_is_two_fifths_of_the_latency() {
+        let mut rule = at_its_most(100);
+        Made { bound: false, ..Made::bound(100, 20.0) }.show(&mut rule, 0);
+        assert!((rule.latency.expect("known") - 0.014).abs() < 3e-4, "{:?}", rule.latency);
+    }
+
+    #[test]
+    fn a_limit_that_is_not_reached_forgets_what_was_tried_and_at_the_end_of_an_epoch_what_it_was() {
+        let mut rule = at_its_most(100);
+        let calm = Made { bound: false, ..Made::bound(100, 10.0) };
+        (rule.tried, rule.reference) = (1.0, 1000.0);
+        calm.show(&mut rule, 0);
+        assert_eq!((rule.tried, rule.reference), (0.0, 1000.0));
+        calm.show(&mut rule, 50);
+        assert_eq!(rule.reference, 100.0);
+    }
+
+    #[test]
+    fn a_jump_is_looked_at_before_the_limit_is_cut_unless_that_may_have_been_why() {
+        let after = |mut rule: VerifiedGradient, millis, patience| {
+            Made { patience, ..Made::bound(100, millis) }.show(&mut rule, 0);
+            (rule.mode, rule.limit)
+        };
+        let held = (Mode::Hold(Why::Jump), 100.0);
+        assert_eq!(after(at_its_most(100), 60.0, None), held);
+        assert_ne!(after(at_its_most(100), 35.0, None), held, "not so much slower");
+        assert_ne!(
+            after(VerifiedGradient { limit_before: 80.0, ..at_its_most(100) }, 60.0, None),
+            held,
+            "it has moved"
+        );
+        assert_ne!(after(VerifiedGradient { tried: 0.05, ..at_its_most(100) }, 60.0, None), held, "that was tried");
+        assert_eq!(after(at_its_most(1), 60.0, None), (Mode::Steady, 1.0), "there is nothing to halve");
+        let private = || VerifiedGradient { bottleneck: Bottleneck::Private, ..at_its_most(100) };
+        assert_eq!(after(private(), 35.0, Some(Duration::from_secs(1))), held);
+        assert_ne!(after(private(), 35.0, None), held);
+    }
+
+    #[test]
+    fn it_is_verified_when_it_has_fallen_and_when_it_is_due_unless_nothing_is_slow() {
+        let after = |mut rule: VerifiedGradient, millis| {
+            rule.epoch_ends = Some(Instant::from_nanos(0));
+            Made::bound(100, millis).show(&mut rule, 0);
+            rule.mode
+        };
+        assert_eq!(after(at_its_most(100), 10.0), Mode::Steady);
+        assert_eq!(after(at_its_most(100), 20.0), Mode::Hold(Why::Due));
+        let mut raised = at_its_most(100);
+        raised.baseline.raise(0.02);
+        assert_eq!(after(raised, 10.0), Mode::Hold(Why::Due), "it may be fast again");
+        let fallen = VerifiedGradient { reference: 1000.0, ..at_its_most(100) };
+        assert_eq!(after(fallen, 10.0), Mode::Hold(Why::Fallen));
+    }
+}

@@ -201,6 +201,88 @@ fn a_smaller_largest_limit_counts_at_once() {
     assert_eq!(rule.limit(), 50.0);
 }
 
+/// A rule in the middle of its work, whose baseline is 10 ms, and that cannot grow.
+pub(super) fn at_its_most(limit: u32) -> VerifiedGradient {
+    let mut rule = VerifiedGradient::new(&Settings::new().try_with_limits(limit, limit).expect("valid"));
+    rule.started = true;
+    rule.baseline.lower(0.01);
+    rule.latency = Some(0.01);
+    rule
+}
+
+/// Whether a window is full, of so many calls in so many milliseconds.
+fn is_closed(rule: &mut VerifiedGradient, calls: u32, lasted: u64) -> bool {
+    let window = Made { lasted: Duration::from_millis(lasted), bound: false, ..Made::bound(calls, 10.0) };
+    matches!(window.show_at(Instant::from_nanos(1 << 40), rule), Step::Close(_))
+}
+
+#[test]
+fn a_window_waits_for_few_calls_for_no_more_than_ten_seconds() {
+    let full = |calls, lasted| is_closed(&mut at_its_most(100), calls, lasted);
+    assert!(full(50, 100) && full(10, 1_100) && full(3, 10_100));
+    assert!(!full(500, 50) && !full(49, 1_000) && !full(9, 10_000) && !full(2, 60_000));
+    let mut first = VerifiedGradient::new(&Settings::new());
+    assert!(!is_closed(&mut first, 15, 100) && is_closed(&mut first, 16, 100));
+    first.started = true;
+    assert!(!is_closed(&mut first, 16, 100));
+}
+
+/// It waited for as long as they took, for a minute perhaps, before it did anything about it.
+#[test]
+fn calls_that_take_for_ever_all_at_once_do_not_blind_it() {
+    let stall = Made { bound: false, ..Made::bound(60, 60_000.0) };
+    assert!(matches!(stall.show_at(Instant::from_nanos(1), &mut at_its_most(100)), Step::Close(_)));
+    let slow = Made { lasted: Duration::from_secs(11), ..stall };
+    let mut rule = at_its_most(100);
+    rule.latency = Some(60.0);
+    assert!(matches!(stall.show_at(Instant::from_nanos(1), &mut rule), Step::Gather(_)));
+    assert!(matches!(slow.show_at(Instant::from_nanos(1), &mut rule), Step::Close(_)));
+}
+
+#[test]
+fn after_a_move_it_waits_for_what_that_shows_and_then_needs_no_long_window() {
+    let mut rule = VerifiedGradient::new(&Settings::new().try_with_limits(100, 1000).expect("valid"));
+    let (now, short) = (Instant::from_nanos(1), Duration::from_millis(60));
+    let window = Made { lasted: Duration::from_millis(300), ..Made::bound(100, 200.0) };
+    let Step::Close(settle) = window.show_at(now, &mut rule) else { panic!("it was full") };
+    assert!(settle.abs_diff(Duration::from_millis(200)) < Duration::from_millis(8), "{settle:?}");
+    assert!((rule.limit() - (150.0 + 150f64.sqrt())).abs() < 1e-6, "by half, and its root: {}", rule.limit());
+    let short = Made { lasted: short, bound: false, ..window };
+    assert!(matches!(short.show_at(now, &mut rule), Step::Close(Duration::ZERO)));
+    assert!(matches!(short.show_at(now, &mut rule), Step::Gather(_)));
+}
+
+#[test]
+fn where_more_is_overloaded_than_answered_the_times_count_for_nothing() {
+    let show = |calls, lasted| {
+        let mut rule = VerifiedGradient::new(&Settings::new().try_with_limits(100, 1000).expect("valid"));
+        let lasted = Duration::from_millis(lasted);
+        let window = Made { overloads: 60, bound: false, lasted, ..Made::bound(calls, 10.0) };
+        let step = window.show_at(Instant::from_nanos(1), &mut rule);
+        (rule.limit(), rule.baseline().is_some(), matches!(step, Step::Close(_)))
+    };
+    assert_eq!(show(59, 100), (90.0, false, true));
+    assert_eq!(show(61, 100), (90.0, true, true));
+    assert_eq!(show(59, 50), (100.0, false, false), "too early to tell");
+}
+
+#[test]
+fn it_verifies_ever_more_seldom() {
+    let mut rule = at_its_most(100);
+    let epochs = [(); 5].map(|()| {
+        rule.next_epoch(Instant::from_nanos(1));
+        rule.epoch.as_secs()
+    });
+    assert_eq!(epochs, [2, 4, 8, 10, 10]);
+}
+
+#[test]
+fn whose_queue_it_is_may_be_said_later() {
+    let mut rule = at_its_most(100);
+    rule.update(&Settings::new().with_bottleneck(Bottleneck::Shared));
+    assert_eq!(rule.bottleneck, Bottleneck::Shared);
+}
+
 proptest! {
     /// Whatever the windows show, in whatever order, there is a limit, and it is one that may be.
     #[test]

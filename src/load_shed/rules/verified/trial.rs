@@ -146,3 +146,80 @@ impl VerifiedGradient {
         self.set(self.limit.max(restored));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{
+        super::{EPOCH, tests::at_its_most},
+        Why::{Due, Fallen, Jump},
+        *,
+    };
+    use crate::load_shed::{Rule, Step, window::made::Made};
+
+    #[test]
+    fn a_trial_goes_on_unless_falling_helped_or_nobody_is_held_back() {
+        let goes_on = |why, window: Made| {
+            let mut rule = VerifiedGradient { mode: Mode::Hold(why), ..at_its_most(100) };
+            let step = window.show_at(Instant::from_nanos(1), &mut rule);
+            matches!(rule.mode, Mode::Halve { .. }).then_some(step)
+        };
+        let (fast, slow) = (Made::bound(200, 10.0), Made::bound(200, 30.0));
+        assert!(goes_on(Due, fast).is_some() && goes_on(Fallen, slow).is_some());
+        assert!(goes_on(Fallen, fast).is_none() && goes_on(Due, Made { bound: false, ..slow }).is_none());
+        let Some(Step::Close(settle)) = goes_on(Due, slow) else { panic!("it goes on") };
+        assert!(settle > Duration::from_millis(55), "until half of it is seen: {settle:?}");
+    }
+
+    /// A trial, from 16 at once to 8, in which the latency falls to 10 ms by this power of that.
+    fn tried(mut rule: VerifiedGradient, why: Why, elasticity: f64) -> VerifiedGradient {
+        let held = 10.0 * 2f64.powf(elasticity);
+        let window = |concurrency: f64, millis: f64| Made {
+            lasted: Duration::from_secs(1),
+            ..Made::bound((concurrency * 1e3 / millis) as u32, millis)
+        };
+        rule.mode = Mode::Hold(why);
+        window(16.0, held).show(&mut rule, 0);
+        window(8.0, 10.0).show(&mut rule, 100);
+        assert_eq!(rule.mode, Mode::Steady);
+        for latency in [rule.tried, rule.latency.expect("known")] {
+            assert!((latency * 1e3 / held - 1.0).abs() < 0.03, "{latency} is not that of before");
+        }
+        rule
+    }
+
+    #[test]
+    fn a_verdict_takes_more_certainty_after_a_jump_and_doubles_at_most() {
+        let judged = |why, elasticity| {
+            let mut rule = VerifiedGradient { max: 1000.0, reference: 90.0, ..at_its_most(10) };
+            rule.baseline.set(0.002);
+            let rule = tried(rule, why, elasticity);
+            (rule.baseline().expect("known"), rule.limit)
+        };
+        let (believed, not) = ((0.004, 20.0), (0.002, 10.0));
+        assert_eq!([judged(Due, 0.35), judged(Due, 0.7)], [believed, not]);
+        assert_eq!([judged(Jump, 0.1), judged(Jump, 0.35)], [believed, not]);
+    }
+
+    #[test]
+    fn the_best_that_was_ever_seen_bounds_a_verdict_unless_that_is_certain_and_the_limit_low() {
+        let judged = |limit, elasticity| {
+            let mut rule = at_its_most(limit);
+            rule.baseline.lower(0.001);
+            rule.baseline.set(0.006);
+            tried(rule, Due, elasticity).baseline().expect("known")
+        };
+        assert!(judged(4, 0.0) > 0.009);
+        assert!(judged(10, 0.0) < 0.0081 && judged(4, 0.25) < 0.0081);
+    }
+
+    #[test]
+    fn half_the_limit_at_which_calls_are_much_faster_is_followed_by_another_trial_soon() {
+        let mut rule = VerifiedGradient { epoch: EPOCH, ..at_its_most(100) };
+        rule.baseline.set(0.02);
+        let rule = tried(rule, Due, 0.9);
+        assert_eq!(rule.epoch, FIRST_EPOCH);
+        assert!(rule.baseline().is_some_and(|baseline| baseline < 0.0105));
+    }
+}
