@@ -50,7 +50,8 @@ impl Settings {
         self
     }
 
-    /// How many may ever be under way, parked streams included. By default 65,536.
+    /// How many may ever be under way, parked streams included. By default 65,536. Streams are parked as long as that leaves
+    /// room for the limit: where the limit is as large as this, none are.
     pub const fn with_max_limit(mut self, limit: NonZeroU32) -> Self {
         self.max_limit = limit;
         self

@@ -172,6 +172,16 @@ mod tests {
         assert!(settle > Duration::from_millis(55), "until half of it is seen: {settle:?}");
     }
 
+    #[test]
+    fn a_comparison_that_is_clear_needs_no_long_window() {
+        let ends = |millis| {
+            let mut rule = VerifiedGradient { mode: Mode::Hold(Due), ..at_its_most(100) };
+            Made::bound(200, 30.0).show(&mut rule, 0);
+            matches!(Made::bound(60, millis).show_at(Instant::from_nanos(1), &mut rule), Step::Close(_))
+        };
+        assert!(ends(15.0) && !ends(30.0));
+    }
+
     /// A trial, from 16 at once to 8, in which the latency falls to 10 ms by this power of that.
     fn tried(mut rule: VerifiedGradient, why: Why, elasticity: f64) -> VerifiedGradient {
         let held = 10.0 * 2f64.powf(elasticity);
