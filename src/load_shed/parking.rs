@@ -190,8 +190,10 @@ impl Places {
             return;
         }
         let left = slot.swap(slot_of(next, 0), Relaxed) as u32;
-        self.parked.fetch_add(i64::from(left), Relaxed);
-        self.in_use.fetch_sub(u64::from(left), SeqCst);
+        if left > 0 {
+            self.parked.fetch_add(i64::from(left), Relaxed);
+            self.in_use.fetch_sub(u64::from(left), SeqCst);
+        }
         self.turn.store(next, Relaxed);
     }
 }
