@@ -42,7 +42,7 @@
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | [rule](LoadShed::with_rule) | [`VerifiedGradient`] | of all that we tried the only one without a case in which it fails badly; `examples/overload_matrix` shows them side by side |
+//! | [rule](LoadShed::with_rule) | [`VerifiedGradient`] | of all that we tried the one that loses least, over all kinds of overload; `examples/overload_matrix` shows them side by side |
 //! | [initial limit](Settings::with_initial_limit) | 4 | what is learned first has to be the truth, and it grows fast |
 //! | [largest limit](Settings::with_max_limit) | 65,536 | more is a mistake of the rule, or a service of its own kind; parked streams count too |
 //! | [bottleneck](Settings::with_bottleneck) | automatic | only you know more |
