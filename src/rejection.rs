@@ -99,7 +99,7 @@ macro_rules! reasons {
         /// |---|---|---|---|---|
         $(#[doc = concat!("| [`", stringify!($reason), "`](Self::", stringify!($reason), ") | ", stringify!($fault), " | ", stringify!($retryable), " | ", stringify!($http), " | ", stringify!($grpc), " |")])*
         ///
-        /// The gRPC numbers are 4 `DEADLINE_EXCEEDED` and 14 `UNAVAILABLE`.
+        /// The gRPC numbers are 4 `DEADLINE_EXCEEDED`, 8 `RESOURCE_EXHAUSTED` and 14 `UNAVAILABLE`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u64)]
         #[non_exhaustive]
@@ -153,16 +153,26 @@ reasons! {
     DeadlineUnreachable: "the caller's deadline cannot be met", Here, retryable false, http 504, grpc 4;
     /// A more important request took this one's place in the queue.
     Displaced: "more important requests took the place", Here, retryable true, http 503, grpc 14;
+    /// All the places for keys are taken by keys that must be remembered.
+    KeysFull: "there is no room for another key", Here, retryable true, http 503, grpc 14;
     /// As many requests are under way as the service can serve well.
     LimitReached: "as much is under way as can be served well", Here, retryable true, http 503, grpc 14;
+    /// None of the shards that may serve this request can be called.
+    NoShard: "no shard that may serve it can be called", Callee, retryable true, http 503, grpc 14;
     /// There is no place left to wait in.
     QueueFull: "the queue is full", Here, retryable true, http 503, grpc 14;
+    /// The caller sent more than its rate allows.
+    RateLimited: "the rate limit is reached", Caller, retryable true, http 429, grpc 8;
     /// The call took longer than a timeout of this stack allows.
     Timeout: "the call timed out", Callee, retryable true, http 504, grpc 4;
+    /// The request would cost more than any single one may.
+    TooExpensive: "it would cost more than one request may", Caller, retryable false, http 422, grpc 8;
     /// The request waited for its turn as long as it may.
     WaitTimeout: "the wait for a turn was too long", Here, retryable true, http 503, grpc 14;
     /// The wait for a turn would have been longer than it may be, as far as can be told.
     WaitTooLong: "the wait for a turn would be too long", Here, retryable true, http 503, grpc 14;
+    /// The request has used up the work that it was given, before it was done.
+    WorkExhausted: "its budget of work is spent", Caller, retryable false, http 422, grpc 8;
 }
 
 #[cfg(test)]
@@ -188,7 +198,8 @@ mod tests {
     fn statuses_fit_the_fault() {
         for reason in Reason::ALL {
             let (http, grpc) = (reason.http_status(), reason.grpc_code());
-            assert!(matches!((http, grpc), (503, 14) | (504, 4)), "{reason:?}");
+            assert!(matches!((http, grpc), (422 | 429, 8) | (503, 14) | (504, 4)), "{reason:?}");
+            assert!(http >= 500 || reason.fault() == Fault::Caller, "{reason:?} blames the caller");
         }
     }
 }

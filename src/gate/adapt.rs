@@ -24,6 +24,10 @@ impl<Req> Gate<Req> for () {
 
     #[inline]
     fn settle(&self, (): (), _: Ending, _: &Moment) {}
+
+    fn is_neutral(&self, _: &Moment) -> bool {
+        true
+    }
 }
 
 /// A shared gate: however often it is cloned, all meet the same one.
@@ -62,6 +66,10 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
     #[inline]
     fn settle(&self, permit: G::Permit, ending: Ending, now: &Moment) {
         (**self).settle(permit, ending, now);
+    }
+
+    fn is_neutral(&self, now: &Moment) -> bool {
+        (**self).is_neutral(now)
     }
 
     fn events(&self) -> Option<&Events> {
@@ -120,6 +128,10 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
         if let (Some(gate), Some(permit)) = (self, permit) {
             gate.settle(permit, ending, now);
         }
+    }
+
+    fn is_neutral(&self, now: &Moment) -> bool {
+        self.as_ref().is_none_or(|gate| gate.is_neutral(now))
     }
 
     fn events(&self) -> Option<&Events> {

@@ -292,6 +292,14 @@ pub trait Gate<Req> {
     /// Takes a permit back, and learns how the call ended.
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment);
 
+    /// Whether a new gate in this one's place would decide the same from here on: no permit is out, nobody waits, and
+    /// nothing is remembered that speaks against anybody. What keeps a gate for each key forgets only such ones to make
+    /// room. By default `false`, which is always safe.
+    fn is_neutral(&self, now: &Moment) -> bool {
+        let _ = now;
+        false
+    }
+
     /// Where this gate announces what happens, if it does. Refusals are announced by the plumbing: to who observes the
     /// layer or the stack, else here, if this gate stands alone. By default nowhere.
     fn events(&self) -> Option<&Events> {

@@ -190,6 +190,10 @@ where
         self.gate(kind).settle(permit, ending, now);
     }
 
+    fn is_neutral(&self, now: &Moment) -> bool {
+        self.gates.others.iter().chain([&self.gates.last]).all(|gate| gate.is_neutral(now))
+    }
+
     fn events(&self) -> Option<&Events> {
         Some(&self.gates.events)
     }

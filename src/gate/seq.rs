@@ -120,6 +120,10 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
         let _owed = Owed { gate: &self.0, permit: first, ending, now };
         self.1.settle(second, ending, now);
     }
+
+    fn is_neutral(&self, now: &Moment) -> bool {
+        self.0.is_neutral(now) && self.1.is_neutral(now)
+    }
 }
 
 impl<A, B> Seq<A, B> {
