@@ -56,6 +56,7 @@ mod explain;
 mod hand;
 mod hash;
 mod nodes;
+pub mod probability;
 mod rendezvous;
 
 pub use self::{
