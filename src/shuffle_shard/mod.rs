@@ -52,6 +52,7 @@
 //! ```
 
 mod assign;
+mod dealt;
 mod explain;
 mod hand;
 mod hash;
@@ -61,6 +62,7 @@ mod rendezvous;
 
 pub use self::{
     assign::Assign,
+    dealt::Dealt,
     explain::{Basis, Explanation, Row},
     hand::{Hand, HandSize, MAX_HAND},
     hash::tenant_id,
