@@ -57,8 +57,10 @@ mod explain;
 mod hand;
 mod hash;
 mod nodes;
+mod outlier;
 pub mod probability;
 mod rendezvous;
+mod rules;
 
 pub use self::{
     assign::Assign,
@@ -68,4 +70,5 @@ pub use self::{
     hash::tenant_id,
     nodes::{Node, Nodes},
     rendezvous::Rendezvous,
+    rules::{Outliers, SuccessRate},
 };
