@@ -54,21 +54,37 @@
 mod assign;
 mod dealt;
 mod explain;
+mod fleet;
+mod flight;
+mod future;
 mod hand;
+mod handle;
 mod hash;
 mod nodes;
 mod outlier;
+mod pick;
 pub mod probability;
 mod rendezvous;
+mod router;
 mod rules;
+mod search;
+mod service;
+mod settings;
+mod spill;
+mod vitals;
+mod waiting;
 
 pub use self::{
     assign::Assign,
     dealt::Dealt,
     explain::{Basis, Explanation, Row},
+    future::ResponseFuture,
     hand::{Hand, HandSize, MAX_HAND},
+    handle::{Handle, Health, MemberSnapshot, Route, Snapshot},
     hash::tenant_id,
     nodes::{Node, Nodes},
     rendezvous::Rendezvous,
+    router::ShuffleShard,
     rules::{Outliers, SuccessRate},
+    settings::{Exhausted, Settings},
 };

@@ -50,7 +50,9 @@ pub(super) struct Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     In,
-    Out { until: Instant },
+    Out {
+        until: Instant,
+    },
     /// Out by hand, until that puts it back.
     Held,
 }

@@ -2,10 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{
-    super::rules::SuccessRate,
-    *,
-};
+use super::{super::rules::SuccessRate, *};
 use crate::settings::Ratio;
 
 const SECOND: Duration = Duration::from_secs(1);
