@@ -29,6 +29,8 @@ impl Observer for Tracing {
             Event::CircuitRamping { .. } => info!(target: "plimsoll", layer, "circuit ramping"),
             Event::LimitChanged { from, to, .. } => debug!(target: "plimsoll", layer, from, to, "limit changed"),
             Event::Demoted { .. } => debug!(target: "plimsoll", layer, "demoted"),
+            Event::PanicBegan { left, of, .. } => warn!(target: "plimsoll", layer, left, of, "panic began"),
+            Event::PanicEnded { .. } => info!(target: "plimsoll", layer, "panic ended"),
             Event::QueueDrained { .. } => info!(target: "plimsoll", layer, "queue drained"),
             Event::QueueStanding { .. } => warn!(target: "plimsoll", layer, "queue standing"),
             Event::Refused(rejection) => {
@@ -40,6 +42,12 @@ impl Observer for Tracing {
             Event::RetryStopped { attempts, stop, .. } => {
                 debug!(target: "plimsoll", layer, attempts, ?stop, "retry stopped");
             }
+            Event::ShardEjected { node, cause, eject_for, .. } => {
+                warn!(target: "plimsoll", layer, node, ?cause, ?eject_for, "shard ejected");
+            }
+            Event::ShardReturned { node, .. } => info!(target: "plimsoll", layer, node, "shard returned"),
+            Event::SpillBegan { .. } => warn!(target: "plimsoll", layer, "spill began"),
+            Event::SpillEnded { .. } => info!(target: "plimsoll", layer, "spill ended"),
             Event::WouldRefuse(rejection) => {
                 debug!(target: "plimsoll", layer, reason = ?rejection.reason(), "would refuse");
             }

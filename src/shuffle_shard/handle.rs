@@ -1,0 +1,336 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    assign::Assign,
+    explain::Explanation,
+    fleet::{Core, Fleet, Member, Shared, muster, width},
+    nodes::{Node, Nodes},
+    outlier::{Outlier, Place, Transitions},
+    settings::Settings,
+};
+use crate::{
+    clock::{self, Instant},
+    settings::InvalidSetting,
+};
+
+/// Looks at a router and changes it while it serves. A clone costs a reference count.
+///
+/// Members come and go through it. For a fleet that is discovered, a task of yours passes on what it learns:
+///
+/// ```
+/// use plimsoll::shuffle_shard::{Handle, Node};
+/// # enum Change { Insert(String), Remove(String) }
+///
+/// async fn follow(handle: Handle, mut changes: tokio::sync::mpsc::Receiver<Change>) -> Result<(), plimsoll::InvalidSetting> {
+///     while let Some(change) = changes.recv().await {
+///         match change {
+///             Change::Insert(address) => handle.insert(Node::new(address))?,
+///             Change::Remove(address) => handle.remove(&address),
+///         };
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Handle(Arc<dyn Operate + Send + Sync>);
+
+impl Handle {
+    pub(super) fn new(operator: impl Operate + Send + Sync + 'static) -> Self {
+        Self(Arc::new(operator))
+    }
+
+    /// The router as it is at this moment. O(n).
+    pub fn snapshot(&self) -> Snapshot {
+        self.0.snapshot()
+    }
+
+    /// Treats members by `settings` from now on; the name stays. Who is out stays out for as long as was said, and nothing
+    /// in flight is lost.
+    pub fn update(&self, settings: Settings) {
+        self.0.update(settings);
+    }
+
+    /// Adds a node, with a service that the factory makes. Whether it is new: one of that name keeps its service and its
+    /// state, and moves to the zone that is said now. At most one member of any hand changes, with
+    /// [`Rendezvous`](super::Rendezvous). O(n log n).
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for another node of the same [identity](Node::id), which chance does not bring about.
+    pub fn insert(&self, node: Node) -> Result<bool, InvalidSetting> {
+        self.0.insert(node)
+    }
+
+    /// Removes the node of a name; calls that are under way to it go on to their end. Whether there was one. O(n log n).
+    pub fn remove(&self, name: &str) -> bool {
+        self.0.remove(name)
+    }
+
+    /// Makes these the nodes. Who is there already keeps its service and its state. O(n log n).
+    pub fn set(&self, nodes: Nodes) {
+        self.0.set(nodes);
+    }
+
+    /// Takes the node of a name out of service until [`restore`](Self::restore): for maintenance, or for an investigation.
+    /// It keeps its tenants, who make do with the rest of their hands; no panic puts it back. Whether there is one.
+    pub fn eject(&self, name: &str) -> bool {
+        self.0.hold(name)
+    }
+
+    /// Puts the node of a name back into service, whoever took it out, with nothing held against it. Whether there is one.
+    pub fn restore(&self, name: &str) -> bool {
+        self.0.restore(name)
+    }
+
+    /// Why a tenant's requests go where they go: the hand and its reasons, and how its members are. Prints as a page. O(n log
+    /// n).
+    pub fn explain(&self, tenant: u64) -> Route {
+        self.0.explain(tenant)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handle").field(&self.snapshot()).finish()
+    }
+}
+
+/// A router at one moment. The numbers are read one after the other, while calls go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The settings in force.
+    pub settings: Settings,
+    /// The members, in the order of their [positions](Nodes).
+    pub members: Vec<MemberSnapshot>,
+    /// Whether so few are left that ejections are ignored.
+    pub panic: bool,
+    /// How many requests went to a member outside of their tenant's hand.
+    pub spilled: u64,
+    /// How many requests were refused, as no member could be called.
+    pub refused: u64,
+}
+
+/// A member at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemberSnapshot {
+    /// Its node.
+    pub node: Node,
+    /// How it is.
+    pub health: Health,
+    /// How many calls are under way, or wait for it to become ready.
+    pub in_flight: u32,
+    /// How many failed in a row, or are thought to have: who was just put back begins with all but one of those that put
+    /// it out.
+    pub failures_in_a_row: u32,
+    /// How often it was put out without having been in for an interval between.
+    pub ejections: u32,
+}
+
+/// How a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Health {
+    /// It gets calls.
+    Serving,
+    /// It said that it has no room, and for so long gets calls only where there is nobody else.
+    Busy(Duration),
+    /// It said that it takes no calls for so long: its circuit is open.
+    Shut(Duration),
+    /// It was put out for so long.
+    Ejected(Duration),
+    /// It is out by hand.
+    Held,
+}
+
+/// Where a tenant's requests go, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Route {
+    /// Why the tenant has this hand.
+    pub explanation: Explanation,
+    /// The members of the hand, the first choice first.
+    pub members: Vec<MemberSnapshot>,
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.explanation)?;
+        self.members.iter().try_for_each(|member| write!(f, "\nnow: {member}"))
+    }
+}
+
+impl fmt::Display for MemberSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}, {} in flight", self.node, self.health, self.in_flight)?;
+        match self.failures_in_a_row {
+            0 => Ok(()),
+            failures => write!(f, ", {failures} failed in a row"),
+        }
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Serving => f.write_str("serving"),
+            Self::Busy(left) => write!(f, "busy for {left:.1?}"),
+            Self::Shut(left) => write!(f, "shut for {left:.1?}"),
+            Self::Ejected(left) => write!(f, "ejected for {left:.1?}"),
+            Self::Held => f.write_str("held out by hand"),
+        }
+    }
+}
+
+/// What a handle can do, whatever the types of the router.
+pub(super) trait Operate {
+    fn snapshot(&self) -> Snapshot;
+    fn update(&self, settings: Settings);
+    fn insert(&self, node: Node) -> Result<bool, InvalidSetting>;
+    fn remove(&self, name: &str) -> bool;
+    fn set(&self, nodes: Nodes);
+    fn hold(&self, name: &str) -> bool;
+    fn restore(&self, name: &str) -> bool;
+    fn explain(&self, tenant: u64) -> Route;
+}
+
+/// Who does it.
+pub(super) struct Operator<S, F, A> {
+    pub(super) shared: Arc<Shared<S>>,
+    pub(super) factory: Arc<F>,
+    pub(super) assign: Arc<A>,
+}
+
+impl<S, F: Fn(&Node) -> S, A: Assign> Operator<S, F, A> {
+    /// Makes the fleet what `change` makes of its nodes. The factory is asked without the lock; where another change came
+    /// between, it is tried again with what was made so far, so there is an end to it.
+    fn change<T>(&self, change: impl Fn(&Nodes) -> (Option<Nodes>, T)) -> T {
+        let mut made: Vec<Arc<Member<S>>> = Vec::new();
+        loop {
+            let before = self.shared.fleet().0;
+            let (after, answer) = change(&before.nodes);
+            let Some(after) = after else { return answer };
+            for node in &after {
+                let known = before.nodes.position_of_id(node.id()).is_some();
+                if !known && !made.iter().any(|member| member.id == node.id()) {
+                    made.push(Member::new(node.id(), (self.factory)(node)));
+                }
+            }
+            let hand = width(&*self.assign, &after);
+            let service = |node: &Node| made.iter().find(|member| member.id == node.id()).cloned();
+            let changed = self.shared.change(hand, clock::now(), |current| {
+                // What was decided on is still what there is, or it has to be decided again.
+                let fleet = current.nodes.is_same(&before.nodes).then(|| muster(after, Some(current), service));
+                let fleet = fleet.flatten();
+                let done = fleet.is_some();
+                (fleet, done)
+            });
+            if changed {
+                return answer;
+            }
+        }
+    }
+
+    fn decide(&self, name: &str, decision: impl FnOnce(&mut Outlier, u64) -> Option<Transitions>) -> bool {
+        let mut found = false;
+        self.shared.decide(clock::now(), |core| {
+            let Some(id) = core.fleet.nodes.position_of(name).and_then(|at| core.fleet.nodes.ids().get(at).copied())
+            else {
+                return Transitions::new();
+            };
+            let happened = decision(&mut core.outlier, id);
+            found = happened.is_some();
+            happened.unwrap_or_default()
+        });
+        found
+    }
+}
+
+impl<S, F: Fn(&Node) -> S, A: Assign> Operate for Operator<S, F, A> {
+    fn snapshot(&self) -> Snapshot {
+        let now = clock::now();
+        self.shared.read(|core| Snapshot {
+            settings: core.settings,
+            members: (0..core.fleet.members.len()).filter_map(|position| core.member(position, now)).collect(),
+            panic: core.outlier.is_panic(),
+            spilled: self.shared.spill.total(),
+            refused: self.shared.refused(),
+        })
+    }
+
+    fn update(&self, settings: Settings) {
+        self.shared.update(settings, clock::now());
+    }
+
+    fn insert(&self, node: Node) -> Result<bool, InvalidSetting> {
+        self.change(|nodes| match nodes.position_of(node.name()) {
+            Some(at) if nodes.get(at) == Some(&node) => (None, Ok(false)),
+            known => {
+                let others = nodes.iter().filter(|other| other.name() != node.name());
+                match Nodes::try_new(others.chain([&node]).cloned()) {
+                    Ok(nodes) => (Some(nodes), Ok(known.is_none())),
+                    Err(error) => (None, Err(error)),
+                }
+            }
+        })
+    }
+
+    fn remove(&self, name: &str) -> bool {
+        self.change(|nodes| match nodes.position_of(name) {
+            // A part of a fleet is one: there is no error to hide.
+            Some(_) => (Nodes::try_new(nodes.iter().filter(|node| node.name() != name).cloned()).ok(), true),
+            None => (None, false),
+        })
+    }
+
+    fn set(&self, nodes: Nodes) {
+        self.change(|current| ((*current != nodes).then(|| nodes.clone()), ()));
+    }
+
+    fn hold(&self, name: &str) -> bool {
+        self.decide(name, Outlier::hold)
+    }
+
+    fn restore(&self, name: &str) -> bool {
+        let member = self.shared.read(|core| {
+            let at = core.fleet.nodes.position_of(name)?;
+            core.fleet.members.get(at).cloned()
+        });
+        if let Some(member) = member {
+            member.vitals.forgive();
+        }
+        self.decide(name, Outlier::restore)
+    }
+
+    fn explain(&self, tenant: u64) -> Route {
+        let (fleet, _) = self.shared.fleet();
+        let explanation = self.assign.explain(tenant, &fleet.nodes);
+        let now = clock::now();
+        let member = |core: &Core<S>, id| core.member(core.fleet.nodes.position_of_id(id)?, now);
+        let members =
+            self.shared.read(|core| explanation.hand().iter().filter_map(|row| member(core, row.node.id())).collect());
+        Route { explanation, members }
+    }
+}
+
+impl<S> Core<S> {
+    fn member(&self, position: usize, now: Instant) -> Option<MemberSnapshot> {
+        let Fleet { nodes, members } = &*self.fleet;
+        let (record, member) = (self.outlier.members().get(position)?, members.get(position)?);
+        let (shut, busy) = member.vitals.word();
+        let health = match record.place {
+            Place::Held => Health::Held,
+            Place::Out { until } if until > now => Health::Ejected(until.since(now)),
+            _ if shut > now => Health::Shut(shut.since(now)),
+            _ if busy > now => Health::Busy(busy.since(now)),
+            Place::Out { .. } | Place::In => Health::Serving,
+        };
+        Some(MemberSnapshot {
+            node: nodes.get(position)?.clone(),
+            health,
+            in_flight: member.vitals.under_way(),
+            failures_in_a_row: member.vitals.failures_in_a_row(),
+            ejections: record.streak,
+        })
+    }
+}

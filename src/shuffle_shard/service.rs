@@ -1,0 +1,114 @@
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use tower_service::Service;
+
+use super::{
+    assign::Assign,
+    flight::watch,
+    future::ResponseFuture,
+    router::ShuffleShard,
+    search::{Boarded, Found, Search},
+    waiting::Waiting,
+};
+use crate::{
+    classify::Classify,
+    clock,
+    error::Refusal,
+    request::{self, Carry, TenantOf, Tried},
+};
+
+impl<S, F, T, A, C, K, Req> Service<Req> for ShuffleShard<S, F, T, A, C, K>
+where
+    S: Service<Req> + Clone,
+    S::Error: Refusal,
+    T: TenantOf<Req>,
+    A: Assign,
+    C: Classify<S::Response, S::Error> + Clone,
+    K: Carry<Req>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, Req, A, C>;
+
+    /// Always ready: whose a request is, and so which member must be ready for it, is not known here.
+    #[inline]
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn call(&mut self, req: Req) -> Self::Future {
+        if self.generation != self.shared.generation() {
+            self.look_again();
+        }
+        let now = clock::now();
+        if self.shared.is_due(now) {
+            self.shared.tend(now);
+        }
+        let (tenant, tried) = (self.tenant.tenant(&req), self.tried(&req));
+        let Self { shared, fleet, assign, judge, generation, .. } = self;
+        let mut search = Search::new(shared, fleet, &**assign, tenant, tried, now);
+        // Whoever is not ready here is polled again by the future, which brings the true waker.
+        let mut cx = Context::from_waker(Waker::noop());
+        match search.ask::<S, Req, C>(shared, fleet, judge, Vec::new(), &mut cx) {
+            Found::Ready(Boarded { mut service, mut flight }) => {
+                flight.dispatched();
+                let future = watch(&mut flight, |_| service.call(req));
+                ResponseFuture::running(future, flight, judge.clone())
+            }
+            Found::Waiting(members) => {
+                let waiting = Waiting::new(Arc::clone(shared), Arc::clone(assign), search, members, *generation);
+                ResponseFuture::waiting(waiting, req, judge.clone())
+            }
+            Found::Nobody(error) => ResponseFuture::ended(error, judge.clone()),
+        }
+    }
+}
+
+impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
+    /// Where earlier attempts of this request went.
+    #[inline]
+    fn tried<Req>(&self, req: &Req) -> Tried
+    where
+        K: Carry<Req>,
+    {
+        let tried = request::tried();
+        if K::CARRIES && tried.is_empty() {
+            return self.carry.get(req).map_or(tried, |carried| carried.tried);
+        }
+        tried
+    }
+
+    /// The fleet is another.
+    #[cold]
+    fn look_again(&mut self) {
+        (self.fleet, self.generation) = self.shared.fleet();
+    }
+}
+
+impl<S, F, T: Clone, A, C: Clone, K: Clone> Clone for ShuffleShard<S, F, T, A, C, K> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            fleet: Arc::clone(&self.fleet),
+            generation: self.generation,
+            factory: Arc::clone(&self.factory),
+            assign: Arc::clone(&self.assign),
+            tenant: self.tenant.clone(),
+            judge: self.judge.clone(),
+            carry: self.carry.clone(),
+        }
+    }
+}
+
+/// Whatever the hooks are: closures are not `Debug`.
+impl<S, F, T, A, C, K> fmt::Debug for ShuffleShard<S, F, T, A, C, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (nodes, settings) = self.shared.read(|core| (core.fleet.nodes.clone(), core.settings));
+        f.debug_struct("ShuffleShard").field("nodes", &nodes).field("settings", &settings).finish_non_exhaustive()
+    }
+}

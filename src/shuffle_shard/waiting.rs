@@ -1,0 +1,127 @@
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tower_service::Service;
+
+use super::{
+    assign::Assign,
+    fleet::Shared,
+    flight::watch,
+    search::{Boarded, Found, Search},
+};
+use crate::{
+    classify::Classify,
+    clock,
+    error::Refusal,
+    sync::{Ticket, Wakeup},
+};
+
+/// A request that waits for whichever member of its hand becomes ready first; or for another fleet, in which its hand may
+/// be another.
+pub(super) struct Waiting<S, A> {
+    shared: Arc<Shared<S>>,
+    assign: Arc<A>,
+    search: Search,
+    members: Vec<Boarded<S>>,
+    /// Of the fleet that the hand is of.
+    generation: u64,
+    ticket: Option<Ticket>,
+}
+
+impl<S, A: Assign> Waiting<S, A> {
+    pub(super) fn new(
+        shared: Arc<Shared<S>>,
+        assign: Arc<A>,
+        search: Search,
+        members: Vec<Boarded<S>>,
+        generation: u64,
+    ) -> Self {
+        Self { shared, assign, search, members, generation, ticket: None }
+    }
+
+    /// Asks all of them. Ready with the one that is, or with the error where none can become so.
+    pub(super) fn poll<Req, C>(&mut self, judge: &C, cx: &mut Context<'_>) -> Poll<Result<Boarded<S>, S::Error>>
+    where
+        S: Service<Req> + Clone,
+        S::Error: Refusal,
+        C: Classify<S::Response, S::Error>,
+    {
+        // Before the look at the generation: a change after it wakes, and one before it is seen.
+        self.listen(cx);
+        if self.generation != self.shared.generation() {
+            match self.deal::<Req, C>(judge, cx) {
+                Found::Ready(boarded) => return Poll::Ready(Ok(boarded)),
+                Found::Waiting(members) => self.members = members,
+                Found::Nobody(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        let mut failed = None;
+        let mut number = 0;
+        while let Some(Boarded { service, flight }) = self.members.get_mut(number) {
+            // Its place was given up when it panicked: nobody is dispatched without one.
+            assert!(!flight.is_over(), "polled after it panicked");
+            match watch(flight, |_| service.poll_ready(cx)) {
+                Poll::Pending => number += 1,
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(self.members.swap_remove(number))),
+                Poll::Ready(Err(error)) => {
+                    self.members.swap_remove(number).flight.finish(Err(&error), judge);
+                    failed = Some(error);
+                }
+            }
+        }
+        match failed {
+            Some(error) if self.members.is_empty() => Poll::Ready(Err(error)),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// The fleet is another, and so perhaps the hand. Who is in both keeps the place that it has in some queue.
+    #[cold]
+    fn deal<Req, C>(&mut self, judge: &C, cx: &mut Context<'_>) -> Found<S, S::Error>
+    where
+        S: Service<Req> + Clone,
+        S::Error: Refusal,
+        C: Classify<S::Response, S::Error>,
+    {
+        let (fleet, generation) = self.shared.fleet();
+        self.generation = generation;
+        let mut search = self.search.again(&self.shared, &fleet, &*self.assign, clock::now());
+        let mut kept = std::mem::take(&mut self.members);
+        kept.retain(|asked| search.has(&fleet, asked.flight.member()));
+        search.pass(&fleet, |id| kept.iter().any(|asked| asked.flight.member().id == id));
+        let found = search.ask::<S, Req, C>(&self.shared, &fleet, judge, kept, cx);
+        self.search = search;
+        found
+    }
+
+    /// Wants to be woken when the fleet is another.
+    fn listen(&mut self, cx: &Context<'_>) {
+        let mut waker = Some(cx.waker().clone());
+        {
+            let mut waiting = self.shared.waiting.lock();
+            let ticket = self.ticket.take().unwrap_or_else(|| waiting.join(0, 1));
+            let ticket = match waiting.claim(ticket, &mut waker) {
+                None => ticket,
+                Some(()) => {
+                    let again = waiting.join(0, 1);
+                    let _ = waiting.claim(again, &mut waker);
+                    again
+                }
+            };
+            self.ticket = Some(ticket);
+        }
+        // What it held before is somebody else's code, so it goes when the lock is free.
+        drop(waker);
+    }
+}
+
+impl<S, A> Drop for Waiting<S, A> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            let left: Result<(), Wakeup> = self.shared.waiting.lock().leave(ticket);
+            drop(left);
+        }
+    }
+}
