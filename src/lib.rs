@@ -124,6 +124,7 @@ pub mod gate;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod keyed;
 pub mod lift;
 pub mod limit;
 pub mod load_shed;
