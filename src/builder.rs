@@ -91,10 +91,7 @@ impl<L, G, C> Stack<L, G, C> {
     /// Adds [a gate for each key](crate::keyed) of a request, a tenant's or an endpoint's, which tell this stack's observer
     /// what happens in them. They hear how calls ended.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
-    pub fn keyed<K, H, Q, M, S>(
-        self,
-        keyed: Keyed<K, H, Q, M, S>,
-    ) -> Stack<L, Seq<G, Keyed<K, H, Q, M, S>>, Judged<C>>
+    pub fn keyed<K, H, Q, M, S>(self, keyed: Keyed<K, H, Q, M, S>) -> Stack<L, Seq<G, Keyed<K, H, Q, M, S>>, Judged<C>>
     where
         C: Judge,
     {

@@ -159,8 +159,7 @@ impl<K, G> Shard<K, G> {
     }
 
     fn look_at(&mut self, slots: usize, wanted: bool, now: Instant) -> Looked<K, G> {
-        let mut looked =
-            Looked { idle: std::array::from_fn(|_| None), candidates: std::array::from_fn(|_| None) };
+        let mut looked = Looked { idle: std::array::from_fn(|_| None), candidates: std::array::from_fn(|_| None) };
         let found = looked.idle.iter_mut().zip(&mut looked.candidates);
         for (idle, candidate) in found.take(slots.min(self.end)) {
             let slot = self.hand;
