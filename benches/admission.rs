@@ -57,7 +57,7 @@ fn admission(criterion: &mut Criterion) {
     let of_bulkheads = |keys: u64| {
         // Each call is for another key than the one before it, and all have a place.
         let turn = std::cell::Cell::new(0_u64);
-        let key = move |_: &u64| turn.replace((turn.get() + 1) % keys);
+        let key = move |_: &u64| turn.replace(if turn.get() + 1 < keys { turn.get() + 1 } else { 0 });
         let keyed = Keyed::new(keyed::Settings::new(), key, |_: &u64| Bulkhead::new(limit(1000)));
         let mut service = Stack::new().keyed(keyed).service(Inner);
         (0..keys).for_each(|_| assert!(once(&mut service)));

@@ -136,7 +136,7 @@
 //! reference count: no clock, no allocation, and no waiting for what a gate does for another key. A newcomer costs a clock
 //! reading, two or three such locks, and its gate; a refusal one look-up more, to offer the request to its gate.
 //!
-//! # A flood of keys
+//! ## A flood of keys
 //! Strangers who make up keys take all the places whose gates they get to remember something: by a request under way, a
 //! failure, a quota in use. While they hold them:
 //!
