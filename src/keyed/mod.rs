@@ -34,7 +34,7 @@
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | [capacity](Settings::with_capacity) | 16,384 keys | more tenants or endpoints than most services see in ten minutes. A place with a bulkhead takes about 0.9 KiB and one with a circuit breaker about 2.5: 14 or 40 MiB when all are taken. Count a tenth more than you expect |
+//! | [capacity](Settings::with_capacity) | 16,384 keys | more tenants or endpoints than most services see in ten minutes. A place with a bulkhead takes about 0.9 KiB and one with a circuit breaker about 2: 14 or 32 MiB when all are taken. Count a tenth more than you expect |
 //! | [idle](Settings::try_with_idle) | 10 minutes | twice the five minutes that a circuit stays open at most. A limit by the hour or the day needs one as long |
 //! | [overflow](Settings::with_overflow) | share a gate | bounded like any key, and keeps nobody out altogether |
 //! | [hasher](Keyed::with_hasher) | the standard library's, seeded by chance | nobody can choose keys that collide |
