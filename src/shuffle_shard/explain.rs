@@ -93,6 +93,11 @@ impl Explanation {
         self
     }
 
+    /// The same, resting on something else.
+    pub(super) fn on(self, basis: Basis) -> Self {
+        Self { basis, ..self }
+    }
+
     /// The tenant.
     pub fn tenant(&self) -> u64 {
         self.tenant

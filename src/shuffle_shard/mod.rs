@@ -52,16 +52,20 @@
 //! ```
 
 mod assign;
+mod bounded_overlap;
 mod dealt;
 mod explain;
+mod fragments;
 mod hand;
 mod hash;
 mod nodes;
 pub mod probability;
 mod rendezvous;
+pub mod sharded_bulkhead;
 
 pub use self::{
     assign::Assign,
+    bounded_overlap::{BoundedOverlap, Unassignable},
     dealt::Dealt,
     explain::{Basis, Explanation, Row},
     hand::{Hand, HandSize, MAX_HAND},

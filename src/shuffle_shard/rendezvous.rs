@@ -70,6 +70,12 @@ impl Rendezvous {
     pub const fn hand_size(&self) -> HandSize {
         self.hand
     }
+
+    /// All nodes, in the order in which a tenant's hand takes them. O(n log n), and it allocates.
+    pub(super) fn order(&self, tenant: u64, nodes: &Nodes) -> Vec<u32> {
+        let explanation = self.explain(tenant, nodes);
+        explanation.hand().iter().chain(explanation.others()).map(|row| row.position).collect()
+    }
 }
 
 impl Default for Rendezvous {
