@@ -161,7 +161,7 @@ impl BoundedOverlap {
             NotFound::TooLong => Unassignable::NotFoundInTime,
         })?;
         fragments.insert(&hand);
-        let dealt = positions(&hand, nodes);
+        let dealt = nodes.hand_of(&hand);
         self.state.hands.lock().insert(tenant, hand.into());
         Ok(dealt)
     }
@@ -228,7 +228,7 @@ impl BoundedOverlap {
 
     /// What there is left of a tenant's hand.
     fn assigned(&self, tenant: u64, nodes: &Nodes) -> Option<Hand> {
-        self.state.hands.lock().get(&tenant).map(|hand| positions(hand, nodes))
+        self.state.hands.lock().get(&tenant).map(|hand| nodes.hand_of(hand))
     }
 }
 
@@ -249,11 +249,6 @@ impl Assign for BoundedOverlap {
             _ => self.fallback.explain(tenant, nodes).on(Basis::Unassigned),
         }
     }
-}
-
-/// Where the nodes of these identities stand, of those that are there.
-pub(super) fn positions(ids: &[u64], nodes: &Nodes) -> Hand {
-    ids.iter().filter_map(|id| nodes.position_of_id(*id)).filter_map(|position| u32::try_from(position).ok()).collect()
 }
 
 #[cfg(test)]

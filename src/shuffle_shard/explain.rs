@@ -93,6 +93,14 @@ impl Explanation {
         self
     }
 
+    /// The same, with the nodes standing elsewhere. Those that stand nowhere are left as they are.
+    pub(super) fn at(mut self, position: impl Fn(u32) -> Option<u32>) -> Self {
+        for row in &mut self.rows {
+            row.position = position(row.position).unwrap_or(row.position);
+        }
+        self
+    }
+
     /// The same, resting on something else.
     pub(super) fn on(self, basis: Basis) -> Self {
         Self { basis, ..self }

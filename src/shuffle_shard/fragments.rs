@@ -156,21 +156,21 @@ mod tests {
         assert_eq!(fragments.search(&[], 4, STEPS), Ok(vec![]));
     }
 
-    /// Two hands of 16 in common with everything would be looked for until the end of the world.
+    /// Where hands run out slowly, a search through all of them would take years.
     #[test]
     fn a_search_comes_to_an_end() {
         let mut fragments = Fragments::new(4);
         let nodes: Vec<u64> = (0..60).collect();
         let mut found = 0;
         let ended = loop {
-            match fragments.search(&nodes, 10, 20_000) {
+            match fragments.search(&nodes, 10, 5_000) {
                 Ok(hand) => assert!(fragments.insert(&hand)),
                 Err(why) => break why,
             }
             found += 1;
         };
         assert_eq!(ended, NotFound::TooLong);
-        assert!(found > 10, "{found}");
+        assert!(found > 5, "{found}");
         assert_eq!(Fragments::new(1).search(&nodes, 3, 0), Err(NotFound::TooLong));
     }
 

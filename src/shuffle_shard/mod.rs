@@ -59,8 +59,10 @@ mod fragments;
 mod hand;
 mod hash;
 mod nodes;
+mod pins;
 pub mod probability;
 mod rendezvous;
+mod rules;
 pub mod sharded_bulkhead;
 
 pub use self::{
@@ -71,5 +73,7 @@ pub use self::{
     hand::{Hand, HandSize, MAX_HAND},
     hash::tenant_id,
     nodes::{Node, Nodes},
+    pins::{Pinned, Pins, PinsSnapshot},
     rendezvous::Rendezvous,
+    rules::MAX_PINS,
 };
