@@ -177,7 +177,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_two_hands_have_more_in_common_than_they_may(
-            nodes in 1..14u64,
+            nodes in 1..11u64,
             size in 1..6usize,
             most_shared in 0..5usize,
         ) {

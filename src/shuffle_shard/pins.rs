@@ -334,18 +334,20 @@ mod tests {
         assert!(!pinned.state.any.load(Acquire), "a tenant in quarantine alone costs nothing");
     }
 
+    /// Beside one that has never seen other nodes or another ward.
     #[test]
-    fn nodes_are_divided_anew_when_they_change() {
+    fn nodes_are_divided_anew_when_they_or_the_ward_change() {
         let (pinned, pins) = pinned();
-        pins.set_apart(["b"]).expect("room");
-        let (nodes, other) = (fleet(&["a", "b", "c"]), fleet(&["b", "c", "d"]));
-        for _ in 0..3 {
-            let sorted = |nodes| {
-                let mut names = names(&pinned, 1, nodes);
-                names.sort();
-                names
-            };
-            assert_eq!((sorted(&nodes), sorted(&other)), (vec!["a".into(), "c".into()], vec!["c".into(), "d".into()]));
+        let fleets = [["a", "b", "c"], ["b", "q", "r"], ["x", "y", "b"]].map(|names| fleet(&names));
+        for ward in [["b", "c"], ["a", "x"], ["q", "y"], ["b", "z"]] {
+            pins.set_apart(ward).expect("room");
+            for nodes in fleets.iter().chain(fleets.iter().rev()) {
+                let fresh = Pinned::new(*pinned.inner());
+                fresh.pins().set_apart(ward).expect("room");
+                for tenant in 0..20 {
+                    assert_eq!(pinned.hand(tenant, nodes), fresh.hand(tenant, nodes), "{ward:?} of {nodes:?}");
+                }
+            }
         }
     }
 
