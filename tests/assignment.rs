@@ -106,9 +106,9 @@ fn chi_square(found: &[f64], expected: &[f64]) -> f64 {
     if rest.1 > 0.0 { sum + (rest.0 - rest.1).powi(2) / rest.1 } else { sum }
 }
 
-/// How much two hands have in common, a hundred thousand times, beside the hypergeometric distribution.
+/// How much two hands have in common, fifty thousand times, beside the hypergeometric distribution.
 fn overlap(nodes: u64, hand: usize, dealt: impl Fn(u64) -> Hand) -> f64 {
-    const PAIRS: usize = 100_000;
+    const PAIRS: usize = 50_000;
     let mut found = vec![0.0; hand + 1];
     for pair in 0..PAIRS as u64 {
         found[dealt(2 * pair).overlap(&dealt(2 * pair + 1))] += 1.0;
