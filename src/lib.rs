@@ -51,6 +51,7 @@
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
+//! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes |
 //! | [`keyed`] | To each key its own gate, and never more of them than there is room for. | as each gate does |
 //! | [`gate`] | A room of your own. | as you say |
 //!
@@ -90,6 +91,8 @@
 //! | what is done with requests that were given up on | `dead_letter.rs` |
 //! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
 //! | when a call is over | `timeout/limit.rs` |
+//! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`; other ways: `shuffle_shard/dealt.rs`, `shuffle_shard/fragments.rs`, `shuffle_shard/rules.rs` |
+//! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
 //! | answers over HTTP | `http/` |
 //! | the mock service | `testing/mock.rs` |
 //! | how a run is played, and by what clock | `testing/engine/` |
@@ -134,6 +137,7 @@ mod rejection;
 pub mod request;
 pub mod retry;
 pub mod settings;
+pub mod shuffle_shard;
 mod stats;
 pub mod surge_queue;
 mod sync;
