@@ -127,6 +127,7 @@ pub mod http;
 pub mod lift;
 pub mod limit;
 pub mod load_shed;
+pub mod rate_limit;
 mod rejection;
 pub mod request;
 pub mod retry;

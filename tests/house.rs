@@ -9,7 +9,7 @@ const CELLAR: &[&str] = &["sync"];
 const MACHINERY: &[&str] = &["gate", "lift", "stats", "telemetry"];
 /// What speaks of gates, and is not a room yet.
 const LANDING: &[&str] = &["limit"];
-const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "load_shed", "retry", "surge_queue", "timeout"];
+const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "load_shed", "rate_limit", "retry", "surge_queue", "timeout"];
 const ANNEXES: &[&str] = &["guide", "http", "testing"];
 
 /// The files of a room that hold plumbing; every other holds thought.
