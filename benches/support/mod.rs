@@ -15,6 +15,7 @@ use std::{
 use plimsoll::{
     Ratio, Stack, bulkhead,
     circuit_breaker::{self, CircuitBreaker},
+    rate_limit::Quota,
     retry,
 };
 use tower::{
@@ -55,6 +56,11 @@ pub fn once<S: Service<u64>>(service: &mut S) -> bool {
 
 pub fn limit(limit: u32) -> bulkhead::Settings {
     bulkhead::Settings::try_new(limit).expect("not zero")
+}
+
+/// More often than anybody asks.
+pub fn often() -> Quota {
+    Quota::try_per_second(u32::MAX).expect("not zero")
 }
 
 pub fn breaker() -> circuit_breaker::Settings {

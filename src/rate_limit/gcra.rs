@@ -120,14 +120,14 @@ impl Gcra {
     /// quota, with the origin put forward.
     pub(super) fn changed(&self, quota: Quota, now: Instant) -> Self {
         let mut next = Self { origin: now.before(MARGIN), ..Self::new(quota, self.born) };
-        let used = self.scale.as_of(self.arrival.saturating_sub(self.passed(now)), next.scale);
-        let used = if quota == self.quota { used } else { used.min(next.scale.burst()) };
+        let used = self.arrival.saturating_sub(self.passed(now));
+        let used = if quota == self.quota { used } else { self.scale.as_of(used, next.scale).min(next.scale.burst()) };
         next.arrival = next.passed(now).saturating_add(used).min(u64::MAX - 1);
         next
     }
 
     fn passed(&self, now: Instant) -> u64 {
-        self.scale.ticks(now.as_nanos().saturating_sub(self.origin.as_nanos()))
+        self.scale.ticks_ever(now.as_nanos().saturating_sub(self.origin.as_nanos()))
     }
 
     /// When so many ticks have passed.

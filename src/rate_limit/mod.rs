@@ -13,6 +13,8 @@ mod remaining;
 mod scale;
 mod settings;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     gate::{RateLimit, Wait},

@@ -56,11 +56,15 @@ impl Scale {
         Self { speed, bits: (shape >> 32) as u32 & 63, burst: shape as u32 }
     }
 
-    /// How many ticks have passed after so many nanoseconds.
+    /// How many ticks have passed after so many nanoseconds, at most [`LONGEST`](Self::LONGEST).
     #[inline(always)]
     pub(super) const fn ticks(self, nanos: u64) -> u64 {
-        let nanos = if nanos > Self::LONGEST { Self::LONGEST } else { nanos };
         ((nanos as u128 * self.speed as u128) >> FRACTION) as u64
+    }
+
+    /// The same after any number of nanoseconds, as many as can be told.
+    pub(super) fn ticks_ever(self, nanos: u64) -> u64 {
+        u64::try_from((u128::from(nanos) * u128::from(self.speed)) >> FRACTION).unwrap_or(u64::MAX)
     }
 
     /// After how many nanoseconds so many ticks have passed, at the earliest.
@@ -113,16 +117,24 @@ impl Scale {
         arrival.saturating_sub(passed).saturating_sub(self.burst() + TOLERANCE).div_ceil(1 << self.bits)
     }
 
-    /// `ticks` of this scale as ticks of another, rounded up: a cell stays a cell.
+    /// `ticks` of this scale as ticks of another, rounded up: a cell stays a cell, and a part of one stays one, unless it is
+    /// tolerated here.
     pub(super) const fn as_of(self, ticks: u64, other: Self) -> u64 {
-        if other.bits >= self.bits {
-            // More than fits is more than any burst.
-            let room = other.bits - self.bits;
-            if ticks.leading_zeros() >= room { ticks << room } else { u64::MAX }
-        } else {
-            let lost = self.bits - other.bits;
-            ticks.saturating_add((1 << lost) - 1) >> lost
+        let (cells, part) = (ticks >> self.bits, ticks & ((1 << self.bits) - 1));
+        if cells >= 1 << (63 - other.bits) {
+            // More than any burst.
+            return u64::MAX;
         }
+        let whole = cells << other.bits;
+        if part <= TOLERANCE {
+            return whole + part;
+        }
+        let part = if other.bits >= self.bits {
+            part << (other.bits - self.bits)
+        } else {
+            part.div_ceil(1 << (self.bits - other.bits))
+        };
+        whole + if part > TOLERANCE { part } else { TOLERANCE + 1 }
     }
 }
 
@@ -145,7 +157,7 @@ mod tests {
             for burst in [1, 2, 1000, u32::MAX] {
                 let scale = scale(cells, per, burst);
                 assert!(scale.bits >= 1 && scale.speed > 0, "{scale:?}");
-                assert!(scale.burst() <= 1 << 62 && scale.ticks(u64::MAX) < 1 << 62, "{scale:?}");
+                assert!(scale.burst() <= 1 << 62 && scale.ticks(Scale::LONGEST) < 1 << 62, "{scale:?}");
                 assert_eq!(Scale::unpacked(scale.packed().0, scale.packed().1 | 1 << 40), scale);
                 assert_eq!(scale.remaining(0, 0), burst);
                 let all = scale.charge(0, 0, burst).expect("all at once");
@@ -175,7 +187,7 @@ mod tests {
         for scale in [scale(3, Duration::from_secs(1), 5), scale(7, Duration::from_nanos(1), 9)] {
             for ticks in [1, 2, 1000, 123_456_789_012_345, 1 << 61] {
                 let nanos = scale.nanos(ticks);
-                assert!(scale.ticks(nanos) >= ticks.min(scale.ticks(u64::MAX)) && scale.ticks(nanos - 1) < ticks);
+                assert!(scale.ticks_ever(nanos) >= ticks && scale.ticks_ever(nanos - 1) < ticks);
             }
         }
     }
@@ -186,7 +198,8 @@ mod tests {
         assert!(fine.bits > coarse.bits);
         assert_eq!(fine.as_of(fine.weight(1), coarse), coarse.weight(1));
         assert_eq!(coarse.as_of(coarse.weight(1), fine), fine.weight(1));
-        assert_eq!(fine.as_of(1, coarse), 1, "what was used is not rounded away");
+        assert_eq!((fine.as_of(1, coarse), coarse.as_of(1, fine)), (1, 1), "what is tolerated");
+        assert_eq!(fine.as_of(2, coarse), 2, "what was used is not rounded away");
         assert_eq!(coarse.as_of(u64::MAX, fine), u64::MAX);
     }
 }
