@@ -112,13 +112,12 @@ impl Desk {
     /// A request that has to ask here.
     pub(super) fn arrive(&mut self, cells: u32, now: Instant, deadline: Instant, wake: &mut Vec<Wakeup>) -> Arrival {
         self.serve(now, wake);
+        if self.line.is_empty() && self.paused_until <= now && self.quotas.take_if_there(cells, now) {
+            return Arrival::Admitted(self.permit(cells));
+        }
         let Some(due) = self.next_due(cells, now, wake) else {
             return self.refuse(Reason::TooExpensive, None, now);
         };
-        if self.line.is_empty() && due <= now {
-            self.quotas.take(cells, now);
-            return Arrival::Admitted(self.permit(cells));
-        }
         let patience = now.after(self.settings.max_wait());
         let until = patience.min(deadline);
         if self.is_full(cells, now) || due > patience {

@@ -63,6 +63,11 @@ impl Gcra {
         }
     }
 
+    /// The theoretical arrival time once so many cells are taken now, if they are there.
+    pub(super) fn after(&self, cells: u32, now: Instant) -> Option<u64> {
+        self.scale.charge(self.arrival, self.passed(now), cells).ok().filter(|_| self.scale.holds(cells))
+    }
+
     /// Takes cells as of `at`, whether they are there or not.
     pub(super) fn take(&mut self, cells: u32, at: Instant) {
         let from = self.arrival.max(self.passed(at));

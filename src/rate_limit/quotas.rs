@@ -46,6 +46,17 @@ impl Quotas {
         self.all[0].set_arrival(arrival);
     }
 
+    /// Takes cells of every quota, if every one has them now; else of none. Whether it did.
+    pub(super) fn take_if_there(&mut self, cells: u32, now: Instant) -> bool {
+        let mut after = [0; MAX_QUOTAS];
+        for (gcra, after) in self.all().iter().zip(&mut after) {
+            let Some(arrival) = gcra.after(cells, now) else { return false };
+            *after = arrival;
+        }
+        self.all_mut().iter_mut().zip(after).for_each(|(gcra, after)| gcra.set_arrival(after));
+        true
+    }
+
     /// When so many cells can be had of every quota, which may be past; `None` for never.
     pub(super) fn due(&self, cells: u32) -> Option<Instant> {
         self.all().iter().try_fold(Instant::from_nanos(0), |due, gcra| Some(due.max(gcra.due(cells)?)))
