@@ -69,8 +69,12 @@ impl Gcra {
     }
 
     /// Takes cells as of `at`, whether they are there or not.
+    ///
+    /// For somebody who waited until they were there: `at` is a whole nanosecond, and rounded up. All that there is was there
+    /// a part of one earlier, which is not lost.
     pub(super) fn take(&mut self, cells: u32, at: Instant) {
-        let from = self.arrival.max(self.passed(at));
+        let waited = self.arrival > self.passed(at.before(Duration::from_nanos(1)));
+        let from = if waited { self.arrival } else { self.passed(at) };
         self.arrival = from.saturating_add(self.scale.weight(cells)).min(u64::MAX - 1);
     }
 

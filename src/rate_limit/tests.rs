@@ -29,12 +29,12 @@ fn full(quota: Quota, now: Instant) -> Gcra {
 
 /// Takes cells if they are there.
 fn take(gcra: &mut Gcra, cells: u32, now: Instant) -> Result<(), Option<Instant>> {
-    match gcra.due(cells) {
-        Some(due) if due <= now => {
-            gcra.take(cells, now);
+    match gcra.after(cells, now) {
+        Some(arrival) => {
+            gcra.set_arrival(arrival);
             Ok(())
         }
-        due => Err(due),
+        None => Err(gcra.due(cells)),
     }
 }
 
@@ -65,16 +65,20 @@ fn interval(quota: &Quota) -> f64 {
 #[test]
 fn three_a_second_are_three_a_second_for_ever() {
     for (cells, per) in [(3, SECOND), (7, 60 * SECOND), (13, SECOND), (1_000_000_007, SECOND), (u32::MAX, SECOND)] {
-        // Half of the burst again and again, as soon as it is there: a full one would have to lose what comes back.
-        let half = cells.min(1_000_000);
-        let mut gcra = full(quota(cells, per, 2 * half), START);
-        gcra.take(2 * half, START);
-        for round in 1..=100_000u128 {
-            let due = gcra.due(half).expect("not more than all");
-            gcra.take(half, due);
-            let exact = (round * u128::from(half) * per.as_nanos()).div_ceil(u128::from(cells));
-            let late = i128::from(due.as_nanos() - START.as_nanos()) - i128::try_from(exact).expect("some years");
-            assert!((-1..=0).contains(&late), "{cells} per {per:?}: {late} ns after {round} rounds");
+        // All that there is, again and again, as soon as it is there; and half of it.
+        for (all, part) in [(1, 1), (2, 1), (1_000_000, 1_000_000), (1_000_000, 500_000)] {
+            let mut gcra = full(quota(cells, per, all), START);
+            gcra.take(all, START);
+            for round in 1..=50_000u128 {
+                let due = gcra.due(part).expect("not more than all");
+                gcra.take(part, due);
+                if gcra.is_old(due) {
+                    break;
+                }
+                let exact = (round * u128::from(part) * per.as_nanos()).div_ceil(u128::from(cells));
+                let late = i128::from(due.as_nanos() - START.as_nanos()) - i128::try_from(exact).expect("some years");
+                assert!((-1..=0).contains(&late), "{part} of {cells} per {per:?}: {late} ns after {round} rounds");
+            }
         }
     }
 }
