@@ -115,6 +115,34 @@
 //! # }
 //! ```
 //!
+//! Each tenant has a limit of its own, of which those can be looked at that have a place:
+//!
+//! ```
+//! use plimsoll::{Stack, keyed::{self, Keyed}, rate_limit::{Quota, RateLimit}};
+//! use tower::{Service, service_fn};
+//!
+//! struct Request { tenant: u64 }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let each = RateLimit::new(Quota::try_per_minute(2)?);
+//! let tenants = Keyed::new(keyed::Settings::new(), |r: &Request| r.tenant, move |_: &u64| each.fresh());
+//! let handle = tenants.handle();
+//! let mut service = Stack::new()
+//!     .keyed(tenants)
+//!     .service(service_fn(|_: Request| async { Ok::<_, std::io::Error>(()) }));
+//!
+//! for _ in 0..2 {
+//!     service.call(Request { tenant: 1 }).await?;
+//! }
+//! assert!(service.call(Request { tenant: 1 }).await.is_err());
+//! service.call(Request { tenant: 2 }).await?;
+//! let left = |tenant| handle.get(&tenant).map(|limit| limit.handle().remaining().remaining);
+//! assert_eq!([left(1), left(2), left(3)], [Some(0), Some(1), None]);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # How it decides
 //! ```text
 //!              nobody waits,
@@ -147,7 +175,8 @@
 //! quota; O(log n) for n who wait, and O(n) for the first who comes after one of them left a line for several quotas, or after
 //! a change. The memory is that of those who wait.
 //!
-//! One for each key is one in a map: it may be [forgotten](crate::Gate::is_neutral) when it is as full as a new one.
+//! For each key, one of a [`Keyed`](crate::keyed::Keyed): it may be [forgotten](crate::Gate::is_neutral) once it is as full as
+//! a new one, which would let in as many.
 
 mod desk;
 mod gate;
