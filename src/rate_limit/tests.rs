@@ -339,3 +339,96 @@ fn a_turn_is_foretold_exactly() {
         prop_assert!(desk.line.is_empty());
     });
 }
+
+/// What happens at a desk.
+#[derive(Clone, Debug)]
+enum Step {
+    Arrives(u32),
+    /// One of those who wait leaves.
+    Leaves(usize),
+    /// One that was let in was never sent.
+    IsPutBack(usize),
+    /// Time goes by, and those whose alarm has come look, or nobody does.
+    TimePasses(u64, bool),
+}
+
+fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => (1..5u32).prop_map(Step::Arrives),
+        1 => any::<usize>().prop_map(Step::Leaves),
+        1 => any::<usize>().prop_map(Step::IsPutBack),
+        3 => (0..400u64, any::<bool>()).prop_map(|(millis, look)| Step::TimePasses(millis, look)),
+    ];
+    proptest::collection::vec(step, 1..80)
+}
+
+proptest! {
+    /// However they come, wait, leave, are served late, and are put back: nobody overtakes, nobody passes before their turn,
+    /// and in no window do more pass than the quotas have.
+    #[test]
+    fn a_line_keeps_its_order_and_its_quotas(
+        quotas in proptest::collection::vec((1..30u32, 1..4u64, 4..9u32), 1..4),
+        steps in any_steps(),
+    ) {
+        let quotas: Vec<_> = quotas.into_iter().map(|(cells, secs, burst)| quota(cells, secs as u32 * SECOND, burst)).collect();
+        let (mut desk, mut now) = (desk(&quotas, Duration::MAX), START);
+        let (mut waiting, mut inside): (Vec<(u64, Instant)>, Vec<Permit>) = Default::default();
+        // When so many cells were taken, or given back.
+        let mut book: Vec<(Instant, i128)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Arrives(cost) => match desk.arrive(cost, now, Instant::FAR, &mut Vec::new()) {
+                    Arrival::Admitted(permit) => {
+                        prop_assert!(desk.line.is_empty(), "it overtook");
+                        inside.push(permit);
+                        book.push((now, cost.into()));
+                    }
+                    Arrival::Waiting(place) => waiting.push((place.ticket, place.alarm)),
+                    Arrival::Refused(no) => {
+                        prop_assert_eq!((no.reason(), desk.line.len()), (Reason::RateLimited, 8));
+                        prop_assert!(no.retry_after().is_some_and(|after| !after.is_zero()));
+                    }
+                    Arrival::Observed(no) => panic!("{no}"),
+                },
+                Step::Leaves(which) if !waiting.is_empty() => {
+                    let (ticket, _) = waiting.remove(which % waiting.len());
+                    prop_assert!(desk.forget(ticket).is_some());
+                    desk.serve(now, &mut Vec::new());
+                }
+                Step::IsPutBack(which) if !inside.is_empty() => {
+                    let permit = inside.swap_remove(which % inside.len());
+                    desk.put_back(permit);
+                    book.push((now, -i128::from(permit.cells())));
+                    desk.serve(now, &mut Vec::new());
+                }
+                Step::TimePasses(millis, look) => {
+                    now = now.after(Duration::from_millis(millis));
+                    if look {
+                        desk.serve(now, &mut Vec::new());
+                    }
+                }
+                _ => {}
+            }
+            // Whoever was served was the first of those who waited.
+            while let Some((ticket, _)) = waiting.first().copied().filter(|first| desk.line.is_over(first.0)) {
+                waiting.remove(0);
+                let Ok(Ok(permit)) = desk.line.leave(ticket) else { panic!("nobody is refused") };
+                inside.push(permit);
+                book.push((now, permit.cells().into()));
+            }
+            prop_assert!(waiting.iter().all(|other| !desk.line.is_over(other.0)), "somebody was served out of turn");
+        }
+        for quota in &quotas {
+            let (cells, per, burst) = (i128::from(quota.cells().get()), quota.per().as_nanos() as i128, i128::from(quota.burst().get()));
+            for first in 0..book.len() {
+                let mut sum = 0;
+                for (to, cost) in &book[first..] {
+                    sum += cost;
+                    // Who is served late, by at most two milliseconds, counts as on time.
+                    let window = i128::try_from(to.since(book[first].0).as_nanos()).expect("short") + 2_000_002;
+                    prop_assert!(sum * per <= burst * per + cells * window);
+                }
+            }
+        }
+    }
+}
