@@ -47,6 +47,7 @@
 //! |---|---|---|
 //! | [`timeout`] | Don't wait for ever. | bounds |
 //! | [`bulkhead`] | Keep one thing's trouble in its own compartment. | refuses, or waits |
+//! | [`rate_limit`] | Not more often than was agreed. | refuses, or waits |
 //! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses, and measures |
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
@@ -80,6 +81,8 @@
 //! | sliding windows | `stats/` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
 //! | who gets a permit | `bulkhead/permits.rs`, `bulkhead/queue.rs` |
+//! | how often is too often, and how exactly | `rate_limit/scale.rs`, `rate_limit/gcra.rs`; without a lock: `rate_limit/meter.rs` |
+//! | who waits for a turn, and what several quotas say | `rate_limit/desk.rs`, `rate_limit/line.rs`, `rate_limit/quotas.rs` |
 //! | what a queue may be in front of | `limit/` |
 //! | how a limit is found | `load_shed/rules/`, a file each |
 //! | what a rule is shown, and when | `load_shed/window.rs`, `load_shed/controller.rs` |
@@ -133,6 +136,7 @@ pub mod keyed;
 pub mod lift;
 pub mod limit;
 pub mod load_shed;
+pub mod rate_limit;
 mod rejection;
 pub mod request;
 pub mod retry;

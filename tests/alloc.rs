@@ -18,6 +18,7 @@ use plimsoll::{
     keyed::{self, Keyed, Overflow},
     limit::Fixed,
     load_shed::{self, LoadShed},
+    rate_limit::{self, Quota, RateLimit},
     retry,
     shuffle_shard::{
         Assign, BoundedOverlap, Dealt, HandSize, Node, Nodes, Pinned, Rendezvous,
@@ -277,6 +278,35 @@ fn hostile_keys_leave_memory_flat_and_do_not_reset_a_limit() {
         // A table that much is put into and taken out of doubles once, and then has room enough to tidy up in place.
         assert!(first.bytes_max < 1024 * 1024 && rest.bytes_max < 64 * 1024, "{first:?}, then {rest:?}");
     }
+}
+
+#[test]
+fn a_rate_limit_allocates_nothing() {
+    let often = || Quota::try_per_second(1_000_000).expect("valid");
+    let two = rate_limit::Settings::try_new(&[often(), often()]).expect("two");
+    for settings in [often().into(), two, two.with_throttle_hints(Duration::MAX), two.with_wait(9, Duration::MAX)] {
+        assert_eq!(allocations(Stack::new().rate_limit(settings).service(Inner), true), 0);
+        let asked = RateLimit::new(settings).cost_by(|req: &u64| *req as u32 % 3).exempt_by(|req: &u64| *req == 7);
+        assert_eq!(allocations(Stack::new().rate_limit(asked).service(Inner), true), 0);
+    }
+}
+
+#[test]
+fn a_rate_limit_that_refuses_allocates_nothing() {
+    let (often, day) = (Quota::try_per_second(1_000_000).expect("valid"), Quota::try_per_day(1).expect("valid"));
+    let two = rate_limit::Settings::try_new(&[often, day]).expect("two");
+    let short = rate_limit::Settings::new(day).with_wait(9, Duration::from_secs(1));
+    for settings in [day.into(), two, short, short.without_refunds()] {
+        let limit = RateLimit::new(settings);
+        limit.handle().drain();
+        assert_eq!(allocations(Stack::new().rate_limit(limit).service(Inner), false), 0);
+    }
+    let dear = RateLimit::new(often).cost_by(|_: &u64| u32::MAX);
+    assert_eq!(allocations(Stack::new().rate_limit(dear).service(Inner), false), 0);
+    // What is taken and put back at once, since the next gate refuses.
+    let mut full = Stack::new().rate_limit(often).bulkhead(limit(1)).service(Inner);
+    let _held = full.call(0);
+    assert_eq!(allocations(full, false), 0);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker},
     gate::PerKind,
     keyed::{self, Keyed, Overflow},
+    rate_limit::{Quota, RateLimit},
     surge_queue,
 };
 use support::{
@@ -23,7 +24,7 @@ use support::{
     cuts::{cut_everywhere, cut_everywhere_watched},
     doors::{Hourglass, Shut, Turnstile},
     finding::{Kind, Report},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, settings, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, settings, slow, two_lanes},
     mix::{Mix, mix_everything},
     planted::{Door, DoorFault, Porter, PorterFault},
 };

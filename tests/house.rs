@@ -10,7 +10,7 @@ const MACHINERY: &[&str] = &["gate", "lift", "stats", "telemetry"];
 /// What speaks of gates, and is not a room yet.
 const LANDING: &[&str] = &["keyed", "limit"];
 const ROOMS: &[&str] =
-    &["bulkhead", "circuit_breaker", "load_shed", "retry", "shuffle_shard", "surge_queue", "timeout"];
+    &["bulkhead", "circuit_breaker", "load_shed", "rate_limit", "retry", "shuffle_shard", "surge_queue", "timeout"];
 const ANNEXES: &[&str] = &["guide", "http", "testing"];
 
 /// The files of a room that hold plumbing; every other holds thought.

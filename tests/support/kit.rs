@@ -18,6 +18,7 @@ use plimsoll::{
     keyed::{self, Keyed},
     limit::{Fixed, Limit},
     load_shed::{self, LoadShed},
+    rate_limit::{self, Quota, RateLimit},
     request::Priority,
     retry::{self, RetryLayer},
     shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
@@ -174,6 +175,14 @@ impl Kit {
         sharded
     }
 
+    /// A rate limit that can be looked into, of which there is enough for everybody.
+    pub(crate) fn rate(&self, settings: rate_limit::Settings) -> RateLimit {
+        let limit = RateLimit::new(settings);
+        let handle = limit.handle();
+        self.gauge(move || Load { waiting: handle.snapshot().waiting, ..Load::default() });
+        limit
+    }
+
     /// A queue in front of `limit` places, that can be looked into.
     pub(crate) fn queue(&self, limit: u32, settings: surge_queue::Settings) -> Queue<Fixed> {
         let fixed = Fixed::try_new(limit).expect("not zero");
@@ -305,6 +314,12 @@ impl Kit {
         }
         findings
     }
+}
+
+/// Two a second, one at once, where eight may wait without end.
+pub(crate) fn slow() -> rate_limit::Settings {
+    let quota = Quota::try_per_second(2).and_then(|quota| quota.try_with_burst(1)).expect("not zero");
+    rate_limit::Settings::new(quota).with_wait(8, Duration::MAX)
 }
 
 pub(crate) fn settings(limit: u32) -> Settings {
