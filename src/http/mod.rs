@@ -29,18 +29,16 @@
 //! ```
 //!
 //! Routes layered from one stack share its limits. A body of your own is a closure:
-//! [`RespondRejections::with`]`(|rejection: &Rejection| …)`, over [`HeadersOnly`].
+//! [`RespondRejections::with`]`(|rejection: &Rejection, response: Response<()>| …)`.
 //!
 //! # Requests carry what the layers know
 //! With `.carry(`[`Extensions`]`)` on a timeout or a retry, the request takes its deadline and the number of the attempt
 //! along to its handler, across `spawn` too.
 
 mod carry;
-mod future;
-mod respond;
+pub mod respond;
 
 pub use self::{
     carry::Extensions,
-    future::ResponseFuture,
-    respond::{Answer, HeadersOnly, RespondRejections, Responding},
+    respond::{Answer, HeadersOnly, Problems, RespondRejections},
 };
