@@ -36,9 +36,14 @@
 //! along to its handler, across `spawn` too.
 
 mod carry;
+mod fields;
+mod judge;
 pub mod respond;
+mod wall;
 
 pub use self::{
     carry::Extensions,
+    judge::{Adjust, ByStatus, HeadOf, Plain, Unadjusted},
     respond::{Answer, HeadersOnly, Problems, RespondRejections},
+    wall::Wall,
 };
