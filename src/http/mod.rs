@@ -38,12 +38,19 @@
 mod carry;
 mod fields;
 mod judge;
+mod priority;
 pub mod respond;
+mod send_deadline;
+mod time_left;
+mod trust;
 mod wall;
 
 pub use self::{
     carry::Extensions,
     judge::{Adjust, ByStatus, HeadOf, Plain, Unadjusted},
     respond::{Answer, HeadersOnly, Problems, RespondRejections},
+    send_deadline::{SendDeadline, SendingDeadline},
+    time_left::TimeLeft,
+    trust::{Believed, Deadline, Everybody, Tenant, Trust, Trusted, Urgency},
     wall::Wall,
 };
