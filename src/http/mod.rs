@@ -37,6 +37,7 @@
 
 mod carry;
 mod fields;
+pub mod hold;
 mod judge;
 mod priority;
 pub mod respond;
@@ -47,6 +48,7 @@ mod wall;
 
 pub use self::{
     carry::Extensions,
+    hold::UntilBodyEnds,
     judge::{Adjust, ByStatus, HeadOf, Plain, Unadjusted},
     respond::{Answer, HeadersOnly, Problems, RespondRejections},
     send_deadline::{SendDeadline, SendingDeadline},
