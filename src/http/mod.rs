@@ -35,11 +35,14 @@
 //! With `.carry(`[`Extensions`]`)` on a timeout or a retry, the request takes its deadline and the number of the attempt
 //! along to its handler, across `spawn` too.
 
+pub mod body_timeout;
 mod carry;
 mod fields;
 pub mod hold;
 mod judge;
 mod priority;
+pub mod quota;
+pub mod replay;
 pub mod respond;
 mod send_deadline;
 mod time_left;
@@ -47,9 +50,12 @@ mod trust;
 mod wall;
 
 pub use self::{
+    body_timeout::BodyTimeout,
     carry::Extensions,
     hold::UntilBodyEnds,
     judge::{Adjust, ByStatus, HeadOf, Plain, Unadjusted},
+    quota::{AnnounceQuota, Quota},
+    replay::{Replay, ReplayBodies, ReplayRequests},
     respond::{Answer, HeadersOnly, Problems, RespondRejections},
     send_deadline::{SendDeadline, SendingDeadline},
     time_left::TimeLeft,
