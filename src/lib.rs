@@ -51,6 +51,7 @@
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
+//! | [`keyed`] | To each key its own gate, and never more of them than there is room for. | as each gate does |
 //! | [`gate`] | A room of your own. | as you say |
 //!
 //! Each page says why, when and when not, what callers see, where in a stack it belongs, and why each default. The
@@ -73,6 +74,7 @@
 //! | how numbers are parsed | `settings.rs`, and each room's `settings.rs` |
 //! | readiness, cancellation, panics, clock reads of every gate | `gate/` |
 //! | a gate for each kind of request | `gate/per_kind.rs` |
+//! | a gate for each key, and who may be forgotten | `keyed/shard.rs`; what becomes of a newcomer: `keyed/newcomer.rs` |
 //! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
 //! | sliding windows | `stats/` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
@@ -88,7 +90,13 @@
 //! | what is done with requests that were given up on | `dead_letter.rs` |
 //! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
 //! | when a call is over | `timeout/limit.rs` |
-//! | answers over HTTP | `http/` |
+//! | answers to who is refused, over HTTP and gRPC | `http/respond/` |
+//! | what responses mean, and when to come back | `http/judge.rs`; dates: `http/wall.rs` |
+//! | what headers of trusted callers say | `http/trust.rs`, `http/time_left.rs`, `http/priority.rs` |
+//! | deadlines for callees | `http/send_deadline.rs` |
+//! | how long a permit is held | `http/hold/` |
+//! | bodies that are sent again, or too slow | `http/replay/`, `http/body_timeout/` |
+//! | what callers are told of their quota | `http/quota/` |
 //! | the mock service | `testing/mock.rs` |
 //! | how a run is played, and by what clock | `testing/engine/` |
 //! | what modelled servers do | `testing/server/` |
@@ -104,7 +112,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `http` | | the `http` crate: [`http::RespondRejections`], [`http::Extensions`] |
+//! | `http` | yes | the crates `http`, `http-body`, `http-body-util`, `bytes` and `httpdate`: [`http`](mod@http), all of it |
 //! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
 //! | `testing` | | tokio's `test-util`: [`testing`], a scripted mock service and simulations in virtual time |
@@ -124,6 +132,7 @@ pub mod gate;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod keyed;
 pub mod lift;
 pub mod limit;
 pub mod load_shed;
@@ -150,6 +159,6 @@ pub use self::{
 };
 
 /// The README's code, compiled and run.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
