@@ -97,6 +97,13 @@
 //! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`; other ways: `shuffle_shard/dealt.rs`, `shuffle_shard/fragments.rs`, `shuffle_shard/rules.rs` |
 //! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
 //! | answers over HTTP | `http/` |
+//! | answers to who is refused, over HTTP and gRPC | `http/respond/` |
+//! | what responses mean, and when to come back | `http/judge.rs`; dates: `http/wall.rs` |
+//! | what headers of trusted callers say | `http/trust.rs`, `http/time_left.rs`, `http/priority.rs` |
+//! | deadlines for callees | `http/send_deadline.rs` |
+//! | how long a permit is held | `http/hold/` |
+//! | bodies that are sent again, or too slow | `http/replay/`, `http/body_timeout/` |
+//! | what callers are told of their quota | `http/quota/` |
 //! | the mock service | `testing/mock.rs` |
 //! | how a run is played, and by what clock | `testing/engine/` |
 //! | what modelled servers do | `testing/server/` |
@@ -112,7 +119,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `http` | | the `http` crate: [`http::RespondRejections`], [`http::Extensions`] |
+//! | `http` | yes | the crates `http`, `http-body`, `http-body-util`, `bytes` and `httpdate`: [`http`](mod@http), all of it |
 //! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
 //! | `testing` | | tokio's `test-util`: [`testing`], a scripted mock service and simulations in virtual time |
@@ -161,6 +168,6 @@ pub use self::{
 };
 
 /// The README's code, compiled and run.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
