@@ -64,6 +64,21 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
     }
 
     #[inline]
+    fn equip(&self, permit: G::Permit, req: &mut Req) {
+        (**self).equip(permit, req);
+    }
+
+    #[inline(always)]
+    fn around<T>(&self, permit: G::Permit, step: impl FnOnce() -> T) -> T {
+        (**self).around(permit, step)
+    }
+
+    #[inline]
+    fn bound(&self, permit: G::Permit) -> Option<Rejection> {
+        (**self).bound(permit)
+    }
+
+    #[inline]
     fn settle(&self, permit: G::Permit, ending: Ending, now: &Moment) {
         (**self).settle(permit, ending, now);
     }
@@ -121,6 +136,26 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
             Some(gate) => gate.refused(req, rejection),
             None => Some(req),
         }
+    }
+
+    #[inline]
+    fn equip(&self, permit: Option<G::Permit>, req: &mut Req) {
+        if let (Some(gate), Some(permit)) = (self, permit) {
+            gate.equip(permit, req);
+        }
+    }
+
+    #[inline(always)]
+    fn around<T>(&self, permit: Option<G::Permit>, step: impl FnOnce() -> T) -> T {
+        match (self, permit) {
+            (Some(gate), Some(permit)) => gate.around(permit, step),
+            _ => step(),
+        }
+    }
+
+    #[inline]
+    fn bound(&self, permit: Option<G::Permit>) -> Option<Rejection> {
+        self.as_ref()?.bound(permit?)
     }
 
     #[inline]

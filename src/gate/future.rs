@@ -99,7 +99,13 @@ where
             match phase.as_mut().project() {
                 // ## Running => (Running | Answered)
                 PhaseProject::Running { future, held } => {
-                    let result = ready!(watch(held, |_| future.poll(cx)));
+                    let result = match held.step(|| future.poll(cx)) {
+                        Poll::Ready(result) => result,
+                        Poll::Pending => match held.bound() {
+                            Some(rejection) => Err(S::Error::from(rejection)),
+                            None => return Poll::Pending,
+                        },
+                    };
                     held.finish(result.as_ref());
                     // Drops the inner future too: what it holds is free now, not when the caller lets go of us.
                     phase.set(Phase::Answered);
@@ -135,8 +141,7 @@ where
                         held.finish(Err(&error));
                         return Poll::Ready(Err(error));
                     }
-                    held.dispatched();
-                    let future = watch(&mut held, |_| inner.call(req));
+                    let future = held.dispatch(req, |req| inner.call(req));
                     phase.set(Phase::Running { future, held });
                 }
                 // ## Ended => Answered

@@ -35,8 +35,44 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
 
     /// From here on the inner service has the request.
     #[inline(always)]
-    pub(super) fn dispatched(&mut self) {
+    fn dispatched(&mut self) {
         self.stage = Stage::Dispatched;
+    }
+
+    /// Has the inner service called, once its gates have given the request what they want to give it along.
+    #[inline(always)]
+    pub(super) fn dispatch<T>(&mut self, mut req: Req, call: impl FnOnce(Req) -> T) -> T {
+        self.dispatched();
+        let permit = self.permit;
+        watch(self, |group| {
+            group.gate.equip(permit, &mut req);
+            group.gate.around(permit, || call(req))
+        })
+    }
+
+    /// Runs a step of the call, within its gates; without them once the permit went back, as after a panic: what it stood
+    /// for may be another call's by now.
+    #[inline(always)]
+    pub(super) fn step<T>(&mut self, step: impl FnOnce() -> T) -> T {
+        if self.is_settled() {
+            return step();
+        }
+        let permit = self.permit;
+        watch(self, |group| group.gate.around(permit, step))
+    }
+
+    /// Whether a call that goes on has to end, as its gates see it. If so, that is announced.
+    #[inline(always)]
+    pub(super) fn bound(&mut self) -> Option<Rejection> {
+        if self.is_settled() {
+            return None;
+        }
+        let permit = self.permit;
+        watch(self, |group| {
+            let rejection = group.gate.bound(permit)?;
+            group.announce::<Req>(rejection);
+            Some(rejection)
+        })
     }
 
     /// Whether the permit went back already.

@@ -194,6 +194,8 @@
 //! * Every wait either ends in [`Gate::poll_wait`], or is abandoned, exactly once.
 //! * Permits and waits are plain data (a start time, a generation, an index), not guards: the future holds the one
 //!   pointer to the gates, and one drop guard for all of them. A permit is `Copy`, so it cannot be a guard by mistake.
+//! * A gate may go along with the calls that it admits: give the request something ([`Gate::equip`]), run each step of
+//!   the call ([`Gate::around`]), and end it ([`Gate::bound`]).
 //! * If a gate further in refuses, or the caller leaves before the request was dispatched, the permit is settled
 //!   with [`Ending::Undispatched`].
 //! * A permit is settled as soon as the call ends, not when its future is dropped.
@@ -287,6 +289,32 @@ pub trait Gate<Req> {
     fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
         let _ = rejection;
         Some(req)
+    }
+
+    /// Gives an admitted request something along, right before the inner service is called. By default nothing.
+    fn equip(&self, permit: Self::Permit, req: &mut Req) {
+        let _ = (permit, req);
+    }
+
+    /// Runs one step of an admitted call, which is the inner service's `call` or a poll of its future, and returns what
+    /// that returns. Whatever the call is to find on its thread is set here before, and taken away after, when unwinding
+    /// too; and here is where a step is measured. By default it only runs.
+    #[inline(always)]
+    fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T
+    where
+        Self: Sized,
+    {
+        let _ = permit;
+        step()
+    }
+
+    /// Whether a call that has not ended by itself has to end now: asked after each poll that was pending. If it has, the
+    /// inner future is dropped, the refusal is announced and is the caller's answer, and the permit is settled with what
+    /// the judge says of it. It should say [`dispatched`](Rejection::dispatched). By default calls take as long as they
+    /// take.
+    fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
+        let _ = permit;
+        None
     }
 
     /// Takes a permit back, and learns how the call ended.

@@ -186,6 +186,21 @@ where
     }
 
     #[inline]
+    fn equip(&self, (kind, permit): Self::Permit, req: &mut Req) {
+        self.gate(kind).equip(permit, req);
+    }
+
+    #[inline]
+    fn around<T>(&self, (kind, permit): Self::Permit, step: impl FnOnce() -> T) -> T {
+        self.gate(kind).around(permit, step)
+    }
+
+    #[inline]
+    fn bound(&self, (kind, permit): Self::Permit) -> Option<Rejection> {
+        self.gate(kind).bound(permit)
+    }
+
+    #[inline]
     fn settle(&self, (kind, permit): Self::Permit, ending: Ending, now: &Moment) {
         self.gate(kind).settle(permit, ending, now);
     }

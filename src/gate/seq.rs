@@ -116,6 +116,23 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
     }
 
     #[inline(always)]
+    fn equip(&self, (first, second): Self::Permit, req: &mut Req) {
+        self.0.equip(first, req);
+        self.1.equip(second, req);
+    }
+
+    /// The second within the first: it is further in.
+    #[inline(always)]
+    fn around<T>(&self, (first, second): Self::Permit, step: impl FnOnce() -> T) -> T {
+        self.0.around(first, || self.1.around(second, step))
+    }
+
+    #[inline(always)]
+    fn bound(&self, (first, second): Self::Permit) -> Option<Rejection> {
+        self.1.bound(second).or_else(|| self.0.bound(first))
+    }
+
+    #[inline(always)]
     fn settle(&self, (first, second): Self::Permit, ending: Ending, now: &Moment) {
         let _owed = Owed { gate: &self.0, permit: first, ending, now };
         self.1.settle(second, ending, now);

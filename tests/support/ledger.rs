@@ -162,6 +162,18 @@ impl<G: Gate<Ask>> Gate<Ask> for Watched<G> {
         self.gate.abandon(wait.0);
     }
 
+    fn equip(&self, permit: Self::Permit, ask: &mut Ask) {
+        self.gate.equip(permit.0, ask);
+    }
+
+    fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T {
+        self.gate.around(permit.0, step)
+    }
+
+    fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
+        self.gate.bound(permit.0)
+    }
+
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment) {
         lock(&self.ledger.0).permits[permit.1].endings.push(ending);
         self.gate.settle(permit.0, ending, now);
