@@ -138,6 +138,8 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timeout;
+pub mod work;
+pub mod work_budget;
 
 pub use self::{
     builder::Stack,

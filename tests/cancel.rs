@@ -15,6 +15,7 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker},
     gate::PerKind,
     surge_queue,
+    work_budget::{self, Demotion, OverCost},
 };
 use support::{
     client::Client,
@@ -22,7 +23,7 @@ use support::{
     cuts::{cut_everywhere, cut_everywhere_watched},
     doors::{Hourglass, Shut, Turnstile},
     finding::{Kind, Report},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, settings, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, seats, settings, two_lanes},
     mix::{Mix, mix_everything},
     planted::{Door, DoorFault, Porter, PorterFault},
 };
@@ -135,6 +136,19 @@ mod in_any_order_of_many_callers_nothing_is_lost {
             let queues = [kit.queue_over_shed(2, patient()), kit.queue_over_shed(2, patient())];
             let per_kind = PerKind::try_new(queues, |ask: &Ask| ask.compartment).expect("two");
             Stack::new().gate(kit.on_inner(per_kind))
+        };
+        work_budget: 2_000, Mix { callers: 6, heaviest: 3, ..Mix::of(3) }, |kit: &Kit| {
+            Stack::new().work_budget(kit.budget(seats(3)))
+        };
+        resized_work_budget: 2_500, Mix { callers: 6, heaviest: 3, resize: 4, ..Mix::of(3) }, |kit: &Kit| {
+            let clamping = seats(3).with_over_cost(OverCost::Clamp);
+            Stack::new().gate(kit.on_inner(kit.budget(clamping)))
+        };
+        work_budget_whose_waits_run_out: 1_500, Mix { callers: 6, time: true, ..Mix::of(1) }, |kit: &Kit| {
+            Stack::new().timeout(LIMIT).gate(kit.inside(kit.budget(seats(1).with_wait(8, Duration::from_secs(1)))))
+        };
+        work_budget_over_work_budget: 1_500, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
+            Stack::new().work_budget(kit.budget(seats(2))).gate(kit.on_inner(kit.budget(seats(2))))
         };
         pair_of_bulkheads: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
             let outer = kit.set(settings(2).with_wait(8, Duration::MAX));

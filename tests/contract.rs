@@ -21,6 +21,7 @@ use plimsoll::{
     surge_queue,
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},
+    work_budget::{self, Demotion, OverCost},
 };
 use support::{
     client::{Client, End, Stage},
@@ -29,7 +30,7 @@ use support::{
     finding::Kind,
     flag::Flag,
     inners::{picky, unclone, unsend},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, settings, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, seats, settings, two_lanes},
     planted::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
     quiet::catch,
     scripts::{Body, Finish, Pause, Ready},

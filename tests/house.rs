@@ -6,10 +6,10 @@ use std::{fs, path::Path};
 const GROUND: &[&str] =
     &["chance", "classify", "clock", "dead_letter", "error", "event", "rejection", "request", "settings"];
 const CELLAR: &[&str] = &["sync"];
-const MACHINERY: &[&str] = &["gate", "lift", "stats", "telemetry"];
+const MACHINERY: &[&str] = &["gate", "lift", "stats", "telemetry", "work"];
 /// What speaks of gates, and is not a room yet.
 const LANDING: &[&str] = &["limit"];
-const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "load_shed", "retry", "surge_queue", "timeout"];
+const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "load_shed", "retry", "surge_queue", "timeout", "work_budget"];
 const ANNEXES: &[&str] = &["guide", "http", "testing"];
 
 /// The files of a room that hold plumbing; every other holds thought.
@@ -19,7 +19,7 @@ const PLUMBING: &[&str] = &[
 ];
 
 /// Thoughts that several rooms share.
-const THOUGHTS: &[&str] = &["limit/pools", "limit/queue"];
+const THOUGHTS: &[&str] = &["limit/pools", "limit/queue", "work/ledger"];
 
 /// A file of the library: the module it belongs to, its own name, and its code without comments and tests.
 struct File {

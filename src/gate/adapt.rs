@@ -63,9 +63,9 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
         (**self).refused(req, rejection)
     }
 
-    #[inline]
-    fn equip(&self, permit: G::Permit, req: &mut Req) {
-        (**self).equip(permit, req);
+    #[inline(always)]
+    fn dispatch<T>(&self, permit: G::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T {
+        (**self).dispatch(permit, req, call)
     }
 
     #[inline(always)]
@@ -138,10 +138,11 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
         }
     }
 
-    #[inline]
-    fn equip(&self, permit: Option<G::Permit>, req: &mut Req) {
-        if let (Some(gate), Some(permit)) = (self, permit) {
-            gate.equip(permit, req);
+    #[inline(always)]
+    fn dispatch<T>(&self, permit: Option<G::Permit>, req: Req, call: impl FnOnce(Req) -> T) -> T {
+        match (self, permit) {
+            (Some(gate), Some(permit)) => gate.dispatch(permit, req, call),
+            _ => call(req),
         }
     }
 

@@ -33,21 +33,12 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
         Self { group, permit, stage: Stage::Admitted }
     }
 
-    /// From here on the inner service has the request.
+    /// Has the inner service called, within its gates. From here on it has the request.
     #[inline(always)]
-    fn dispatched(&mut self) {
+    pub(super) fn dispatch<T>(&mut self, req: Req, call: impl FnOnce(Req) -> T) -> T {
         self.stage = Stage::Dispatched;
-    }
-
-    /// Has the inner service called, once its gates have given the request what they want to give it along.
-    #[inline(always)]
-    pub(super) fn dispatch<T>(&mut self, mut req: Req, call: impl FnOnce(Req) -> T) -> T {
-        self.dispatched();
         let permit = self.permit;
-        watch(self, |group| {
-            group.gate.equip(permit, &mut req);
-            group.gate.around(permit, || call(req))
-        })
+        watch(self, |group| group.gate.dispatch(permit, req, call))
     }
 
     /// Runs a step of the call, within its gates; without them once the permit went back, as after a panic: what it stood

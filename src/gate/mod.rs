@@ -194,8 +194,8 @@
 //! * Every wait either ends in [`Gate::poll_wait`], or is abandoned, exactly once.
 //! * Permits and waits are plain data (a start time, a generation, an index), not guards: the future holds the one
 //!   pointer to the gates, and one drop guard for all of them. A permit is `Copy`, so it cannot be a guard by mistake.
-//! * A gate may go along with the calls that it admits: give the request something ([`Gate::equip`]), run each step of
-//!   the call ([`Gate::around`]), and end it ([`Gate::bound`]).
+//! * A gate may go along with the calls that it admits: give the request something ([`Gate::dispatch`]), run each step
+//!   of the call ([`Gate::around`]), and end it ([`Gate::bound`]).
 //! * If a gate further in refuses, or the caller leaves before the request was dispatched, the permit is settled
 //!   with [`Ending::Undispatched`].
 //! * A permit is settled as soon as the call ends, not when its future is dropped.
@@ -291,9 +291,15 @@ pub trait Gate<Req> {
         Some(req)
     }
 
-    /// Gives an admitted request something along, right before the inner service is called. By default nothing.
-    fn equip(&self, permit: Self::Permit, req: &mut Req) {
-        let _ = (permit, req);
+    /// Has the inner service called with an admitted request, and returns what that returns: the first step of the call.
+    /// Whatever the request is to take along is given to it here. By default it is called [within](Self::around) this gate,
+    /// with the request as it is.
+    #[inline(always)]
+    fn dispatch<T>(&self, permit: Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T
+    where
+        Self: Sized,
+    {
+        self.around(permit, || call(req))
     }
 
     /// Runs one step of an admitted call, which is the inner service's `call` or a poll of its future, and returns what

@@ -186,8 +186,8 @@ where
     }
 
     #[inline]
-    fn equip(&self, (kind, permit): Self::Permit, req: &mut Req) {
-        self.gate(kind).equip(permit, req);
+    fn dispatch<T>(&self, (kind, permit): Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T {
+        self.gate(kind).dispatch(permit, req, call)
     }
 
     #[inline]

@@ -115,13 +115,12 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
         self.0.refused(req, rejection).and_then(|req| self.1.refused(req, rejection))
     }
 
+    /// The second within the first: it is further in.
     #[inline(always)]
-    fn equip(&self, (first, second): Self::Permit, req: &mut Req) {
-        self.0.equip(first, req);
-        self.1.equip(second, req);
+    fn dispatch<T>(&self, (first, second): Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T {
+        self.0.dispatch(first, req, |req| self.1.dispatch(second, req, call))
     }
 
-    /// The second within the first: it is further in.
     #[inline(always)]
     fn around<T>(&self, (first, second): Self::Permit, step: impl FnOnce() -> T) -> T {
         self.0.around(first, || self.1.around(second, step))

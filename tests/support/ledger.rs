@@ -114,7 +114,10 @@ fn is_right(place: Place, ending: Ending, stage: &Stage, reached: bool) -> bool 
         Stage::Ended(End::Panicked(_)) => ending == Ending::Panicked,
         Stage::Ended(End::Refused(rejection)) => match (place, ending) {
             (_, Ending::Undispatched) => !rejection.was_dispatched(),
-            (Place::Outermost, Ending::Finished(outcome)) => outcome == Outcome::of_rejection(rejection),
+            // What is further in refused it, or a gate of the group ended the call.
+            (_, Ending::Finished(outcome)) if place == Place::Outermost || rejection.was_dispatched() => {
+                outcome == Outcome::of_rejection(rejection)
+            }
             _ => false,
         },
         Stage::Unready | Stage::Ready | Stage::Called | Stage::Pending => match ending {
@@ -162,8 +165,8 @@ impl<G: Gate<Ask>> Gate<Ask> for Watched<G> {
         self.gate.abandon(wait.0);
     }
 
-    fn equip(&self, permit: Self::Permit, ask: &mut Ask) {
-        self.gate.equip(permit.0, ask);
+    fn dispatch<T>(&self, permit: Self::Permit, ask: Ask, call: impl FnOnce(Ask) -> T) -> T {
+        self.gate.dispatch(permit.0, ask, call)
     }
 
     fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T {
