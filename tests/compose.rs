@@ -27,6 +27,7 @@ use plimsoll::{
     retry,
     surge_queue::{self, SurgeQueue},
     testing::{Mock, Reply},
+    work_budget,
 };
 use tokio_test::{assert_pending, task};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -234,10 +235,19 @@ async fn the_whole_stack_goes_over_every_kind_of_error() {
     assert!(refusal(foreign.service(hang::<io::Error>())).await.rejection().is_some_and(is_full));
 }
 
-/// The order of a server: the deadline, who waits and how many are under way, and places further in.
+/// Room for more than the bulkheads further in have, and fuel.
+fn seats() -> work_budget::Settings {
+    work_budget::Settings::try_new(9).and_then(|settings| settings.try_with_fuel(9)).expect("valid")
+}
+
+/// The order of a server: the deadline, who waits and how many are under way, what one may do, and places further in.
 macro_rules! server {
     ($queue:expr, $shed:expr) => {
-        Stack::new().timeout(Duration::from_secs(2)).overload_control($queue, $shed).bulkhead(one())
+        Stack::new()
+            .timeout(Duration::from_secs(2))
+            .overload_control($queue, $shed)
+            .work_budget(seats())
+            .bulkhead(one())
     };
 }
 

@@ -21,7 +21,8 @@ pub struct Snapshot {
     pub seats: Usage,
     /// The places of those that were demoted.
     pub demoted: Usage,
-    /// All the fuel that was granted to requests that have ended, those apart that could spend as much as it takes.
+    /// All the fuel that was granted to requests that have ended; of those that could spend as much as it takes, what they
+    /// spent.
     pub granted: u64,
     /// All the fuel that requests have spent that have ended.
     pub spent: u64,

@@ -154,9 +154,8 @@ impl State {
         if ending == Ending::Undispatched {
             return;
         }
-        if fuel < MOST {
-            add(&self.granted, fuel);
-        }
+        // Without end, it is what was taken of it.
+        add(&self.granted, if fuel < MOST { fuel } else { usage.spent });
         add(&self.spent, usage.spent);
         let is_whole = matches!(ending, Ending::Finished(Outcome::Success));
         // What was given up half-way would have spent more, and says nothing; unless it is because it spent too much.
