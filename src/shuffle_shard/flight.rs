@@ -94,6 +94,11 @@ impl<S> Flight<S> {
         rejection.reason().is_retryable()
     }
 
+    /// The request goes elsewhere.
+    pub(super) fn give_up(&mut self) {
+        self.land(Word::Nothing);
+    }
+
     #[inline]
     fn land(&mut self, word: Word) {
         if self.stage == Stage::Landed {

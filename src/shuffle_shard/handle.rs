@@ -248,14 +248,7 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operator<S, F, A> {
 
 impl<S, F: Fn(&Node) -> S, A: Assign> Operate for Operator<S, F, A> {
     fn snapshot(&self) -> Snapshot {
-        let now = clock::now();
-        self.shared.read(|core| Snapshot {
-            settings: core.settings,
-            members: (0..core.fleet.members.len()).filter_map(|position| core.member(position, now)).collect(),
-            panic: core.outlier.is_panic(),
-            spilled: self.shared.spill.total(),
-            refused: self.shared.refused(),
-        })
+        self.shared.snapshot()
     }
 
     fn update(&self, settings: Settings) {
@@ -310,6 +303,19 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operate for Operator<S, F, A> {
         let members =
             self.shared.read(|core| explanation.hand().iter().filter_map(|row| member(core, row.node.id())).collect());
         Route { explanation, members }
+    }
+}
+
+impl<S> Shared<S> {
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let now = clock::now();
+        self.read(|core| Snapshot {
+            settings: core.settings,
+            members: (0..core.fleet.members.len()).filter_map(|position| core.member(position, now)).collect(),
+            panic: core.outlier.is_panic(),
+            spilled: self.spill.total(),
+            refused: self.refused(),
+        })
     }
 }
 

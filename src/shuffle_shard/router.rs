@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::{
     assign::Assign,
     fleet::{Fleet, Member, Shared, muster, width},
-    handle::{Handle, Operator},
+    handle::{Handle, Operator, Snapshot},
     nodes::{Node, Nodes},
     rendezvous::Rendezvous,
     settings::Settings,
@@ -167,13 +167,8 @@ impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
         fresh.renewed(settings, chance)
     }
 
-    /// How many nodes there are just now.
-    pub fn len(&self) -> usize {
-        self.shared.read(|core| core.fleet.members.len())
-    }
-
-    /// Whether there are no nodes just now.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// The router as it is at this moment: as [`Handle::snapshot`] says it, where there can be no handle.
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.snapshot()
     }
 }

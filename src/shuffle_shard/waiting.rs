@@ -1,4 +1,5 @@
 use std::{
+    mem,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -57,24 +58,10 @@ impl<S, A: Assign> Waiting<S, A> {
                 Found::Nobody(error) => return Poll::Ready(Err(error)),
             }
         }
-        let mut failed = None;
-        let mut number = 0;
-        while let Some(Boarded { service, flight }) = self.members.get_mut(number) {
-            // Its place was given up when it panicked: nobody is dispatched without one.
-            assert!(!flight.is_over(), "polled after it panicked");
-            match watch(flight, |_| service.poll_ready(cx)) {
-                Poll::Pending => number += 1,
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(self.members.swap_remove(number))),
-                Poll::Ready(Err(error)) => {
-                    self.members.swap_remove(number).flight.finish(Err(&error), judge);
-                    failed = Some(error);
-                }
-            }
-        }
-        match failed {
-            Some(error) if self.members.is_empty() => Poll::Ready(Err(error)),
-            _ => Poll::Pending,
-        }
+        let unwinding = Unwinding(&mut self.members);
+        let polled = ask_all::<S, Req, C>(unwinding.0, judge, cx);
+        mem::forget(unwinding);
+        polled
     }
 
     /// The fleet is another, and so perhaps the hand. Who is in both keeps the place that it has in some queue.
@@ -88,7 +75,7 @@ impl<S, A: Assign> Waiting<S, A> {
         let (fleet, generation) = self.shared.fleet();
         self.generation = generation;
         let mut search = self.search.again(&self.shared, &fleet, &*self.assign, clock::now());
-        let mut kept = std::mem::take(&mut self.members);
+        let mut kept = mem::take(&mut self.members);
         kept.retain(|asked| search.has(&fleet, asked.flight.member()));
         search.pass(&fleet, |id| kept.iter().any(|asked| asked.flight.member().id == id));
         let found = search.ask::<S, Req, C>(&self.shared, &fleet, judge, kept, cx);
@@ -114,6 +101,47 @@ impl<S, A: Assign> Waiting<S, A> {
         }
         // What it held before is somebody else's code, so it goes when the lock is free.
         drop(waker);
+    }
+}
+
+/// Asks each whether it is ready, until one is; those who fail are out.
+fn ask_all<S, Req, C>(
+    members: &mut Vec<Boarded<S>>,
+    judge: &C,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Boarded<S>, S::Error>>
+where
+    S: Service<Req>,
+    S::Error: Refusal,
+    C: Classify<S::Response, S::Error>,
+{
+    let mut number = 0;
+    let mut failed = None;
+    while let Some(Boarded { service, flight }) = members.get_mut(number) {
+        assert!(!flight.is_over(), "polled after it panicked");
+        match watch(flight, |_| service.poll_ready(cx)) {
+            Poll::Pending => number += 1,
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(members.swap_remove(number))),
+            Poll::Ready(Err(error)) => {
+                members.swap_remove(number).flight.finish(Err(&error), judge);
+                failed = Some(error);
+            }
+        }
+    }
+    match failed {
+        Some(error) if members.is_empty() => Poll::Ready(Err(error)),
+        None if members.is_empty() => panic!("polled after it panicked"),
+        _ => Poll::Pending,
+    }
+}
+
+/// When one of them panics, the others no longer count the request: its future may live on for long.
+struct Unwinding<'a, S>(&'a mut Vec<Boarded<S>>);
+
+impl<S> Drop for Unwinding<'_, S> {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|asked| asked.flight.give_up());
     }
 }
 
