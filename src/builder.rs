@@ -13,6 +13,7 @@ use crate::{
     limit::Limit,
     load_shed::LoadShed,
     retry::RetryLayer,
+    shuffle_shard::ShuffleShard,
     surge_queue::{Nothing, SurgeQueue},
     timeout::TimeoutLayer,
 };
@@ -186,6 +187,20 @@ impl<L, G, C> Stack<L, G, C> {
         let shed = shed.into();
         shed.join(&self.events);
         self.surge_queue(queue.into().in_front_of(shed))
+    }
+
+    /// Puts the stack around a [router](crate::shuffle_shard), as [`wrap`](Self::wrap) does, and lets the stack's observer
+    /// hear what happens in that. The router is the innermost: further in, each of its members has a stack of its own.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn shuffle_shard<S, F, T, A, J, K>(
+        &self,
+        router: ShuffleShard<S, F, T, A, J, K>,
+    ) -> <Self as Layer<ShuffleShard<S, F, T, A, J, K>>>::Service
+    where
+        Self: Layer<ShuffleShard<S, F, T, A, J, K>>,
+    {
+        router.join(&self.events);
+        self.wrap(router)
     }
 
     /// Lets `judge` say what a result means, to the rooms that come after this. A closure qualifies, but has to name

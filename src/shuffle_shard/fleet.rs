@@ -182,7 +182,7 @@ impl<S> Shared<S> {
     pub(super) fn tend(&self, now: Instant) {
         let Some(mut guard) = self.core.try_lock() else { return };
         let Core { fleet, outlier, settings } = &mut *guard;
-        let mut happened = outlier.pass_time(now);
+        let mut happened = Transitions::new();
         let mut spill_ended = false;
         if outlier.is_over(now) {
             let mut calls = 0;
@@ -194,6 +194,8 @@ impl<S> Shared<S> {
             happened.extend(outlier.conclude(now, || self.chance.draw()));
             spill_ended = self.spill.renew(settings.spill(calls));
         }
+        // After the interval: in that, who returns now was out.
+        happened.extend(outlier.pass_time(now));
         self.publish(&guard);
         drop(guard);
         if spill_ended {

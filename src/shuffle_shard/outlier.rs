@@ -74,10 +74,6 @@ impl Outlier {
         Self { rules, hand: 1, members: Vec::new(), panic: false, began: Instant::from_nanos(0) }
     }
 
-    pub(super) const fn rules(&self) -> &Outliers {
-        &self.rules
-    }
-
     pub(super) const fn is_panic(&self) -> bool {
         self.panic
     }

@@ -127,17 +127,16 @@ impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
         ShuffleShard { shared, fleet, generation, factory, assign, tenant, judge, carry }
     }
 
-    /// Lets `observer` hear what happens here. The first who asks is heard.
+    /// Lets `observer` hear what happens here; in [`Stack::shuffle_shard`](crate::Stack::shuffle_shard), the stack's observer
+    /// does unless this was called. The first who asks is heard.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.shared.events.observe(observer);
         self
     }
 
-    /// Announces to `stack` what happens here, unless somebody hears it already: `router.join(&stack.events())`. A stack
-    /// cannot do it by itself: it does not know what kind of service it is put around.
-    pub fn join(self, stack: &Events) -> Self {
+    /// Announces to `stack` what happens here, unless somebody hears it already.
+    pub(crate) fn join(&self, stack: &Events) {
         self.shared.events.join(stack);
-        self
     }
 
     /// Looks at it and changes it while it serves. Take it before the router goes into a stack, and when all else is set.
