@@ -3,10 +3,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{
     assign::Assign,
     explain::Explanation,
-    fleet::{Core, Fleet, Member, Shared, muster, width},
+    fleet::{Fleets, Member, member, width},
     nodes::{Node, Nodes},
     outlier::{Outlier, Place, Transitions},
     settings::Settings,
+    watch::{Core, Watch},
 };
 use crate::{
     clock::{self, Instant},
@@ -196,36 +197,28 @@ pub(super) trait Operate {
 
 /// Who does it.
 pub(super) struct Operator<S, F, A> {
-    pub(super) shared: Arc<Shared<S>>,
+    pub(super) fleets: Arc<Fleets<S>>,
+    pub(super) watch: Arc<Watch>,
     pub(super) factory: Arc<F>,
     pub(super) assign: Arc<A>,
 }
 
 impl<S, F: Fn(&Node) -> S, A: Assign> Operator<S, F, A> {
-    /// Makes the fleet what `change` makes of its nodes. The factory is asked without the lock; where another change came
-    /// between, it is tried again with what was made so far, so there is an end to it.
+    /// Makes the fleet what `change` makes of its nodes. Neither the factory nor the assignment is asked under a lock; where
+    /// another change came between, it is tried again with the services that were made so far.
     fn change<T>(&self, change: impl Fn(&Nodes) -> (Option<Nodes>, T)) -> T {
         let mut made: Vec<Arc<Member<S>>> = Vec::new();
         loop {
-            let before = self.shared.fleet().0;
+            let before = self.fleets.fleet();
             let (after, answer) = change(&before.nodes);
             let Some(after) = after else { return answer };
             for node in &after {
-                let known = before.nodes.position_of_id(node.id()).is_some();
-                if !known && !made.iter().any(|member| member.id == node.id()) {
-                    made.push(Member::new(node.id(), (self.factory)(node)));
+                if before.find(node.id()).is_none() && !made.iter().any(|member| member.id == node.id()) {
+                    made.push(member(&self.watch, node, (self.factory)(node)));
                 }
             }
             let hand = width(&*self.assign, &after);
-            let service = |node: &Node| made.iter().find(|member| member.id == node.id()).cloned();
-            let changed = self.shared.change(hand, clock::now(), |current| {
-                // What was decided on is still what there is, or it has to be decided again.
-                let fleet = current.nodes.is_same(&before.nodes).then(|| muster(after, Some(current), service));
-                let fleet = fleet.flatten();
-                let done = fleet.is_some();
-                (fleet, done)
-            });
-            if changed {
+            if self.fleets.change(&before, after, &made, hand, clock::now()) {
                 return answer;
             }
         }
@@ -233,12 +226,9 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operator<S, F, A> {
 
     fn decide(&self, name: &str, decision: impl FnOnce(&mut Outlier, u64) -> Option<Transitions>) -> bool {
         let mut found = false;
-        self.shared.decide(clock::now(), |core| {
-            let Some(id) = core.fleet.nodes.position_of(name).and_then(|at| core.fleet.nodes.ids().get(at).copied())
-            else {
-                return Transitions::new();
-            };
-            let happened = decision(&mut core.outlier, id);
+        self.watch.decide(clock::now(), |core| {
+            let id = core.nodes.position_of(name).and_then(|position| core.nodes.ids().get(position).copied());
+            let happened = id.and_then(|id| decision(&mut core.outlier, id));
             found = happened.is_some();
             happened.unwrap_or_default()
         });
@@ -248,11 +238,11 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operator<S, F, A> {
 
 impl<S, F: Fn(&Node) -> S, A: Assign> Operate for Operator<S, F, A> {
     fn snapshot(&self) -> Snapshot {
-        self.shared.snapshot()
+        self.watch.snapshot()
     }
 
     fn update(&self, settings: Settings) {
-        self.shared.update(settings, clock::now());
+        self.watch.update(settings, clock::now());
     }
 
     fn insert(&self, node: Node) -> Result<bool, InvalidSetting> {
@@ -285,33 +275,33 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operate for Operator<S, F, A> {
     }
 
     fn restore(&self, name: &str) -> bool {
-        let member = self.shared.read(|core| {
-            let at = core.fleet.nodes.position_of(name)?;
-            core.fleet.members.get(at).cloned()
+        self.watch.read(|core| {
+            let position = core.nodes.position_of(name);
+            if let Some(vitals) = position.and_then(|position| core.vitals.get(position)) {
+                vitals.forgive();
+            }
         });
-        if let Some(member) = member {
-            member.vitals.forgive();
-        }
         self.decide(name, Outlier::restore)
     }
 
     fn explain(&self, tenant: u64) -> Route {
-        let (fleet, _) = self.shared.fleet();
-        let explanation = self.assign.explain(tenant, &fleet.nodes);
+        let nodes = self.watch.read(|core| core.nodes.clone());
+        let explanation = self.assign.explain(tenant, &nodes);
         let now = clock::now();
-        let member = |core: &Core<S>, id| core.member(core.fleet.nodes.position_of_id(id)?, now);
-        let members =
-            self.shared.read(|core| explanation.hand().iter().filter_map(|row| member(core, row.node.id())).collect());
+        let members = self.watch.read(|core| {
+            let member = |id| core.member(core.nodes.position_of_id(id)?, now);
+            explanation.hand().iter().filter_map(|row| member(row.node.id())).collect()
+        });
         Route { explanation, members }
     }
 }
 
-impl<S> Shared<S> {
+impl Watch {
     pub(super) fn snapshot(&self) -> Snapshot {
         let now = clock::now();
         self.read(|core| Snapshot {
             settings: core.settings,
-            members: (0..core.fleet.members.len()).filter_map(|position| core.member(position, now)).collect(),
+            members: (0..core.nodes.len()).filter_map(|position| core.member(position, now)).collect(),
             panic: core.outlier.is_panic(),
             spilled: self.spill.total(),
             refused: self.refused(),
@@ -319,11 +309,11 @@ impl<S> Shared<S> {
     }
 }
 
-impl<S> Core<S> {
+impl Core {
     fn member(&self, position: usize, now: Instant) -> Option<MemberSnapshot> {
-        let Fleet { nodes, members } = &*self.fleet;
-        let (record, member) = (self.outlier.members().get(position)?, members.get(position)?);
-        let (shut, busy) = member.vitals.word();
+        let (node, record) = (self.nodes.get(position)?, self.outlier.members().get(position)?);
+        let vitals = self.vitals.get(position)?;
+        let (shut, busy) = vitals.word();
         let health = match record.place {
             Place::Held => Health::Held,
             Place::Out { until } if until > now => Health::Ejected(until.since(now)),
@@ -332,10 +322,10 @@ impl<S> Core<S> {
             Place::Out { .. } | Place::In => Health::Serving,
         };
         Some(MemberSnapshot {
-            node: nodes.get(position)?.clone(),
+            node: node.clone(),
             health,
-            in_flight: member.vitals.under_way(),
-            failures_in_a_row: member.vitals.failures_in_a_row(),
+            in_flight: vitals.under_way(),
+            failures_in_a_row: vitals.failures_in_a_row(),
             ejections: record.streak,
         })
     }

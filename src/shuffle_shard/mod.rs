@@ -73,6 +73,7 @@ mod settings;
 mod spill;
 mod vitals;
 mod waiting;
+mod watch;
 
 pub use self::{
     assign::Assign,

@@ -8,9 +8,10 @@ use tower_service::Service;
 
 use super::{
     assign::Assign,
-    fleet::Shared,
+    fleet::{Fleet, Fleets},
     flight::watch,
     search::{Boarded, Found, Search},
+    watch::Watch,
 };
 use crate::{
     classify::Classify,
@@ -22,7 +23,8 @@ use crate::{
 /// A request that waits for whichever member of its hand becomes ready first; or for another fleet, in which its hand may
 /// be another.
 pub(super) struct Waiting<S, A> {
-    shared: Arc<Shared<S>>,
+    fleets: Arc<Fleets<S>>,
+    watch: Arc<Watch>,
     assign: Arc<A>,
     search: Search,
     members: Vec<Boarded<S>>,
@@ -33,13 +35,14 @@ pub(super) struct Waiting<S, A> {
 
 impl<S, A: Assign> Waiting<S, A> {
     pub(super) fn new(
-        shared: Arc<Shared<S>>,
-        assign: Arc<A>,
+        fleets: &Arc<Fleets<S>>,
+        fleet: &Fleet<S>,
+        assign: &Arc<A>,
         search: Search,
         members: Vec<Boarded<S>>,
-        generation: u64,
     ) -> Self {
-        Self { shared, assign, search, members, generation, ticket: None }
+        let (fleets, watch, assign) = (Arc::clone(fleets), Arc::clone(&fleet.watch), Arc::clone(assign));
+        Self { fleets, watch, assign, search, members, generation: fleet.generation, ticket: None }
     }
 
     /// Asks all of them. Ready with the one that is, or with the error where none can become so.
@@ -51,7 +54,7 @@ impl<S, A: Assign> Waiting<S, A> {
     {
         // Before the look at the generation: a change after it wakes, and one before it is seen.
         self.listen(cx);
-        if self.generation != self.shared.generation() {
+        if self.generation != self.watch.generation() {
             match self.deal::<Req, C>(judge, cx) {
                 Found::Ready(boarded) => return Poll::Ready(Ok(boarded)),
                 Found::Waiting(members) => self.members = members,
@@ -72,13 +75,13 @@ impl<S, A: Assign> Waiting<S, A> {
         S::Error: Refusal,
         C: Classify<S::Response, S::Error>,
     {
-        let (fleet, generation) = self.shared.fleet();
-        self.generation = generation;
-        let mut search = self.search.again(&self.shared, &fleet, &*self.assign, clock::now());
+        let fleet = self.fleets.fleet();
+        self.generation = fleet.generation;
+        let mut search = self.search.again(&fleet, &*self.assign, clock::now());
         let mut kept = mem::take(&mut self.members);
         kept.retain(|asked| search.has(&fleet, asked.flight.member()));
         search.pass(&fleet, |id| kept.iter().any(|asked| asked.flight.member().id == id));
-        let found = search.ask::<S, Req, C>(&self.shared, &fleet, judge, kept, cx);
+        let found = search.go_on::<S, Req, C>(&fleet, judge, kept, None, cx);
         self.search = search;
         found
     }
@@ -87,7 +90,7 @@ impl<S, A: Assign> Waiting<S, A> {
     fn listen(&mut self, cx: &Context<'_>) {
         let mut waker = Some(cx.waker().clone());
         {
-            let mut waiting = self.shared.waiting.lock();
+            let mut waiting = self.watch.waiting.lock();
             let ticket = self.ticket.take().unwrap_or_else(|| waiting.join(0, 1));
             let ticket = match waiting.claim(ticket, &mut waker) {
                 None => ticket,
@@ -148,7 +151,7 @@ impl<S> Drop for Unwinding<'_, S> {
 impl<S, A> Drop for Waiting<S, A> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            let left: Result<(), Wakeup> = self.shared.waiting.lock().leave(ticket);
+            let left: Result<(), Wakeup> = self.watch.waiting.lock().leave(ticket);
             drop(left);
         }
     }

@@ -292,7 +292,7 @@ impl Muster {
     /// As many of what `member` makes.
     pub(crate) fn fleet_of<S, F>(&self, member: F) -> ShuffleShard<S, F, fn(&Ask) -> u64>
     where
-        S: 'static,
+        S: Clone + 'static,
         F: Fn(&Node) -> S + 'static,
     {
         let nodes = Nodes::try_new((0..self.nodes).map(|n| Node::new(format!("node-{n}")))).expect("different names");
