@@ -114,9 +114,10 @@ impl Watch {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    /// Whose turn it is first among equals, for a new clone of the router.
+    /// Whose turn it is first among equals, for a new clone of the router. Multiples of the golden ratio, of which any few
+    /// in a row are evenly spread: a retry makes two clones for each call, and every second number is even.
     pub(super) fn turn(&self) -> u32 {
-        self.turn.fetch_add(1, Relaxed)
+        self.turn.fetch_add(1, Relaxed).wrapping_mul(0x9E37_79B9) >> 16
     }
 
     /// Whether somebody has to look after the fleet, which is then whoever asks.

@@ -95,7 +95,8 @@ async fn what_was_tried_is_known_wherever_the_attempt_ended() {
     assert_eq!(service.oneshot(of(1)).await, Err(Error::Inner(Boom)));
 }
 
-/// What one request tried says nothing to the next.
+/// What one request tried says nothing to the next. And of clones that make one call each, two for each call, not always
+/// the same member is first: it once was.
 #[tokio::test(start_paused = true)]
 async fn another_request_knows_nothing_of_it() {
     let world = World::default();
@@ -107,10 +108,11 @@ async fn another_request_knows_nothing_of_it() {
     world.set("node-0", Mode::Answer);
     router.handle().restore("node-0");
     let before = world.calls("node-0");
-    for _ in 0..10 {
+    for _ in 0..100 {
         service.clone().oneshot(of(1)).await.expect("answered");
     }
-    assert_eq!(world.calls("node-0") - before, 5, "in turn again");
+    let calls = world.calls("node-0") - before;
+    assert!((45..=55).contains(&calls), "in turn again: {calls}");
 }
 
 /// A request that has been somewhere and comes back by other ways than a retry of ours.
