@@ -62,15 +62,17 @@ mod handle;
 mod hash;
 mod nodes;
 mod outlier;
+mod outliers;
 mod pick;
 pub mod probability;
 mod rendezvous;
 mod router;
-mod rules;
 mod search;
 mod service;
 mod settings;
+mod snapshot;
 mod spill;
+mod success_rate;
 mod vitals;
 mod waiting;
 mod watch;
@@ -81,11 +83,13 @@ pub use self::{
     explain::{Basis, Explanation, Row},
     future::ResponseFuture,
     hand::{Hand, HandSize, MAX_HAND},
-    handle::{Handle, Health, MemberSnapshot, Route, Snapshot},
+    handle::Handle,
     hash::tenant_id,
     nodes::{Node, Nodes},
+    outliers::Outliers,
     rendezvous::Rendezvous,
     router::ShuffleShard,
-    rules::{Outliers, SuccessRate},
     settings::{Exhausted, Settings},
+    snapshot::{Health, MemberSnapshot, Route, Snapshot},
+    success_rate::SuccessRate,
 };

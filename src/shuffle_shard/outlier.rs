@@ -16,7 +16,7 @@
 //!
 //! Every arrow begins a new epoch of the member, and results of calls of an older one are not looked at.
 
-use super::rules::{Outliers, Tally};
+use super::{outliers::Outliers, success_rate::Tally};
 use crate::{clock::Instant, event::Ejection};
 
 /// All members of a fleet, by their identities.

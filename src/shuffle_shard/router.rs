@@ -3,10 +3,11 @@ use std::sync::Arc;
 use super::{
     assign::Assign,
     fleet::{Fleet, Fleets, width},
-    handle::{Handle, Operator, Snapshot},
+    handle::{Handle, Operator},
     nodes::{Node, Nodes},
     rendezvous::Rendezvous,
     settings::Settings,
+    snapshot::Snapshot,
     watch::Watch,
 };
 use crate::{
