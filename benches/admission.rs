@@ -29,6 +29,7 @@ fn admission(criterion: &mut Criterion) {
 
     measure(criterion, "bare", Inner);
     measure(criterion, "bulkhead", Stack::new().bulkhead(limit(1000)).service(Inner));
+    measure(criterion, "sharded bulkhead", Stack::new().sharded_bulkhead(cells()).service(Inner));
     measure(criterion, "tower concurrency limit", ServiceBuilder::new().concurrency_limit(1000).service(Inner));
     let shed = ServiceBuilder::new().load_shed().concurrency_limit(1000).service(Inner);
     measure(criterion, "tower concurrency limit, shedding", shed);

@@ -13,7 +13,7 @@ use crate::{
     limit::Limit,
     load_shed::LoadShed,
     retry::RetryLayer,
-    shuffle_shard::ShuffleShard,
+    shuffle_shard::{ShuffleShard, sharded_bulkhead::ShardedBulkhead},
     surge_queue::{Nothing, SurgeQueue},
     timeout::TimeoutLayer,
 };
@@ -55,6 +55,12 @@ impl<L, G, C> Stack<L, G, C> {
     /// Adds a [`bulkhead`](crate::bulkhead): at most so many at once.
     pub fn bulkhead<W, K, D>(self, bulkhead: impl Into<Bulkhead<W, K, D>>) -> Stack<L, Seq<G, Bulkhead<W, K, D>>, C> {
         let bulkhead = bulkhead.into();
+        bulkhead.join(&self.events);
+        self.push(bulkhead)
+    }
+
+    /// Adds a [sharded bulkhead](crate::shuffle_shard::sharded_bulkhead): no tenant takes more than a few cells of many.
+    pub fn sharded_bulkhead<T>(self, bulkhead: ShardedBulkhead<T>) -> Stack<L, Seq<G, ShardedBulkhead<T>>, C> {
         bulkhead.join(&self.events);
         self.push(bulkhead)
     }

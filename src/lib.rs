@@ -89,7 +89,8 @@
 //! | what is done with requests that were given up on | `dead_letter.rs` |
 //! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
 //! | when a call is over | `timeout/limit.rs` |
-//! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`, `shuffle_shard/assign.rs` |
+//! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`; other ways: `shuffle_shard/dealt.rs`, `shuffle_shard/fragments.rs`, `shuffle_shard/rules.rs` |
+//! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
 //! | answers over HTTP | `http/` |
 //! | the mock service | `testing/mock.rs` |
 //! | how a run is played, and by what clock | `testing/engine/` |

@@ -18,6 +18,10 @@ use plimsoll::{
     limit::Fixed,
     load_shed::{self, LoadShed},
     retry,
+    shuffle_shard::{
+        Assign, BoundedOverlap, Dealt, HandSize, Node, Nodes, Pinned, Rendezvous,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
     surge_queue::{self, Surge, SurgeQueue},
     timeout::TimeoutLayer,
 };
@@ -79,6 +83,39 @@ fn a_full_bulkhead_allocates_nothing() {
     let mut service = Stack::new().bulkhead(limit(1)).service(Inner);
     let _held = service.call(0);
     assert_eq!(allocations(service, false), 0);
+}
+
+#[test]
+fn a_sharded_bulkhead_allocates_nothing_full_or_not() {
+    let cells = || {
+        let settings = sharded_bulkhead::Settings::try_new(1).and_then(|settings| settings.try_with_cells(8, 2));
+        ShardedBulkhead::new(settings.expect("valid"), |req: &u64| *req)
+    };
+    assert_eq!(allocations(Stack::new().sharded_bulkhead(cells()).service(Inner), true), 0);
+    let mut service = Stack::new().sharded_bulkhead(cells()).service(Inner);
+    let _held: Vec<_> = (0..1000).map(|tenant| service.call(tenant)).collect();
+    assert_eq!(allocations(service, false), 0);
+}
+
+#[test]
+fn a_hand_is_dealt_without_allocating() {
+    let zone = |n: usize| if n.is_multiple_of(2) { "even" } else { "odd" };
+    let nodes = Nodes::try_new((0..100).map(|n| Node::new(n.to_string()).in_zone(zone(n)))).expect("a fleet");
+    let rendezvous = Rendezvous::new(HandSize::new(5));
+    let bounded = BoundedOverlap::try_new(5, 2).expect("valid");
+    bounded.try_assign(1, &nodes).expect("a hand");
+    let pinned = Pinned::new(rendezvous);
+    pinned.pins().pin(1, ["1", "2"]).expect("room");
+    pinned.pins().quarantine(2).expect("room");
+    pinned.pins().set_apart(["3", "4"]).expect("room");
+    let dealt = Dealt::try_new(100, 5).expect("a deck");
+    let all: [&dyn Assign; 4] = [&rendezvous, &bounded, &pinned, &dealt];
+    for assignment in all {
+        let deal = || (0..10).for_each(|tenant| assert!(!assignment.hand(tenant, &nodes).is_empty()));
+        // The first call divides the nodes.
+        deal();
+        assert_eq!(allocation_counter::measure(deal).count_total, 0);
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ use plimsoll::{
     gate::{Admission, Ending, Gate, Never},
     load_shed::{self, LoadShed},
     retry,
+    shuffle_shard::sharded_bulkhead::{Settings, ShardedBulkhead},
     surge_queue::{self, SurgeQueue},
     testing::{Mock, Reply},
 };
@@ -450,10 +451,13 @@ fn a_stack_with_hooks_and_its_service_can_be_printed() {
                 .deadline_by(|_: &u32| None::<plimsoll::clock::Instant>),
         )
         .retry(retry::RetryLayer::new(retry::Settings::new()).replay(|req: &u32, _: u32| Some(*req)))
-        .bulkhead(bulkhead.weight_by(|weight: &u32| *weight));
+        .bulkhead(bulkhead.weight_by(|weight: &u32| *weight))
+        .sharded_bulkhead(ShardedBulkhead::new(Settings::new(NonZeroU32::MIN).with_seed(99), |whose: &u32| {
+            u64::from(*whose)
+        }));
     let service = stack.wrap(());
     for printed in [format!("{stack:?}"), format!("{service:?}")] {
-        for part in ["limit: 9s", "attempts: 3", "limit: 7"] {
+        for part in ["limit: 9s", "attempts: 3", "limit: 7", "sharded_bulkhead", "seed: secret"] {
             assert!(printed.contains(part), "{part} is not in {printed}");
         }
     }

@@ -15,6 +15,7 @@ use plimsoll::{
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
     request::Priority,
     retry::{self, Backoff, RetryLayer},
+    shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
     surge_queue::{self, Ramp, Surge, SurgeQueue},
     testing::{Mock, Reply},
 };
@@ -58,6 +59,18 @@ fn any_bulkhead() -> impl Strategy<Value = Bulkhead> {
         let settings = parsed("bulkhead.", settings.try_with_compartments(&shares), settings);
         let order = if newest { Order::NewestFirst } else { Order::OldestFirst };
         Bulkhead::new(settings.with_wait(places, wait).with_order(order))
+    })
+}
+
+/// As many cells as a test has memory for.
+fn any_cells() -> impl Strategy<Value = sharded_bulkhead::Settings> {
+    (number(), number(), number(), any::<u128>()).prop_map(|(permits, cells, hand, seed)| {
+        let room = "sharded_bulkhead.";
+        let one = sharded_bulkhead::Settings::new(NonZeroU32::MIN);
+        let settings = parsed(room, sharded_bulkhead::Settings::try_new(permits), one);
+        let cells = if (1000..=1 << 26).contains(&cells) { cells % 1000 } else { cells };
+        let settings = parsed(room, settings.try_with_cells(cells, hand as usize), settings);
+        if seed.is_multiple_of(2) { settings } else { settings.with_seed(seed) }
     })
 }
 
@@ -159,6 +172,8 @@ proptest! {
         patience in 0..100u64,
         attempt in duration(),
         bulkhead in any_bulkhead(),
+        cells in any_cells(),
+        other_cells in any_cells(),
         breaker in any_breaker(),
         queue in any_queue(),
         left in duration(),
@@ -180,9 +195,12 @@ proptest! {
             let (handle, waits) = (bulkhead.handle(), queue.handle());
             let queue = queue.priority_by(|kind: &u32| Priority::from_level(*kind % 5)).tenant_by(|kind: &u32| (*kind % 3).into())
                 .deadline_by(move |kind: &u32| kind.is_multiple_of(2).then(|| clock::now().after(left)));
+            let cells = ShardedBulkhead::new(cells, |kind: &u32| (*kind % 3).into());
+            let in_cells = cells.handle();
             let bulkhead = bulkhead.weight_by(|weight: &u32| *weight).compartment_by(|kind: &u32| *kind as usize % 5);
             let service = Stack::new()
                 .timeout(patience)
+                .sharded_bulkhead(cells)
                 .surge_queue(queue)
                 .retry(retry)
                 .bulkhead(bulkhead)
@@ -194,10 +212,12 @@ proptest! {
                 let start = clock::now();
                 let calls = (0..8u32).map(|call| service.clone().oneshot(call.wrapping_mul(u32::MAX / 5)));
                 join_all(calls).await;
+                in_cells.update(other_cells);
                 prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
             }
             let left = handle.snapshot();
             prop_assert_eq!((left.in_use, left.waiting, mock.in_flight()), (0, 0, 0));
+            prop_assert_eq!(in_cells.snapshot().in_use(), 0);
             let left = waits.snapshot();
             prop_assert_eq!((left.waiting, waits.limit().in_use()), ([0; 4], 0));
             prop_assert!(left.surge.is_none_or(|lane| (lane.waiting, lane.in_use, lane.lent) == ([0; 4], 0, 0)));

@@ -29,6 +29,10 @@ use plimsoll::{
     load_shed::{self, LoadShed, Rule, Step},
     request::Priority,
     retry::{Budget, BudgetSettings},
+    shuffle_shard::{
+        Assign, BoundedOverlap, HandSize, Node, Nodes, Pinned, Rendezvous,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
     surge_queue::{self, Surge, SurgeQueue},
 };
 use rng::Rng;
@@ -295,6 +299,94 @@ fn a_bulkhead_never_lets_more_in_than_its_limit() {
     });
     assert!(most.load(SeqCst) <= 5, "{most:?}");
     assert_eq!((handle.snapshot().in_use, handle.snapshot().waiting), (0, 0));
+}
+
+/// Tenants who share cells come, are refused, give up and are answered, while the cells get more permits and fewer, and now
+/// and then it only observes. No cell ever has more in it than the largest number there was; in the end all are empty.
+#[test]
+fn a_sharded_bulkhead_fills_no_cell_beyond_its_permits_and_empties_all() {
+    let settings = |permits| {
+        let settings = sharded_bulkhead::Settings::try_new(permits).and_then(|settings| settings.try_with_cells(4, 2));
+        settings.expect("valid").with_seed(3)
+    };
+    for observed in [false, true] {
+        let bulkhead = ShardedBulkhead::new(settings(1), |ask: &Ask| ask.compartment as u64);
+        let handle = bulkhead.handle();
+        let service = Stack::new().sharded_bulkhead(bulkhead).service(service_fn(|_: Ask| async {
+            Breath::default().await;
+            Ok::<_, io::Error>(())
+        }));
+        let at_work = AtomicU32::new(THREADS as u32);
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (mut service, mut rng, at_work) = (service.clone(), Rng::new(thread + 1), &at_work);
+                scope.spawn(move || {
+                    for _ in 0..5000 {
+                        let mut ask = || service.call(Ask { weight: 1, compartment: rng.below(5) });
+                        let calls = [ask(), ask()];
+                        let patience = if rng.below(2) == 0 { u32::MAX } else { rng.below(3) as u32 };
+                        for call in calls {
+                            let _ = drive(call, patience);
+                        }
+                    }
+                    at_work.fetch_sub(1, SeqCst);
+                });
+            }
+            let mut rng = Rng::new(100);
+            while at_work.load(SeqCst) > 0 {
+                handle.update(settings(1 + rng.below(2) as u32));
+                if observed && rng.below(8) == 0 {
+                    handle.observe_only()
+                } else {
+                    handle.automatic()
+                }
+                let most = if observed { 2 * THREADS as u32 } else { 2 };
+                let cells = handle.snapshot().cells;
+                assert!(cells.iter().all(|in_use| *in_use <= most), "{cells:?}");
+                thread::yield_now();
+            }
+        });
+        assert_eq!(handle.snapshot().in_use(), 0);
+    }
+}
+
+/// Tenants are assigned, forgotten, pinned and let go while others look them up. No two hands ever overlap more than they
+/// may, and whoever is looked up has a hand.
+#[test]
+fn hands_are_assigned_and_looked_up_at_once() {
+    let nodes = Nodes::try_new((0..30).map(|n| Node::new(n.to_string()))).expect("a fleet");
+    let bounded = BoundedOverlap::try_new(3, 1).expect("valid");
+    let pinned = Pinned::new(bounded.clone());
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (nodes, bounded, pinned, mut rng) = (&nodes, &bounded, &pinned, Rng::new(thread + 1));
+            scope.spawn(move || {
+                let pins = pinned.pins();
+                for _ in 0..500 {
+                    let tenant = rng.below(40) as u64;
+                    match rng.below(8) {
+                        0 => drop(bounded.forget(tenant)),
+                        1 => pins.pin(tenant, ["1", "2", "3"]).expect("room"),
+                        2 => drop(pins.unpin(tenant)),
+                        3 => pins.set_apart([rng.below(30).to_string()]).expect("room"),
+                        4 => pins.quarantine(tenant).expect("room"),
+                        _ => drop(bounded.try_assign(tenant, nodes)),
+                    }
+                    assert!(!pinned.hand(tenant, nodes).is_empty());
+                }
+            });
+        }
+    });
+    let hands = bounded.assignments();
+    for (number, (_, one)) in hands.iter().enumerate() {
+        let shared = |other: &[u64]| one.iter().filter(|node| other.contains(node)).count();
+        assert!(hands[..number].iter().all(|(_, other)| shared(other) <= 1));
+    }
+    // What was forgotten is free: with nobody left, as many fit as into a new one.
+    hands.iter().for_each(|(tenant, _)| assert!(bounded.forget(*tenant)));
+    let (anew, rendezvous) = (BoundedOverlap::try_new(3, 1).expect("valid"), Rendezvous::new(HandSize::new(3)));
+    assert_eq!(bounded.try_assign(1, &nodes), anew.try_assign(1, &nodes));
+    assert_eq!(anew.hand(1, &nodes), rendezvous.hand(1, &nodes));
 }
 
 /// Two threads and one permit, which is put back just when the other looks for it. Nobody comes later to wake whoever

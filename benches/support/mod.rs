@@ -17,7 +17,10 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker},
     lift::Lift,
     retry,
-    shuffle_shard::{Node, Nodes, ShuffleShard},
+    shuffle_shard::{
+        Node, Nodes, ShuffleShard,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
 };
 use tower::{
     Service, ServiceBuilder,
@@ -60,6 +63,11 @@ pub fn once<S: Service<u64>>(service: &mut S) -> bool {
 
 pub fn limit(limit: u32) -> bulkhead::Settings {
     bulkhead::Settings::try_new(limit).expect("not zero")
+}
+
+/// 64 cells, of which the tenant has four.
+pub fn cells() -> ShardedBulkhead<impl Fn(&u64) -> u64 + Clone> {
+    ShardedBulkhead::new(sharded_bulkhead::Settings::try_new(1000).expect("not zero"), |req: &u64| *req)
 }
 
 pub fn breaker() -> circuit_breaker::Settings {

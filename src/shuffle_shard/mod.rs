@@ -52,10 +52,12 @@
 //! ```
 
 mod assign;
+mod bounded_overlap;
 mod dealt;
 mod explain;
 mod fleet;
 mod flight;
+mod fragments;
 mod future;
 mod hand;
 mod handle;
@@ -64,12 +66,15 @@ mod nodes;
 mod outlier;
 mod outliers;
 mod pick;
+mod pins;
 pub mod probability;
 mod rendezvous;
 mod router;
+mod rules;
 mod search;
 mod service;
 mod settings;
+pub mod sharded_bulkhead;
 mod snapshot;
 mod spill;
 mod success_rate;
@@ -79,6 +84,7 @@ mod watch;
 
 pub use self::{
     assign::Assign,
+    bounded_overlap::{BoundedOverlap, Unassignable},
     dealt::Dealt,
     explain::{Basis, Explanation, Row},
     future::ResponseFuture,
@@ -87,8 +93,10 @@ pub use self::{
     hash::tenant_id,
     nodes::{Node, Nodes},
     outliers::Outliers,
+    pins::{Pinned, Pins, PinsSnapshot},
     rendezvous::Rendezvous,
     router::ShuffleShard,
+    rules::MAX_PINS,
     settings::{Exhausted, Settings},
     snapshot::{Health, MemberSnapshot, Route, Snapshot},
     success_rate::SuccessRate,

@@ -16,7 +16,10 @@ use plimsoll::{
     load_shed::{self, LoadShed},
     request::Priority,
     retry::{self, RetryLayer},
-    shuffle_shard::{self, Node, Nodes, ShuffleShard},
+    shuffle_shard::{
+        self, Node, Nodes, ShuffleShard,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
     surge_queue::{self, SurgeQueue},
     testing::{Handle, Mock, Readiness},
 };
@@ -148,6 +151,22 @@ impl Kit {
         self.handles.borrow_mut().push(handle.clone());
         self.gauge(move || load(&handle.snapshot()));
         bulkhead
+    }
+
+    /// A sharded bulkhead of which a tenant, who is a request's compartment, has two cells of five, of so many permits each.
+    pub(crate) fn sharded(&self, permits: u32) -> ShardedBulkhead<fn(&Ask) -> u64> {
+        let settings = sharded_bulkhead::Settings::try_new(permits).and_then(|settings| settings.try_with_cells(5, 2));
+        let sharded = ShardedBulkhead::new(
+            settings.expect("valid").with_seed(1),
+            (|ask| ask.compartment as u64) as fn(&Ask) -> u64,
+        );
+        let handle = sharded.handle();
+        self.gauge(move || {
+            let snapshot = handle.snapshot();
+            let limit = snapshot.settings.most_of_a_tenant() as usize;
+            Load { in_use: snapshot.in_use() as usize, waiting: 0, limit, idle: false }
+        });
+        sharded
     }
 
     /// A queue in front of `limit` places, that can be looked into.

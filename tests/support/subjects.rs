@@ -30,6 +30,14 @@ macro_rules! every_subject {
                 let set = settings(4).try_with_compartments(&[2, 1]).expect("fits").with_wait(8, Duration::MAX);
                 Stack::new().bulkhead(kit.set(set).compartment_by(|ask: &Ask| ask.compartment))
             };
+            sharded_bulkhead: Some(2), |kit: &Kit| Stack::new().sharded_bulkhead(kit.sharded(1));
+            sharded_bulkhead_of_wider_cells: Some(4), |kit: &Kit| Stack::new().gate(kit.on_inner(kit.sharded(2)));
+            sharded_bulkhead_over_waiting_bulkhead: Some(1), |kit: &Kit| {
+                Stack::new().sharded_bulkhead(kit.sharded(1)).bulkhead(kit.waiting(1, WAIT))
+            };
+            retry_over_sharded_bulkhead: Some(2), |kit: &Kit| {
+                Stack::new().retry(quick()).sharded_bulkhead(kit.sharded(1))
+            };
             timeout: None, |_: &Kit| Stack::new().timeout(LIMIT);
             timeout_without_end: None, |_: &Kit| Stack::new().timeout(Duration::MAX);
             gate: None, |kit: &Kit| Stack::new().gate(kit.on_inner(()));
