@@ -16,7 +16,7 @@ const ANNEXES: &[&str] = &["guide", "http", "testing"];
 /// The files of a room that hold plumbing; every other holds thought.
 const PLUMBING: &[&str] = &[
     "mod", "gate", "hall", "handle", "layer", "limiter", "service", "future", "replay", "state", "tries", "circuit",
-    "evidence",
+    "evidence", "fleet", "flight", "router", "search", "snapshot", "waiting", "watch",
 ];
 
 /// A file of the library: the module it belongs to, its own name, and its code without comments and tests.

@@ -1,7 +1,7 @@
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use tower_service::Service;
@@ -19,6 +19,7 @@ use crate::{
     clock,
     error::Refusal,
     request::{self, Carry, TenantOf, Tried},
+    sync::nobody,
 };
 
 impl<S, F, T, A, C, K, Req> Service<Req> for ShuffleShard<S, F, T, A, C, K>
@@ -54,7 +55,7 @@ where
         let Self { fleets, fleet, assign, judge, turn, .. } = self;
         let mut search = Search::new(fleet, &**assign, tenant, tried, now, *turn);
         // Whoever is not ready here is polled again by the future, which brings the true waker.
-        let mut cx = Context::from_waker(Waker::noop());
+        let mut cx = nobody();
         let first = search.next(fleet).map(|member| search.ask::<S, Req, C>(member, judge, &mut cx));
         let (waiting, failed) = match first {
             Some(Ok((Poll::Ready(()), boarded))) => return dispatch(boarded, req, judge),

@@ -200,13 +200,19 @@ impl Watch {
         happened
     }
 
-    /// Those who wait for a member look whether it is still one.
+    /// Those who wait for a member look whether it is still one. Only who waits now: who was woken may wait again before
+    /// the last one is.
     pub(super) fn wake_all(&self) {
-        let first = || {
-            let mut waiting = self.waiting.lock();
-            waiting.oldest(0).map(|ticket| waiting.grant(ticket, ()))
+        let newest = {
+            let waiting = self.waiting.lock();
+            waiting.newest(0).map(|ticket| waiting.weight_and_arrival(ticket).1)
         };
-        while let Some(wakeup) = first() {
+        let next = || {
+            let mut waiting = self.waiting.lock();
+            let ticket = waiting.oldest(0).filter(|ticket| Some(waiting.weight_and_arrival(*ticket).1) <= newest)?;
+            Some(waiting.grant(ticket, ()))
+        };
+        while let Some(wakeup) = next() {
             wakeup.wake();
         }
     }

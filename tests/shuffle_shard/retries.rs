@@ -1,7 +1,8 @@
 //! A retry goes to another member of the hand.
 
 use plimsoll::{
-    Error, Stack,
+    Error, Outcome, Reason, Refusal, Rejection, Stack,
+    classify::Failure,
     request::{Carried, Carry, Tried, current},
     retry::{self, Backoff, RetryLayer},
     shuffle_shard::{HandSize, Node, Rendezvous, Settings, ShuffleShard},
@@ -180,4 +181,37 @@ async fn what_was_tried_gets_through_a_nested_retry() {
     world.set_all(Mode::Fail);
     assert_eq!(nested.oneshot(of(1)).await, Err(Error::Inner(Boom)));
     assert_eq!(calls(&world, 2), [1, 1]);
+}
+
+/// By the standard judge an open circuit is asked once and that is the answer. Where there is another member to ask, the
+/// retry's own judge may say otherwise, as the room's page does.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_no_member_has_seen_is_sent_to_another_if_the_judge_says_so() {
+    let judge = |result: Result<&String, &Error<Boom>>| match result {
+        Ok(_) => Outcome::Success,
+        Err(error) => match error.rejection() {
+            Some(refused) if refused.was_dispatched() => Outcome::of_rejection(refused),
+            _ => Outcome::Failure(Failure::Transient),
+        },
+    };
+    let refused = async |retry: bool| {
+        let world = World::default();
+        let router = world.router(2, Settings::new());
+        let open = Rejection::new(Reason::CircuitOpen, "member").with_retry_after(SECOND);
+        world.set("node-0", Mode::Refuse(open));
+        let mut refused = 0;
+        for _ in 0..10 {
+            let answer = match retry {
+                true => {
+                    let layer = RetryLayer::new(settings(2)).classify(judge);
+                    Stack::new().retry(layer).shuffle_shard(router.clone()).oneshot(of(1)).await
+                }
+                false => Stack::new().retry(settings(2)).shuffle_shard(router.clone()).oneshot(of(1)).await,
+            };
+            refused += usize::from(answer.is_err());
+        }
+        (refused, world.calls("node-0"))
+    };
+    assert_eq!(refused(false).await, (1, 1));
+    assert_eq!(refused(true).await, (0, 1));
 }
