@@ -67,11 +67,11 @@
 //! | [assignment](Assign) | [`Rendezvous`] | needs no state, and a node that comes or goes changes at most one member of a hand |
 //! | [hand](HandSize) | 2 | the fewest with which a tenant survives the loss of a node |
 //! | [exhausted hand](Settings::with_exhausted) | refused | what killed one hand would kill the next |
-//! | [consecutive failures](Outliers::with_consecutive_failures) | 5 | Envoy's, gRPC's and linkerd's; at an error rate of 10 % a chance in 100,000 |
+//! | [consecutive failures](Outliers::with_consecutive_failures) | 5 | Envoy's and Finagle's; at an error rate of 10 % five in a row are a chance in 100,000 |
 //! | [success rate](SuccessRate) | 1.5 standard deviations below the mean, of 100 calls, among 5 | Envoy says 1.9; but two bad members of eight, a tenant's whole hand, lie 1.7 below, and would never be seen |
 //! | [good enough](SuccessRate::with_good_enough) | 95 % | the worst of five lies two deviations off by however little it differs: a bad interval of a good member is none |
 //! | [interval](Outliers::try_with_interval) | 10 s | Envoy's and gRPC's |
-//! | [ejection time](Outliers::try_with_ejection_time) | 30 s times how often in a row, to 5 min, half of it jitter | Envoy's and gRPC's, who have no jitter: what was put out together would return together |
+//! | [ejection time](Outliers::try_with_ejection_time) | 30 s times how often in a row, to 5 min, half of it jitter | Envoy's and gRPC's, but for the jitter: what was put out together, here and in other processes, must not return together |
 //! | [ejected at most](Outliers::with_max_ejected) | 10 %, but one hand in any case, and never the last member | Envoy says 10 %, but one; if one of a poisoned hand could not be put out it would draw calls to itself and fail them, and every tenant who shares it would notice |
 //! | [panic](Outliers::with_panic_below) | below 50 % left | Envoy's: when half of a fleet looks sick it is something else, and the others could not bear the load |
 //! | [hung after](Settings::with_hung_after) | 1 s | as the circuit breaker's |
