@@ -63,7 +63,8 @@ pub(crate) fn measure(played: &Played, log: &Log) -> Run {
     let counted: Vec<_> = log.records.iter().filter(|record| record.due >= from).collect();
     let fate = |(tenant, hand): (usize, &Vec<usize>)| {
         let its = counted.iter().filter(|record| record.tenant == tenant as u64);
-        let (asked, answered) = its.fold((0, 0), |(all, well), record| (all + 1, well + usize::from(record.is_answered())));
+        let (asked, answered) =
+            its.fold((0, 0), |(all, well), record| (all + 1, well + usize::from(record.is_answered())));
         let answered = f64::from(answered as u32) / f64::from(asked.max(1));
         Fate { tenant: tenant as u64, hand: hand.clone(), answered: (answered * 1e4).round() / 1e4 }
     };

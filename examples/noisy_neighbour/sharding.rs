@@ -25,7 +25,7 @@ const PAIR: u32 = 2;
 
 impl Assign for Sharding {
     fn hand(&self, tenant: u64, nodes: &Nodes) -> Hand {
-        let hand = |size| Rendezvous::new(HandSize::new(size)).with_seed(self.seed).hand(tenant, nodes);
+        let hand = |size| Rendezvous::new(HandSize::new(size)).with_seed(self.seed.into()).hand(tenant, nodes);
         match self.cut {
             Cut::Not => (0..nodes.len() as u32).collect(),
             Cut::Shuffled => hand(PAIR as usize),

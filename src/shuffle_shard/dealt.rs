@@ -49,14 +49,25 @@ impl Dealt {
     /// [`InvalidSetting`] for no cards, for a deck of more than 2<sup>26</sup>, for a hand of more than [`MAX_HAND`] or of more
     /// than there are, and if deck<sup>hand</sup> is more than 2<sup>60</sup>.
     pub fn try_new(deck: u32, hand: usize) -> Result<Self, InvalidSetting> {
-        let refuse = |allowed| Err(InvalidSetting::new("shuffle_shard.deck", (deck, hand), allowed));
-        let size = HandSize::try_new(hand)?;
-        match () {
-            () if !(1..=MAX_DECK).contains(&deck) => refuse("a deck of 1 to 67108864, and a hand"),
-            () if hand > deck as usize => refuse("a deck, and a hand of no more than that"),
-            () if !is_fair(deck, hand) => refuse("a deck and a hand with deck^hand of at most 2^60"),
-            () => Ok(Self { deck, hand: size, seed: Seed::new(0) }),
+        Self::FOUR_OF_64.try_with_deck("shuffle_shard.deck", deck, hand)
+    }
+
+    /// What nobody has to say.
+    pub(super) const FOUR_OF_64: Self = Self { deck: 64, hand: HandSize::new(4), seed: Seed::new(0) };
+
+    /// Another deck, or the error that names `setting`.
+    pub(super) fn try_with_deck(self, setting: &'static str, deck: u32, hand: usize) -> Result<Self, InvalidSetting> {
+        let refuse = |allowed| Err(InvalidSetting::new(setting, (deck, hand), allowed));
+        if !(1..=MAX_DECK).contains(&deck) {
+            return refuse("a number from 1 to 67108864, and a hand of these");
         }
+        if !(1..=MAX_HAND).contains(&hand) || hand > deck as usize {
+            return refuse("a number, and a hand of 1 to 16 of these");
+        }
+        if !is_fair(deck, hand) {
+            return refuse("a number and a hand with number^hand of at most 2^60");
+        }
+        Ok(Self { deck, hand: HandSize::new(hand), ..self })
     }
 
     /// The seed that tenants' numbers are hashed with: any number, secret where tenants choose theirs.
@@ -166,12 +177,20 @@ mod tests {
     #[test]
     fn decks_that_make_no_sense_are_refused() {
         let refused = |deck, hand: usize| Dealt::try_new(deck, hand).expect_err("nonsense");
-        for (deck, hand) in [(0, 1), (MAX_DECK + 1, 1), (u32::MAX, 2), (4, 5), (512, 12), (1 << 26, 3), (33, 12)] {
+        for (deck, hand) in [
+            (0, 1),
+            (MAX_DECK + 1, 1),
+            (u32::MAX, 2),
+            (4, 5),
+            (512, 12),
+            (1 << 26, 3),
+            (33, 12),
+            (64, 0),
+            (64, 17),
+            (64, usize::MAX),
+        ] {
             let error = refused(deck, hand);
             assert_eq!((error.setting(), error.value()), ("shuffle_shard.deck", &*format!("({deck}, {hand})")));
-        }
-        for hand in [0, 17, usize::MAX] {
-            assert_eq!(refused(64, hand).setting(), "shuffle_shard.hand");
         }
         // The largest of each kind: 26·2, 10·6, 5·12 bits, and one card of one.
         for (deck, hand) in [(1 << 26, 2), (1024, 6), (32, 12), (1, 1)] {

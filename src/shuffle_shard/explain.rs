@@ -60,7 +60,7 @@ pub struct Row {
     /// Where it stands among the nodes that were asked about.
     pub position: u32,
     /// Its score for this tenant, the higher the better, where there are scores.
-    pub score: Option<u64>,
+    pub score: Option<u32>,
     /// How many nodes of its zone have a higher score, where there are scores.
     pub better_in_zone: Option<usize>,
 }
@@ -79,18 +79,35 @@ impl Explanation {
     }
 
     /// With the scores of all nodes, by which the hand was chosen; the others are put in the order in which they would be.
-    pub(super) fn with_scores(mut self, score: impl Fn(u64) -> u64) -> Self {
+    pub(super) fn with_scores(mut self, score: impl Fn(u64) -> u32) -> Self {
         for row in &mut self.rows {
             row.score = Some(score(row.node.id()));
         }
-        self.rows.sort_by(|one, other| (one.node.zone(), other.score).cmp(&(other.node.zone(), one.score)));
+        let order = |one: &Row, other: &Row| {
+            let zones = one.node.zone().cmp(&other.node.zone());
+            zones.then(other.score.cmp(&one.score)).then(one.position.cmp(&other.position))
+        };
+        self.rows.sort_by(order);
         for row in 0..self.rows.len() {
             let above = row.checked_sub(1).map(|above| &self.rows[above]);
             let above = above.filter(|above| above.node.zone() == self.rows[row].node.zone());
             self.rows[row].better_in_zone = Some(above.and_then(|above| above.better_in_zone).map_or(0, |n| n + 1));
         }
-        self.rows.sort_by_key(|row| (row.better_in_zone, Reverse(row.score)));
+        self.rows.sort_by_key(|row| (row.better_in_zone, Reverse(row.score), row.position));
         self
+    }
+
+    /// The same, with the nodes standing elsewhere. Those that stand nowhere are left as they are.
+    pub(super) fn at(mut self, position: impl Fn(u32) -> Option<u32>) -> Self {
+        for row in &mut self.rows {
+            row.position = position(row.position).unwrap_or(row.position);
+        }
+        self
+    }
+
+    /// The same, resting on something else.
+    pub(super) fn on(self, basis: Basis) -> Self {
+        Self { basis, ..self }
     }
 
     /// The tenant.
@@ -141,8 +158,8 @@ impl fmt::Display for Row {
             f.write_str(if self.node.zone().is_some() { "of its zone" } else { "of those in no zone" })?;
         }
         match self.score {
-            // A score is a fraction of what 64 bits hold; four digits tell nodes apart.
-            Some(score) => write!(f, ", score {:.4}", score as f64 / 2f64.powi(64)),
+            // A score is a fraction of what 32 bits hold; four digits tell nodes apart.
+            Some(score) => write!(f, ", score {:.4}", f64::from(score) / 2f64.powi(32)),
             None => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 use std::{mem, sync::Arc};
 
-use super::fleet::{Member, Shared};
+use super::fleet::Member;
 use crate::{
     classify::{Classify, Failure, Outcome},
     clock::{self, Instant},
@@ -10,7 +10,6 @@ use crate::{
 
 /// One call to one member, from when that is asked whether it is ready until the call is over, however that comes about.
 pub(super) struct Flight<S> {
-    shared: Arc<Shared<S>>,
     member: Arc<Member<S>>,
     began: Instant,
     epoch: u32,
@@ -33,10 +32,9 @@ enum Word {
 
 impl<S> Flight<S> {
     #[inline]
-    pub(super) fn board(shared: &Arc<Shared<S>>, member: &Arc<Member<S>>, now: Instant) -> Self {
+    pub(super) fn board(member: &Arc<Member<S>>, now: Instant) -> Self {
         let epoch = member.vitals.begin();
-        let (shared, member) = (Arc::clone(shared), Arc::clone(member));
-        Self { shared, member, began: now, epoch, stage: Stage::Boarding }
+        Self { member: Arc::clone(member), began: now, epoch, stage: Stage::Boarding }
     }
 
     #[inline]
@@ -69,8 +67,8 @@ impl<S> Flight<S> {
         match outcome {
             Outcome::Success => self.land(Word::Good),
             Outcome::Failure(failure @ (Failure::Overload | Failure::Throttled(_))) => {
-                let shared = &self.shared;
-                self.member.vitals.say_busy(failure.retry_after(), shared.max_hint(), clock::now());
+                let Member { vitals, watch, .. } = &*self.member;
+                vitals.say_busy(failure.retry_after(), watch.max_hint(), clock::now());
                 self.land(Word::Nothing);
             }
             Outcome::Failure(_) => self.land(Word::Bad),
@@ -89,9 +87,14 @@ impl<S> Flight<S> {
         if self.stage == Stage::Boarding {
             request::note_tried(self.member.id);
         }
-        self.member.vitals.hear(&rejection, self.shared.max_hint(), clock::now());
+        self.member.vitals.hear(&rejection, self.member.watch.max_hint(), clock::now());
         self.land(Word::Nothing);
         rejection.reason().is_retryable()
+    }
+
+    /// The request goes elsewhere.
+    pub(super) fn give_up(&mut self) {
+        self.land(Word::Nothing);
     }
 
     #[inline]
@@ -113,16 +116,17 @@ impl<S> Flight<S> {
         if was_boarding {
             request::note_tried(self.member.id);
         }
-        let row = self.member.vitals.fail(self.epoch);
-        if row >= self.shared.row() {
-            self.shared.judge(self.member.id, self.epoch, row, clock::now());
+        let Member { id, vitals, watch, .. } = &*self.member;
+        let row = vitals.fail(self.epoch);
+        if row >= watch.row() {
+            watch.judge(*id, self.epoch, row, clock::now());
         }
     }
 
     /// Who leaves soon says nothing about the member; who waited for long was kept waiting.
     #[cold]
     fn cancelled(&mut self) {
-        let hung_after = self.shared.hung_after();
+        let hung_after = self.member.watch.hung_after();
         let hung = self.stage == Stage::Dispatched
             && hung_after != u64::MAX
             && clock::nanos(clock::now().since(self.began)) >= hung_after;

@@ -1,17 +1,15 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use super::{
     assign::Assign,
-    explain::Explanation,
-    fleet::{Core, Fleet, Member, Shared, muster, width},
+    fleet::{Fleets, Member, member, width},
     nodes::{Node, Nodes},
-    outlier::{Outlier, Place, Transitions},
+    outlier::{Outlier, Transitions},
     settings::Settings,
+    snapshot::{Route, Snapshot},
+    watch::Watch,
 };
-use crate::{
-    clock::{self, Instant},
-    settings::InvalidSetting,
-};
+use crate::{clock, settings::InvalidSetting};
 
 /// Looks at a router and changes it while it serves. A clone costs a reference count.
 ///
@@ -94,94 +92,6 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// A router at one moment. The numbers are read one after the other, while calls go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// The settings in force.
-    pub settings: Settings,
-    /// The members, in the order of their [positions](Nodes).
-    pub members: Vec<MemberSnapshot>,
-    /// Whether so few are left that ejections are ignored.
-    pub panic: bool,
-    /// How many requests went to a member outside of their tenant's hand.
-    pub spilled: u64,
-    /// How many requests were refused, as no member could be called.
-    pub refused: u64,
-}
-
-/// A member at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MemberSnapshot {
-    /// Its node.
-    pub node: Node,
-    /// How it is.
-    pub health: Health,
-    /// How many calls are under way, or wait for it to become ready.
-    pub in_flight: u32,
-    /// How many failed in a row, or are thought to have: who was just put back begins with all but one of those that put
-    /// it out.
-    pub failures_in_a_row: u32,
-    /// How often it was put out without having been in for an interval between.
-    pub ejections: u32,
-}
-
-/// How a member is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Health {
-    /// It gets calls.
-    Serving,
-    /// It said that it has no room, and for so long gets calls only where there is nobody else.
-    Busy(Duration),
-    /// It said that it takes no calls for so long: its circuit is open.
-    Shut(Duration),
-    /// It was put out for so long.
-    Ejected(Duration),
-    /// It is out by hand.
-    Held,
-}
-
-/// Where a tenant's requests go, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Route {
-    /// Why the tenant has this hand.
-    pub explanation: Explanation,
-    /// The members of the hand, the first choice first.
-    pub members: Vec<MemberSnapshot>,
-}
-
-impl fmt::Display for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.explanation)?;
-        self.members.iter().try_for_each(|member| write!(f, "\nnow: {member}"))
-    }
-}
-
-impl fmt::Display for MemberSnapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}, {} in flight", self.node, self.health, self.in_flight)?;
-        match self.failures_in_a_row {
-            0 => Ok(()),
-            failures => write!(f, ", {failures} failed in a row"),
-        }
-    }
-}
-
-impl fmt::Display for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Serving => f.write_str("serving"),
-            Self::Busy(left) => write!(f, "busy for {left:.1?}"),
-            Self::Shut(left) => write!(f, "shut for {left:.1?}"),
-            Self::Ejected(left) => write!(f, "ejected for {left:.1?}"),
-            Self::Held => f.write_str("held out by hand"),
-        }
-    }
-}
-
 /// What a handle can do, whatever the types of the router.
 pub(super) trait Operate {
     fn snapshot(&self) -> Snapshot;
@@ -196,36 +106,28 @@ pub(super) trait Operate {
 
 /// Who does it.
 pub(super) struct Operator<S, F, A> {
-    pub(super) shared: Arc<Shared<S>>,
+    pub(super) fleets: Arc<Fleets<S>>,
+    pub(super) watch: Arc<Watch>,
     pub(super) factory: Arc<F>,
     pub(super) assign: Arc<A>,
 }
 
 impl<S, F: Fn(&Node) -> S, A: Assign> Operator<S, F, A> {
-    /// Makes the fleet what `change` makes of its nodes. The factory is asked without the lock; where another change came
-    /// between, it is tried again with what was made so far, so there is an end to it.
+    /// Makes the fleet what `change` makes of its nodes. Neither the factory nor the assignment is asked under a lock; where
+    /// another change came between, it is tried again with the services that were made so far.
     fn change<T>(&self, change: impl Fn(&Nodes) -> (Option<Nodes>, T)) -> T {
         let mut made: Vec<Arc<Member<S>>> = Vec::new();
         loop {
-            let before = self.shared.fleet().0;
+            let before = self.fleets.fleet();
             let (after, answer) = change(&before.nodes);
             let Some(after) = after else { return answer };
             for node in &after {
-                let known = before.nodes.position_of_id(node.id()).is_some();
-                if !known && !made.iter().any(|member| member.id == node.id()) {
-                    made.push(Member::new(node.id(), (self.factory)(node)));
+                if before.find(node.id()).is_none() && !made.iter().any(|member| member.id == node.id()) {
+                    made.push(member(&self.watch, node, (self.factory)(node)));
                 }
             }
             let hand = width(&*self.assign, &after);
-            let service = |node: &Node| made.iter().find(|member| member.id == node.id()).cloned();
-            let changed = self.shared.change(hand, clock::now(), |current| {
-                // What was decided on is still what there is, or it has to be decided again.
-                let fleet = current.nodes.is_same(&before.nodes).then(|| muster(after, Some(current), service));
-                let fleet = fleet.flatten();
-                let done = fleet.is_some();
-                (fleet, done)
-            });
-            if changed {
+            if self.fleets.change(&before, after, &made, hand, clock::now()) {
                 return answer;
             }
         }
@@ -233,12 +135,9 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operator<S, F, A> {
 
     fn decide(&self, name: &str, decision: impl FnOnce(&mut Outlier, u64) -> Option<Transitions>) -> bool {
         let mut found = false;
-        self.shared.decide(clock::now(), |core| {
-            let Some(id) = core.fleet.nodes.position_of(name).and_then(|at| core.fleet.nodes.ids().get(at).copied())
-            else {
-                return Transitions::new();
-            };
-            let happened = decision(&mut core.outlier, id);
+        self.watch.decide(clock::now(), |core| {
+            let id = core.nodes.position_of(name).and_then(|position| core.nodes.ids().get(position).copied());
+            let happened = id.and_then(|id| decision(&mut core.outlier, id));
             found = happened.is_some();
             happened.unwrap_or_default()
         });
@@ -248,18 +147,11 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operator<S, F, A> {
 
 impl<S, F: Fn(&Node) -> S, A: Assign> Operate for Operator<S, F, A> {
     fn snapshot(&self) -> Snapshot {
-        let now = clock::now();
-        self.shared.read(|core| Snapshot {
-            settings: core.settings,
-            members: (0..core.fleet.members.len()).filter_map(|position| core.member(position, now)).collect(),
-            panic: core.outlier.is_panic(),
-            spilled: self.shared.spill.total(),
-            refused: self.shared.refused(),
-        })
+        self.watch.snapshot()
     }
 
     fn update(&self, settings: Settings) {
-        self.shared.update(settings, clock::now());
+        self.watch.update(settings, clock::now());
     }
 
     fn insert(&self, node: Node) -> Result<bool, InvalidSetting> {
@@ -292,45 +184,23 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operate for Operator<S, F, A> {
     }
 
     fn restore(&self, name: &str) -> bool {
-        let member = self.shared.read(|core| {
-            let at = core.fleet.nodes.position_of(name)?;
-            core.fleet.members.get(at).cloned()
+        self.watch.read(|core| {
+            let position = core.nodes.position_of(name);
+            if let Some(vitals) = position.and_then(|position| core.vitals.get(position)) {
+                vitals.forgive();
+            }
         });
-        if let Some(member) = member {
-            member.vitals.forgive();
-        }
         self.decide(name, Outlier::restore)
     }
 
     fn explain(&self, tenant: u64) -> Route {
-        let (fleet, _) = self.shared.fleet();
-        let explanation = self.assign.explain(tenant, &fleet.nodes);
+        let nodes = self.watch.read(|core| core.nodes.clone());
+        let explanation = self.assign.explain(tenant, &nodes);
         let now = clock::now();
-        let member = |core: &Core<S>, id| core.member(core.fleet.nodes.position_of_id(id)?, now);
-        let members =
-            self.shared.read(|core| explanation.hand().iter().filter_map(|row| member(core, row.node.id())).collect());
+        let members = self.watch.read(|core| {
+            let member = |id| core.member(core.nodes.position_of_id(id)?, now);
+            explanation.hand().iter().filter_map(|row| member(row.node.id())).collect()
+        });
         Route { explanation, members }
-    }
-}
-
-impl<S> Core<S> {
-    fn member(&self, position: usize, now: Instant) -> Option<MemberSnapshot> {
-        let Fleet { nodes, members } = &*self.fleet;
-        let (record, member) = (self.outlier.members().get(position)?, members.get(position)?);
-        let (shut, busy) = member.vitals.word();
-        let health = match record.place {
-            Place::Held => Health::Held,
-            Place::Out { until } if until > now => Health::Ejected(until.since(now)),
-            _ if shut > now => Health::Shut(shut.since(now)),
-            _ if busy > now => Health::Busy(busy.since(now)),
-            Place::Out { .. } | Place::In => Health::Serving,
-        };
-        Some(MemberSnapshot {
-            node: nodes.get(position)?.clone(),
-            health,
-            in_flight: member.vitals.under_way(),
-            failures_in_a_row: member.vitals.failures_in_a_row(),
-            ejections: record.streak,
-        })
     }
 }

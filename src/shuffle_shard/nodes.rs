@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::hash;
+use super::{hand::Hand, hash};
 use crate::settings::InvalidSetting;
 
 /// One member of a fleet: its name, and the zone that it fails with. A clone costs two reference counts.
@@ -123,8 +123,18 @@ impl Nodes {
         if let Some(twins) = nodes.windows(2).find(|pair| pair[0].id == pair[1].id) {
             return Err(InvalidSetting::new("shuffle_shard.nodes", &twins[0], "the only node of its name"));
         }
-        let ids = nodes.iter().map(Node::id).collect();
-        Ok(Self(Arc::new(Fleet { zones: zones(&nodes), ids, nodes })))
+        Ok(Self::sorted(nodes))
+    }
+
+    /// Of nodes with different identities, in their order.
+    fn sorted(nodes: Box<[Node]>) -> Self {
+        Self(Arc::new(Fleet { zones: zones(&nodes), ids: nodes.iter().map(Node::id).collect(), nodes }))
+    }
+
+    /// The nodes whose identities are to be kept, and where each of them stands here.
+    pub(super) fn part(&self, keep: impl Fn(u64) -> bool) -> (Self, Box<[u32]>) {
+        let kept = || (0..).zip(self).filter(|(_, node)| keep(node.id()));
+        (Self::sorted(kept().map(|(_, node)| node.clone()).collect()), kept().map(|(position, _)| position).collect())
     }
 
     /// How many there are.
@@ -155,6 +165,11 @@ impl Nodes {
     /// Where the node of an [identity](Node::id) stands. O(log n).
     pub fn position_of_id(&self, id: u64) -> Option<usize> {
         self.0.ids.binary_search(&id).ok()
+    }
+
+    /// The hand of the nodes of these identities, of those that are there. O(k log n).
+    pub(super) fn hand_of(&self, ids: &[u64]) -> Hand {
+        ids.iter().filter_map(|id| self.position_of_id(*id)).map(|position| position as u32).collect()
     }
 
     /// All of them, in the order of their positions.

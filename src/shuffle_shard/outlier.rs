@@ -16,7 +16,7 @@
 //!
 //! Every arrow begins a new epoch of the member, and results of calls of an older one are not looked at.
 
-use super::rules::{Outliers, Tally};
+use super::{outliers::Outliers, success_rate::Tally};
 use crate::{clock::Instant, event::Ejection};
 
 /// All members of a fleet, by their identities.
@@ -72,10 +72,6 @@ pub(super) type Transitions = Vec<Transition>;
 impl Outlier {
     pub(super) const fn new(rules: Outliers) -> Self {
         Self { rules, hand: 1, members: Vec::new(), panic: false, began: Instant::from_nanos(0) }
-    }
-
-    pub(super) const fn rules(&self) -> &Outliers {
-        &self.rules
     }
 
     pub(super) const fn is_panic(&self) -> bool {

@@ -70,6 +70,12 @@ impl Rendezvous {
     pub const fn hand_size(&self) -> HandSize {
         self.hand
     }
+
+    /// All nodes, in the order in which a tenant's hand takes them. O(n log n), and it allocates.
+    pub(super) fn order(&self, tenant: u64, nodes: &Nodes) -> Vec<u32> {
+        let explanation = self.explain(tenant, nodes);
+        explanation.hand().iter().chain(explanation.others()).map(|row| row.position).collect()
+    }
 }
 
 impl Default for Rendezvous {
@@ -95,76 +101,103 @@ impl Assign for Rendezvous {
     }
 }
 
-/// The score of a node for a tenant with this hash. One-to-one in the node, so there are no ties.
+/// The score of a node for a tenant with this hash.
 #[inline]
-fn score(hash: u64, id: u64) -> u64 {
-    mix(hash ^ id)
+fn score(hash: u64, id: u64) -> u32 {
+    (mix(hash ^ id) >> 32) as u32
+}
+
+/// A score and the node it is of, the lower position the better: that is the order of the identities, so that a tie, one in
+/// four billion, is broken the same way whatever other nodes there are. In one word, so that comparing needs no branch.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Scored(u64);
+
+impl Scored {
+    /// Never the default: there is no position `u32::MAX`.
+    #[inline]
+    fn new(score: u32, position: u32) -> Self {
+        Self(u64::from(score) << 32 | u64::from(u32::MAX - position))
+    }
+
+    #[inline]
+    fn position(self) -> u32 {
+        u32::MAX - self.0 as u32
+    }
 }
 
 /// The nodes of the highest scores.
 #[inline]
 fn best(size: HandSize, hash: u64, ids: &[u64]) -> Hand {
-    let mut top = Top::new(size, 0);
-    for (position, id) in (0..).zip(ids) {
-        top.offer(score(hash, *id), position);
-    }
-    Hand::of(top.positions, top.len)
+    let top =
+        Top::of(size, ids.iter().enumerate().map(|(position, id)| Scored::new(score(hash, *id), position as u32)));
+    top.hand(|scored| scored.position())
 }
 
 /// The best by the place in their own zone, and then by score. When a node comes, the nodes below it in its zone move
 /// down by one place, so in each place there is the same node or a better one: the zone keeps its number of members and
 /// changes at most its last, or it gains one and another zone loses its last.
 fn best_of_zones(size: HandSize, hash: u64, ids: &[u64], zones: &[Box<[u32]>]) -> Hand {
-    let mut hand = Top::new(size, (0, 0));
+    let mut hand = Top::new(size);
     for zone in zones {
-        let mut top = Top::new(size, 0);
-        for position in zone {
-            top.offer(score(hash, ids[*position as usize]), *position);
-        }
-        for (place, (score, position)) in (0..).zip(top.iter()) {
-            if !hand.offer((u8::MAX - place, score), position) {
-                break;
-            }
+        let scored = zone.iter().map(|position| Scored::new(score(hash, ids[*position as usize]), *position));
+        for (place, scored) in (0..).zip(Top::of(size, scored).found()) {
+            hand.offer((u8::MAX - place, *scored));
         }
     }
-    Hand::of(hand.positions, hand.len)
+    hand.hand(|(_, scored)| scored.position())
 }
 
-/// The best of what was offered, the best first.
+/// The best of what was offered, the best first; what is still free is the default, which is less than anything.
 struct Top<S> {
-    most: usize,
-    len: usize,
-    scores: [S; MAX_HAND],
-    positions: [u32; MAX_HAND],
+    size: usize,
+    best: [S; MAX_HAND],
 }
 
-impl<S: Copy + Ord> Top<S> {
+impl<S: Copy + Default + Ord> Top<S> {
     #[inline]
-    fn new(size: HandSize, zero: S) -> Self {
-        Self { most: size.get(), len: 0, scores: [zero; MAX_HAND], positions: [0; MAX_HAND] }
+    fn new(size: HandSize) -> Self {
+        Self { size: size.get(), best: [S::default(); MAX_HAND] }
     }
 
-    /// Takes it if it is among the best so far, and says whether it did. Of equals the first stays.
     #[inline]
-    fn offer(&mut self, score: S, position: u32) -> bool {
-        let full = self.len == self.most;
-        if full && score <= self.scores[self.len - 1] {
-            return false;
+    fn of(size: HandSize, offers: impl ExactSizeIterator<Item = S>) -> Self {
+        let mut top = Self::new(size);
+        // Of a few, every second would be taken: a branch that no processor foresees costs more than going through.
+        if offers.len() <= MAX_HAND {
+            offers.for_each(|offer| top.sort_in(offer));
+        } else {
+            offers.for_each(|offer| top.offer(offer));
         }
-        let mut place = if full { self.len - 1 } else { self.len };
-        while place > 0 && self.scores[place - 1] < score {
-            self.scores[place] = self.scores[place - 1];
-            self.positions[place] = self.positions[place - 1];
-            place -= 1;
-        }
-        self.scores[place] = score;
-        self.positions[place] = position;
-        self.len += usize::from(!full);
-        true
+        top
     }
 
-    fn iter(&self) -> impl Iterator<Item = (S, u32)> {
-        self.scores.iter().copied().zip(self.positions.iter().copied()).take(self.len)
+    #[inline]
+    fn offer(&mut self, offer: S) {
+        if offer > self.best[self.size - 1] {
+            self.sort_in(offer);
+        }
+    }
+
+    #[inline]
+    fn sort_in(&mut self, mut offer: S) {
+        for best in &mut self.best[..self.size] {
+            (*best, offer) = ((*best).max(offer), (*best).min(offer));
+        }
+    }
+
+    fn found(&self) -> &[S] {
+        let found = self.best[..self.size].iter().take_while(|best| **best != S::default()).count();
+        &self.best[..found]
+    }
+
+    #[inline]
+    fn hand(&self, position: impl Fn(S) -> u32) -> Hand {
+        let found = self.found();
+        let mut positions = [0; MAX_HAND];
+        for (slot, best) in positions.iter_mut().zip(found) {
+            *slot = position(*best);
+        }
+        Hand::of(positions, found.len())
     }
 }
 

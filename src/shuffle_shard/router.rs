@@ -2,11 +2,13 @@ use std::sync::Arc;
 
 use super::{
     assign::Assign,
-    fleet::{Fleet, Member, Shared, muster, width},
+    fleet::{Fleet, Fleets, width},
     handle::{Handle, Operator},
     nodes::{Node, Nodes},
     rendezvous::Rendezvous,
     settings::Settings,
+    snapshot::Snapshot,
+    watch::Watch,
 };
 use crate::{
     chance::Chance,
@@ -29,9 +31,10 @@ use crate::{
 /// what a request carries.
 #[must_use]
 pub struct ShuffleShard<S, F, T = Unasked, A = Rendezvous, C = Standard, K = Scoped> {
-    pub(super) shared: Arc<Shared<S>>,
+    pub(super) fleets: Arc<Fleets<S>>,
+    /// As it was last seen.
     pub(super) fleet: Arc<Fleet<S>>,
-    pub(super) generation: u64,
+    pub(super) turn: u32,
     pub(super) factory: Arc<F>,
     pub(super) assign: Arc<A>,
     pub(super) tenant: T,
@@ -43,13 +46,14 @@ impl<S, F: Fn(&Node) -> S> ShuffleShard<S, F> {
     /// A router to `nodes`, each with the service that `factory` makes of it. Until it is told [whose](Self::tenant_by)
     /// requests are, they go to the less loaded of two members at random.
     pub fn new(nodes: Nodes, factory: F) -> Self {
-        let fleet = build(nodes, &factory);
-        let hand = width(&Rendezvous::default(), &fleet.nodes);
-        let shared = Shared::new(Settings::new(), Arc::default(), Events::default(), Arc::clone(&fleet), hand);
+        let hand = width(&Rendezvous::default(), &nodes);
+        let watch = Watch::new(Settings::new(), Arc::default(), Events::default());
+        let services = nodes.iter().map(&factory);
+        let fleets = Fleets::new(watch, nodes.clone(), hand, services);
         Self {
-            shared: Arc::new(shared),
-            fleet,
-            generation: 0,
+            fleet: fleets.fleet(),
+            fleets: Arc::new(fleets),
+            turn: 0,
             factory: Arc::new(factory),
             assign: Arc::new(Rendezvous::default()),
             tenant: Unasked,
@@ -59,20 +63,14 @@ impl<S, F: Fn(&Node) -> S> ShuffleShard<S, F> {
     }
 }
 
-/// A fleet of nothing but new members.
-fn build<S>(nodes: Nodes, factory: &impl Fn(&Node) -> S) -> Arc<Fleet<S>> {
-    let service = |node: &Node| Some(Member::new(node.id(), factory(node)));
-    let fleet = muster(nodes, None, service);
-    Arc::new(fleet.unwrap_or_else(|| Fleet { nodes: Nodes::default(), members: Box::default() }))
-}
-
 impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
     /// Treats members by `settings`. The state is new: take the [`handle`](Self::handle) after.
     pub fn settings(self, settings: Settings) -> Self
     where
+        S: Clone,
         A: Assign,
     {
-        let chance = Arc::clone(&self.shared.chance);
+        let chance = Arc::clone(&self.fleet.watch.chance);
         self.renewed(settings, chance)
     }
 
@@ -80,64 +78,56 @@ impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
     /// [`handle`](Self::handle) after.
     pub fn chance(self, chance: Chance) -> Self
     where
+        S: Clone,
         A: Assign,
     {
-        let settings = self.shared.settings();
+        let settings = self.fleet.watch.settings();
         self.renewed(settings, Arc::new(chance))
-    }
-
-    fn renewed(mut self, settings: Settings, chance: Arc<Chance>) -> Self
-    where
-        A: Assign,
-    {
-        let (fleet, events) = (Arc::clone(&self.fleet), self.shared.events.clone());
-        let hand = width(&*self.assign, &fleet.nodes);
-        self.shared = Arc::new(Shared::new(settings, chance, events, fleet, hand));
-        self.generation = 0;
-        self
     }
 
     /// Asks whose a request is: a closure such as `|r: &Req| r.tenant` qualifies. Requests of nobody go to the less loaded
     /// of two members of the whole fleet at random.
     pub fn tenant_by<New>(self, tenant: New) -> ShuffleShard<S, F, New, A, C, K> {
-        let Self { shared, fleet, generation, factory, assign, judge, carry, .. } = self;
-        ShuffleShard { shared, fleet, generation, factory, assign, tenant, judge, carry }
+        let Self { fleets, fleet, turn, factory, assign, judge, carry, .. } = self;
+        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry }
     }
 
     /// Deals hands by `assign`. The state is new: take the [`handle`](Self::handle) after.
-    pub fn assign_by<New: Assign>(self, assign: New) -> ShuffleShard<S, F, T, New, C, K> {
-        let Self { shared, fleet, generation, factory, tenant, judge, carry, .. } = self;
+    pub fn assign_by<New>(self, assign: New) -> ShuffleShard<S, F, T, New, C, K>
+    where
+        S: Clone,
+        New: Assign,
+    {
+        let (settings, chance) = (self.fleet.watch.settings(), Arc::clone(&self.fleet.watch.chance));
+        let Self { fleets, fleet, turn, factory, tenant, judge, carry, .. } = self;
         let assign = Arc::new(assign);
-        let router = ShuffleShard { shared, fleet, generation, factory, assign, tenant, judge, carry };
-        let (settings, chance) = (router.shared.settings(), Arc::clone(&router.shared.chance));
-        router.renewed(settings, chance)
+        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry }.renewed(settings, chance)
     }
 
     /// Judges results by `judge`: a closure over `Result<&Res, &E>` qualifies. Refusals of a member that were not
     /// dispatched are not asked about: they say "not now", and no failure.
     pub fn classify<New>(self, judge: New) -> ShuffleShard<S, F, T, A, New, K> {
-        let Self { shared, fleet, generation, factory, assign, tenant, carry, .. } = self;
-        ShuffleShard { shared, fleet, generation, factory, assign, tenant, judge, carry }
+        let Self { fleets, fleet, turn, factory, assign, tenant, carry, .. } = self;
+        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry }
     }
 
     /// Reads from requests where they were sent before, where no retry in this task knows: see
     /// [`Carried::tried`](crate::request::Carried::tried).
     pub fn carry<New>(self, carry: New) -> ShuffleShard<S, F, T, A, C, New> {
-        let Self { shared, fleet, generation, factory, assign, tenant, judge, .. } = self;
-        ShuffleShard { shared, fleet, generation, factory, assign, tenant, judge, carry }
+        let Self { fleets, fleet, turn, factory, assign, tenant, judge, .. } = self;
+        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry }
     }
 
-    /// Lets `observer` hear what happens here. The first who asks is heard.
+    /// Lets `observer` hear what happens here; in [`Stack::shuffle_shard`](crate::Stack::shuffle_shard), the stack's observer
+    /// does unless this was called. The first who asks is heard.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
-        self.shared.events.observe(observer);
+        self.fleet.watch.events.observe(observer);
         self
     }
 
-    /// Announces to `stack` what happens here, unless somebody hears it already: `router.join(&stack.events())`. A stack
-    /// cannot do it by itself: it does not know what kind of service it is put around.
-    pub fn join(self, stack: &Events) -> Self {
-        self.shared.events.join(stack);
-        self
+    /// Announces to `stack` what happens here, unless somebody hears it already.
+    pub(crate) fn join(&self, stack: &Events) {
+        self.fleet.watch.events.join(stack);
     }
 
     /// Looks at it and changes it while it serves. Take it before the router goes into a stack, and when all else is set.
@@ -147,8 +137,13 @@ impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
         F: Fn(&Node) -> S + Send + Sync + 'static,
         A: Assign + 'static,
     {
-        let (shared, factory, assign) = (Arc::clone(&self.shared), Arc::clone(&self.factory), Arc::clone(&self.assign));
-        Handle::new(Operator { shared, factory, assign })
+        let (fleets, factory, assign) = (Arc::clone(&self.fleets), Arc::clone(&self.factory), Arc::clone(&self.assign));
+        Handle::new(Operator { fleets, watch: Arc::clone(&self.fleet.watch), factory, assign })
+    }
+
+    /// The router as it is at this moment: as [`Handle::snapshot`] says it, where there can be no handle.
+    pub fn snapshot(&self) -> Snapshot {
+        self.fleet.watch.snapshot()
     }
 
     /// The same settings, nodes, hooks and observer, with new state and new services.
@@ -160,20 +155,31 @@ impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
         C: Clone,
         K: Clone,
     {
-        let (nodes, settings) = self.shared.read(|core| (core.fleet.nodes.clone(), core.settings));
-        let mut fresh = self.clone();
-        fresh.fleet = build(nodes, &*self.factory);
-        let chance = Arc::clone(&self.shared.chance);
-        fresh.renewed(settings, chance)
+        let (nodes, settings) = self.fleet.watch.read(|core| (core.nodes.clone(), core.settings));
+        let chance = Arc::clone(&self.fleet.watch.chance);
+        let services = nodes.iter().map(|node| (self.factory)(node));
+        self.clone().over(nodes.clone(), settings, chance, services)
     }
 
-    /// How many nodes there are just now.
-    pub fn len(&self) -> usize {
-        self.shared.read(|core| core.fleet.members.len())
+    /// The same services, of which nothing is known.
+    fn renewed(self, settings: Settings, chance: Arc<Chance>) -> Self
+    where
+        S: Clone,
+        A: Assign,
+    {
+        let before = self.fleets.fleet();
+        let services = before.members.iter().map(|member| member.service.clone());
+        self.over(before.nodes.clone(), settings, chance, services)
     }
 
-    /// Whether there are no nodes just now.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    fn over(mut self, nodes: Nodes, settings: Settings, chance: Arc<Chance>, services: impl Iterator<Item = S>) -> Self
+    where
+        A: Assign,
+    {
+        let hand = width(&*self.assign, &nodes);
+        let watch = Watch::new(settings, chance, self.fleet.watch.events.clone());
+        self.fleets = Arc::new(Fleets::new(watch, nodes, hand, services));
+        self.fleet = self.fleets.fleet();
+        self
     }
 }

@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use super::{
     assign::Assign,
-    fleet::{Fleet, Member, Shared},
+    fleet::{Fleet, Member},
     flight::{Flight, watch},
     hand::Hand,
     pick::{pick, sample, soonest},
@@ -26,13 +26,14 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(super) struct Search {
     tenant: Option<u64>,
-    hand: Hand,
-    /// Who in the hand has been asked, a bit each.
-    passed: u16,
     tried: Tried,
     now: Instant,
+    turn: u32,
+    /// Who in the hand has been asked, a bit each.
+    passed: u16,
     /// Whether the hand is of members outside of the tenant's.
     spilled: bool,
+    hand: Hand,
 }
 
 /// A member that takes the request, and the instance that said so.
@@ -53,41 +54,30 @@ impl Search {
     /// Deals the hand. Who is nobody's tenant gets two of the whole fleet at random.
     #[inline]
     pub(super) fn new<S>(
-        shared: &Shared<S>,
         fleet: &Fleet<S>,
         assign: &impl Assign,
         tenant: Option<u64>,
         tried: Tried,
         now: Instant,
+        turn: u32,
     ) -> Self {
-        let mut search = Self { tenant, hand: Hand::EMPTY, passed: 0, tried, now, spilled: false };
-        search.hand = match tenant {
+        let hand = match tenant {
             Some(tenant) => assign.hand(tenant, &fleet.nodes),
-            None => search.sample(shared, fleet, |_| true),
+            None => deal(fleet, &tried, now, |_| true),
         };
-        search
+        Self { tenant, tried, now, turn, passed: 0, spilled: false, hand }
     }
 
     /// Deals anew, the fleet being another.
-    pub(super) fn again<S>(&self, shared: &Shared<S>, fleet: &Fleet<S>, assign: &impl Assign, now: Instant) -> Self {
-        Self::new(shared, fleet, assign, self.tenant, self.tried, now)
-    }
-
-    #[cold]
-    fn sample<S>(&self, shared: &Shared<S>, fleet: &Fleet<S>, wanted: impl Fn(u32) -> bool) -> Hand {
-        sample(fleet.members.len(), shared.chance.draw(), wanted, |position| {
-            fleet.look(position, &self.tried, self.now)
-        })
+    pub(super) fn again<S>(&self, fleet: &Fleet<S>, assign: &impl Assign, now: Instant) -> Self {
+        Self::new(fleet, assign, self.tenant, self.tried, now, self.turn)
     }
 
     /// Whether a member may still get the request. A service that was made anew for a node that left and came back is another
     /// member.
     pub(super) fn has<S>(&self, fleet: &Fleet<S>, member: &Arc<Member<S>>) -> bool {
-        let Some(position) = fleet.nodes.position_of_id(member.id).map(|position| position as u32) else {
-            return false;
-        };
-        let is_same = fleet.member(position).is_some_and(|current| Arc::ptr_eq(current, member));
-        is_same && (self.tenant.is_none() || self.hand.contains(&position))
+        let known = fleet.find(member.id).filter(|(_, current)| Arc::ptr_eq(current, member));
+        known.is_some_and(|(position, _)| self.tenant.is_none() || self.hand.contains(&position))
     }
 
     /// Leaves out whoever `is_asked` already.
@@ -99,15 +89,49 @@ impl Search {
         }
     }
 
-    /// Asks one member after the other whether it is ready, the best first, until one is. Who is not is kept: if none is,
-    /// the request waits for whichever of them is first. `waiting` are those who are asked already.
+    /// The best of those who have not been asked.
+    #[inline]
+    pub(super) fn next<'a, S>(&mut self, fleet: &'a Fleet<S>) -> Option<&'a Arc<Member<S>>> {
+        let look = |position| fleet.look(position, &self.tried, self.now);
+        let number = pick(&self.hand, self.passed, self.turn, look)?;
+        self.passed |= 1 << number;
+        fleet.member(self.hand[number])
+    }
+
+    /// Asks one member whether it is ready.
     #[inline]
     pub(super) fn ask<S, Req, C>(
+        &self,
+        member: &Arc<Member<S>>,
+        judge: &C,
+        cx: &mut Context<'_>,
+    ) -> Result<(Poll<()>, Boarded<S>), S::Error>
+    where
+        S: Service<Req> + Clone,
+        S::Error: Refusal,
+        C: Classify<S::Response, S::Error>,
+    {
+        let mut service = member.service.clone();
+        let mut flight = Flight::board(member, self.now);
+        match watch(&mut flight, |_| service.poll_ready(cx)) {
+            Poll::Ready(Ok(())) => Ok((Poll::Ready(()), Boarded { service, flight })),
+            Poll::Pending => Ok((Poll::Pending, Boarded { service, flight })),
+            Poll::Ready(Err(error)) => {
+                flight.finish(Err(&error), judge);
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks one after the other, the best first, until one is ready. Who is not is kept: if none is, the request waits for
+    /// whichever of them is first. `waiting` are those who were asked before, and `failed` is what the last one said.
+    #[cold]
+    pub(super) fn go_on<S, Req, C>(
         &mut self,
-        shared: &Arc<Shared<S>>,
         fleet: &Fleet<S>,
         judge: &C,
         mut waiting: Vec<Boarded<S>>,
+        mut failed: Option<S::Error>,
         cx: &mut Context<'_>,
     ) -> Found<S, S::Error>
     where
@@ -115,56 +139,44 @@ impl Search {
         S::Error: Refusal,
         C: Classify<S::Response, S::Error>,
     {
-        let mut failed = None;
         loop {
-            let turn = shared.turn.next();
-            let look = |position| fleet.look(position, &self.tried, self.now);
-            let Some(number) = pick(&self.hand, self.passed, turn, look) else {
-                if !waiting.is_empty() {
-                    return Found::Waiting(waiting);
+            while let Some(member) = self.next(fleet) {
+                match self.ask::<S, Req, C>(member, judge, cx) {
+                    Ok((Poll::Ready(()), boarded)) => return Found::Ready(boarded),
+                    Ok((Poll::Pending, boarded)) => waiting.push(boarded),
+                    Err(error) => failed = Some(error),
                 }
-                if let Some(error) = failed {
-                    return Found::Nobody(error);
-                }
-                if self.spill(shared, fleet) {
-                    continue;
-                }
-                return Found::Nobody(self.refuse(shared, fleet).into());
-            };
-            self.passed |= 1 << number;
-            let Some(member) = fleet.member(self.hand[number]) else { continue };
-            let mut service = member.service.clone();
-            let mut flight = Flight::board(shared, member, self.now);
-            match watch(&mut flight, |_| service.poll_ready(cx)) {
-                Poll::Ready(Ok(())) => return Found::Ready(Boarded { service, flight }),
-                Poll::Pending => waiting.push(Boarded { service, flight }),
-                Poll::Ready(Err(error)) => {
-                    flight.finish(Err(&error), judge);
-                    failed = Some(error);
-                }
+            }
+            if !waiting.is_empty() {
+                return Found::Waiting(waiting);
+            }
+            if let Some(error) = failed {
+                return Found::Nobody(error);
+            }
+            if !self.spill(fleet) {
+                return Found::Nobody(self.refuse(fleet).into());
             }
         }
     }
 
     /// Whether the request may go to members outside of its tenant's hand, which are then its hand.
-    #[cold]
-    fn spill<S>(&mut self, shared: &Shared<S>, fleet: &Fleet<S>) -> bool {
-        if self.spilled || self.tenant.is_none() || shared.settings().exhausted() == Exhausted::FailFast {
+    fn spill<S>(&mut self, fleet: &Fleet<S>) -> bool {
+        let watch = &*fleet.watch;
+        if self.spilled || self.tenant.is_none() || watch.settings().exhausted() == Exhausted::FailFast {
             return false;
         }
-        let hand = self.hand;
-        let others = self.sample(shared, fleet, |position| !hand.contains(&position));
-        let Some(is_first) = (if others.is_empty() { None } else { shared.spill.take() }) else { return false };
+        let others = deal(fleet, &self.tried, self.now, |position| !self.hand.contains(&position));
+        let Some(is_first) = (if others.is_empty() { None } else { watch.spill.take() }) else { return false };
         if is_first {
-            shared.events.emit(|| Event::SpillBegan { layer: shared.name });
+            watch.events.emit(|| Event::SpillBegan { layer: watch.name });
         }
         (self.hand, self.passed, self.spilled) = (others, 0, true);
         true
     }
 
-    #[cold]
-    fn refuse<S>(&self, shared: &Shared<S>, fleet: &Fleet<S>) -> Rejection {
-        let rejection = Rejection::new(Reason::NoShard, shared.name);
+    fn refuse<S>(&self, fleet: &Fleet<S>) -> Rejection {
+        let watch = &*fleet.watch;
+        let rejection = Rejection::new(Reason::NoShard, watch.name);
         let look = |position| fleet.look(position, &self.tried, self.now);
         let returns = match self.tenant {
             Some(_) => soonest(self.hand.iter().copied(), look),
@@ -174,8 +186,14 @@ impl Search {
             Some(at) => rejection.with_retry_after(at.since(self.now)),
             None => rejection,
         };
-        shared.refuse();
-        shared.events.emit(|| Event::Refused(rejection));
+        watch.count_refusal();
+        watch.events.emit(|| Event::Refused(rejection));
         rejection
     }
+}
+
+/// Two of those in the fleet who are wanted, at random.
+fn deal<S>(fleet: &Fleet<S>, tried: &Tried, now: Instant, wanted: impl Fn(u32) -> bool) -> Hand {
+    let look = |position| fleet.look(position, tried, now);
+    sample(fleet.members.len(), fleet.watch.chance.draw(), wanted, look)
 }

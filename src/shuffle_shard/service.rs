@@ -1,7 +1,7 @@
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use tower_service::Service;
@@ -19,6 +19,7 @@ use crate::{
     clock,
     error::Refusal,
     request::{self, Carry, TenantOf, Tried},
+    sync::nobody,
 };
 
 impl<S, F, T, A, C, K, Req> Service<Req> for ShuffleShard<S, F, T, A, C, K>
@@ -42,31 +43,46 @@ where
 
     #[inline]
     fn call(&mut self, req: Req) -> Self::Future {
-        if self.generation != self.shared.generation() {
+        if self.fleet.generation != self.fleet.watch.generation() {
             self.look_again();
         }
         let now = clock::now();
-        if self.shared.is_due(now) {
-            self.shared.tend(now);
+        if self.fleet.watch.is_due(now) {
+            self.fleet.watch.tend(now);
         }
         let (tenant, tried) = (self.tenant.tenant(&req), self.tried(&req));
-        let Self { shared, fleet, assign, judge, generation, .. } = self;
-        let mut search = Search::new(shared, fleet, &**assign, tenant, tried, now);
+        self.turn = self.turn.wrapping_add(1);
+        let Self { fleets, fleet, assign, judge, turn, .. } = self;
+        let mut search = Search::new(fleet, &**assign, tenant, tried, now, *turn);
         // Whoever is not ready here is polled again by the future, which brings the true waker.
-        let mut cx = Context::from_waker(Waker::noop());
-        match search.ask::<S, Req, C>(shared, fleet, judge, Vec::new(), &mut cx) {
-            Found::Ready(Boarded { mut service, mut flight }) => {
-                flight.dispatched();
-                let future = watch(&mut flight, |_| service.call(req));
-                ResponseFuture::running(future, flight, judge.clone())
-            }
+        let mut cx = nobody();
+        let first = search.next(fleet).map(|member| search.ask::<S, Req, C>(member, judge, &mut cx));
+        let (waiting, failed) = match first {
+            Some(Ok((Poll::Ready(()), boarded))) => return dispatch(boarded, req, judge),
+            Some(Ok((Poll::Pending, boarded))) => (vec![boarded], None),
+            Some(Err(error)) => (Vec::new(), Some(error)),
+            None => (Vec::new(), None),
+        };
+        match search.go_on::<S, Req, C>(fleet, judge, waiting, failed, &mut cx) {
+            Found::Ready(boarded) => dispatch(boarded, req, judge),
             Found::Waiting(members) => {
-                let waiting = Waiting::new(Arc::clone(shared), Arc::clone(assign), search, members, *generation);
-                ResponseFuture::waiting(waiting, req, judge.clone())
+                ResponseFuture::waiting(Waiting::new(fleets, fleet, assign, search, members), req, judge.clone())
             }
             Found::Nobody(error) => ResponseFuture::ended(error, judge.clone()),
         }
     }
+}
+
+#[inline]
+fn dispatch<S, Req, A, C>(boarded: Boarded<S>, req: Req, judge: &C) -> ResponseFuture<S, Req, A, C>
+where
+    S: Service<Req>,
+    C: Clone,
+{
+    let Boarded { mut service, mut flight } = boarded;
+    flight.dispatched();
+    let future = watch(&mut flight, |_| service.call(req));
+    ResponseFuture::running(future, flight, judge.clone())
 }
 
 impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
@@ -86,16 +102,17 @@ impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
     /// The fleet is another.
     #[cold]
     fn look_again(&mut self) {
-        (self.fleet, self.generation) = self.shared.fleet();
+        self.fleet = self.fleets.fleet();
     }
 }
 
 impl<S, F, T: Clone, A, C: Clone, K: Clone> Clone for ShuffleShard<S, F, T, A, C, K> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
+            fleets: Arc::clone(&self.fleets),
             fleet: Arc::clone(&self.fleet),
-            generation: self.generation,
+            // Not where the other stands: clones that make one call each would all make the same.
+            turn: self.fleet.watch.turn(),
             factory: Arc::clone(&self.factory),
             assign: Arc::clone(&self.assign),
             tenant: self.tenant.clone(),
@@ -108,7 +125,7 @@ impl<S, F, T: Clone, A, C: Clone, K: Clone> Clone for ShuffleShard<S, F, T, A, C
 /// Whatever the hooks are: closures are not `Debug`.
 impl<S, F, T, A, C, K> fmt::Debug for ShuffleShard<S, F, T, A, C, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (nodes, settings) = self.shared.read(|core| (core.fleet.nodes.clone(), core.settings));
+        let (nodes, settings) = self.fleet.watch.read(|core| (core.nodes.clone(), core.settings));
         f.debug_struct("ShuffleShard").field("nodes", &nodes).field("settings", &settings).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::rules::Outliers;
+use super::outliers::Outliers;
 use crate::{clock::nanos, settings::Ratio};
 
 /// How a router treats its members. The [room's page](super) has the defaults and their reasons. How many members a tenant

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{
     outlier::{Place, Record},
-    rules::Tally,
+    success_rate::Tally,
 };
 use crate::{
     clock::Instant,

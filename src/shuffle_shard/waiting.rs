@@ -1,4 +1,5 @@
 use std::{
+    mem,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -7,9 +8,10 @@ use tower_service::Service;
 
 use super::{
     assign::Assign,
-    fleet::Shared,
+    fleet::{Fleet, Fleets},
     flight::watch,
     search::{Boarded, Found, Search},
+    watch::Watch,
 };
 use crate::{
     classify::Classify,
@@ -21,7 +23,8 @@ use crate::{
 /// A request that waits for whichever member of its hand becomes ready first; or for another fleet, in which its hand may
 /// be another.
 pub(super) struct Waiting<S, A> {
-    shared: Arc<Shared<S>>,
+    fleets: Arc<Fleets<S>>,
+    watch: Arc<Watch>,
     assign: Arc<A>,
     search: Search,
     members: Vec<Boarded<S>>,
@@ -32,13 +35,14 @@ pub(super) struct Waiting<S, A> {
 
 impl<S, A: Assign> Waiting<S, A> {
     pub(super) fn new(
-        shared: Arc<Shared<S>>,
-        assign: Arc<A>,
+        fleets: &Arc<Fleets<S>>,
+        fleet: &Fleet<S>,
+        assign: &Arc<A>,
         search: Search,
         members: Vec<Boarded<S>>,
-        generation: u64,
     ) -> Self {
-        Self { shared, assign, search, members, generation, ticket: None }
+        let (fleets, watch, assign) = (Arc::clone(fleets), Arc::clone(&fleet.watch), Arc::clone(assign));
+        Self { fleets, watch, assign, search, members, generation: fleet.generation, ticket: None }
     }
 
     /// Asks all of them. Ready with the one that is, or with the error where none can become so.
@@ -50,31 +54,17 @@ impl<S, A: Assign> Waiting<S, A> {
     {
         // Before the look at the generation: a change after it wakes, and one before it is seen.
         self.listen(cx);
-        if self.generation != self.shared.generation() {
+        if self.generation != self.watch.generation() {
             match self.deal::<Req, C>(judge, cx) {
                 Found::Ready(boarded) => return Poll::Ready(Ok(boarded)),
                 Found::Waiting(members) => self.members = members,
                 Found::Nobody(error) => return Poll::Ready(Err(error)),
             }
         }
-        let mut failed = None;
-        let mut number = 0;
-        while let Some(Boarded { service, flight }) = self.members.get_mut(number) {
-            // Its place was given up when it panicked: nobody is dispatched without one.
-            assert!(!flight.is_over(), "polled after it panicked");
-            match watch(flight, |_| service.poll_ready(cx)) {
-                Poll::Pending => number += 1,
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(self.members.swap_remove(number))),
-                Poll::Ready(Err(error)) => {
-                    self.members.swap_remove(number).flight.finish(Err(&error), judge);
-                    failed = Some(error);
-                }
-            }
-        }
-        match failed {
-            Some(error) if self.members.is_empty() => Poll::Ready(Err(error)),
-            _ => Poll::Pending,
-        }
+        let unwinding = Unwinding(&mut self.members);
+        let polled = ask_all::<S, Req, C>(unwinding.0, judge, cx);
+        mem::forget(unwinding);
+        polled
     }
 
     /// The fleet is another, and so perhaps the hand. Who is in both keeps the place that it has in some queue.
@@ -85,13 +75,13 @@ impl<S, A: Assign> Waiting<S, A> {
         S::Error: Refusal,
         C: Classify<S::Response, S::Error>,
     {
-        let (fleet, generation) = self.shared.fleet();
-        self.generation = generation;
-        let mut search = self.search.again(&self.shared, &fleet, &*self.assign, clock::now());
-        let mut kept = std::mem::take(&mut self.members);
+        let fleet = self.fleets.fleet();
+        self.generation = fleet.generation;
+        let mut search = self.search.again(&fleet, &*self.assign, clock::now());
+        let mut kept = mem::take(&mut self.members);
         kept.retain(|asked| search.has(&fleet, asked.flight.member()));
         search.pass(&fleet, |id| kept.iter().any(|asked| asked.flight.member().id == id));
-        let found = search.ask::<S, Req, C>(&self.shared, &fleet, judge, kept, cx);
+        let found = search.go_on::<S, Req, C>(&fleet, judge, kept, None, cx);
         self.search = search;
         found
     }
@@ -100,7 +90,7 @@ impl<S, A: Assign> Waiting<S, A> {
     fn listen(&mut self, cx: &Context<'_>) {
         let mut waker = Some(cx.waker().clone());
         {
-            let mut waiting = self.shared.waiting.lock();
+            let mut waiting = self.watch.waiting.lock();
             let ticket = self.ticket.take().unwrap_or_else(|| waiting.join(0, 1));
             let ticket = match waiting.claim(ticket, &mut waker) {
                 None => ticket,
@@ -117,10 +107,51 @@ impl<S, A: Assign> Waiting<S, A> {
     }
 }
 
+/// Asks each whether it is ready, until one is; those who fail are out.
+fn ask_all<S, Req, C>(
+    members: &mut Vec<Boarded<S>>,
+    judge: &C,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Boarded<S>, S::Error>>
+where
+    S: Service<Req>,
+    S::Error: Refusal,
+    C: Classify<S::Response, S::Error>,
+{
+    let mut number = 0;
+    let mut failed = None;
+    while let Some(Boarded { service, flight }) = members.get_mut(number) {
+        assert!(!flight.is_over(), "polled after it panicked");
+        match watch(flight, |_| service.poll_ready(cx)) {
+            Poll::Pending => number += 1,
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(members.swap_remove(number))),
+            Poll::Ready(Err(error)) => {
+                members.swap_remove(number).flight.finish(Err(&error), judge);
+                failed = Some(error);
+            }
+        }
+    }
+    match failed {
+        Some(error) if members.is_empty() => Poll::Ready(Err(error)),
+        None if members.is_empty() => panic!("polled after it panicked"),
+        _ => Poll::Pending,
+    }
+}
+
+/// When one of them panics, the others no longer count the request: its future may live on for long.
+struct Unwinding<'a, S>(&'a mut Vec<Boarded<S>>);
+
+impl<S> Drop for Unwinding<'_, S> {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|asked| asked.flight.give_up());
+    }
+}
+
 impl<S, A> Drop for Waiting<S, A> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            let left: Result<(), Wakeup> = self.shared.waiting.lock().leave(ticket);
+            let left: Result<(), Wakeup> = self.watch.waiting.lock().leave(ticket);
             drop(left);
         }
     }

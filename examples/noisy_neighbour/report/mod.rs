@@ -36,7 +36,9 @@ impl Report {
                 (hurt, 0) if hurt == *same_hand => {
                     format!("{hurt} of {tenants} tenants are hurt, all who have the very same servers and nobody else")
                 }
-                (hurt, 0) => format!("{hurt} of {tenants} tenants are hurt, of the {same_hand} with the very same servers"),
+                (hurt, 0) => {
+                    format!("{hurt} of {tenants} tenants are hurt, of the {same_hand} with the very same servers")
+                }
                 (hurt, astray) => {
                     format!("{hurt} of {tenants} tenants are hurt, {astray} of them though they have another server")
                 }

@@ -15,13 +15,15 @@ const HEAD: usize = 14;
 /// One run, as a drawing in the page's colours. Tenants with the same servers stand together, and the poisonous one on top
 /// of those who share its own.
 pub(super) fn svg(run: &Run) -> Result<String, std::fmt::Error> {
-    let poisoned = run.each.iter().find(|fate| fate.is_poisonous()).map(|fate| fate.hand.as_slice()).unwrap_or_default();
+    let poisoned =
+        run.each.iter().find(|fate| fate.is_poisonous()).map(|fate| fate.hand.as_slice()).unwrap_or_default();
     let shares = |fate: &Fate| fate.hand.iter().filter(|server| poisoned.contains(server)).count();
     let mut rows: Vec<_> = run.each.iter().collect();
     rows.sort_by_key(|fate| (!fate.is_poisonous(), std::cmp::Reverse(shares(fate)), fate.hand.clone(), fate.tenant));
 
     let (width, height) = (BARS + BAR, HEAD + rows.len() * ROW);
-    let mut svg = format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}: the hands\">\n", run.name);
+    let mut svg =
+        format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}: the hands\">\n", run.name);
     for server in 0..SERVERS {
         let (x, colour) = (server * CELL + CELL / 2 - 1, if run.dead.contains(&server) { "bare" } else { "soft" });
         writeln!(svg, "<text x=\"{x}\" y=\"9\" class=\"server\" fill=\"var(--{colour})\">{server}</text>")?;
@@ -48,7 +50,10 @@ fn tenant(svg: &mut String, y: usize, fate: &Fate, run: &Run) -> std::fmt::Resul
         };
         let x = server * CELL;
         let (width, height) = (CELL - 2, ROW - 2);
-        write!(svg, "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"1\" fill=\"var(--{colour})\"/>")?;
+        write!(
+            svg,
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"1\" fill=\"var(--{colour})\"/>"
+        )?;
     }
     let (length, colour) = match (fate.is_poisonous(), fate.is_hurt()) {
         (true, _) => (BAR as f64, "ink"),
@@ -56,5 +61,8 @@ fn tenant(svg: &mut String, y: usize, fate: &Fate, run: &Run) -> std::fmt::Resul
         (false, false) => (fate.answered * BAR as f64, "protected"),
     };
     let (y, height) = (y + 1, ROW - 4);
-    writeln!(svg, "<rect x=\"{BARS}\" y=\"{y}\" width=\"{length:.1}\" height=\"{height}\" fill=\"var(--{colour})\"/></g>")
+    writeln!(
+        svg,
+        "<rect x=\"{BARS}\" y=\"{y}\" width=\"{length:.1}\" height=\"{height}\" fill=\"var(--{colour})\"/></g>"
+    )
 }

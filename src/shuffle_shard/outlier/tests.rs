@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{super::rules::SuccessRate, *};
+use super::{super::success_rate::SuccessRate, *};
 use crate::settings::Ratio;
 
 const SECOND: Duration = Duration::from_secs(1);
