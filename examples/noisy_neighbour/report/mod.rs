@@ -33,17 +33,12 @@ impl Report {
             let who = match (*hurt, *astray) {
                 (0, _) => "nobody is hurt".to_owned(),
                 (hurt, _) if hurt == *tenants => format!("all {tenants} tenants are hurt"),
-                (hurt, 0) if hurt == *same_hand => {
-                    format!("{hurt} of {tenants} tenants are hurt, all who have the very same servers and nobody else")
-                }
                 (hurt, 0) => {
-                    format!("{hurt} of {tenants} tenants are hurt, of the {same_hand} with the very same servers")
+                    format!("{hurt} of {tenants} tenants hurt: of the {same_hand} with the very same servers, and of nobody else")
                 }
-                (hurt, astray) => {
-                    format!("{hurt} of {tenants} tenants are hurt, {astray} of them though they have another server")
-                }
+                (hurt, astray) => format!("{hurt} of {tenants} tenants hurt, {astray} of them with another server to go to"),
             };
-            format!("{name}: {servers_killed} servers are killed, {who}")
+            format!("{name}: {servers_killed} servers killed, {who}")
         })
     }
 }
