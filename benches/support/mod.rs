@@ -15,6 +15,7 @@ use std::{
 use plimsoll::{
     Ratio, Stack, bulkhead,
     circuit_breaker::{self, CircuitBreaker},
+    rate_limit::Quota,
     retry,
     shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
 };
@@ -61,6 +62,11 @@ pub fn limit(limit: u32) -> bulkhead::Settings {
 /// 64 cells, of which the tenant has four.
 pub fn cells() -> ShardedBulkhead<impl Fn(&u64) -> u64 + Clone> {
     ShardedBulkhead::new(sharded_bulkhead::Settings::try_new(1000).expect("not zero"), |req: &u64| *req)
+}
+
+/// More often than anybody asks.
+pub fn often() -> Quota {
+    Quota::try_per_second(u32::MAX).expect("not zero")
 }
 
 pub fn breaker() -> circuit_breaker::Settings {
