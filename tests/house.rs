@@ -25,7 +25,7 @@ const ANNEXES: &[&str] = &["guide", "http", "testing"];
 /// The files of a room that hold plumbing; every other holds thought.
 const PLUMBING: &[&str] = &[
     "mod", "gate", "hall", "handle", "layer", "limiter", "newcomer", "service", "future", "replay", "state", "tries",
-    "circuit", "evidence",
+    "circuit", "evidence", "fleet", "flight", "router", "search", "snapshot", "waiting", "watch",
 ];
 
 /// Thoughts outside of the rooms: those that several rooms share, and those of the HTTP annex.
