@@ -2,6 +2,14 @@
 
 mod support;
 
+use std::num::NonZeroU32;
+use std::{
+    convert::Infallible,
+    future::Ready,
+    hint::black_box,
+    task::{Context, Poll},
+};
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use plimsoll::{
     Stack,
@@ -10,7 +18,10 @@ use plimsoll::{
     keyed::{self, Keyed},
     limit::Fixed,
     load_shed,
+    rate_limit::{self, RateLimit},
     surge_queue::{self, SurgeQueue},
+    work::Work,
+    work_budget::{self, Cost, WorkBudget},
 };
 use support::*;
 use tower::{Service, ServiceBuilder};
@@ -25,6 +36,25 @@ fn size_of_inner() -> usize {
     size_of::<<Inner as Service<u64>>::Future>()
 }
 
+/// As [`Inner`], and spends of its work.
+#[derive(Clone, Copy)]
+struct Spending;
+
+impl Service<u64> for Spending {
+    type Response = u64;
+    type Error = Infallible;
+    type Future = Ready<Result<u64, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, req: u64) -> Self::Future {
+        assert!(plimsoll::work::current().is_some_and(|work| work.spend(req).is_ok()));
+        Inner.call(req)
+    }
+}
+
 fn admission(criterion: &mut Criterion) {
     // tower's timeout and rate limit want a runtime to be made in; no timer is ever polled.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
@@ -32,9 +62,22 @@ fn admission(criterion: &mut Criterion) {
 
     measure(criterion, "bare", Inner);
     measure(criterion, "bulkhead", Stack::new().bulkhead(limit(1000)).service(Inner));
+    measure(criterion, "sharded bulkhead", Stack::new().sharded_bulkhead(cells()).service(Inner));
     measure(criterion, "tower concurrency limit", ServiceBuilder::new().concurrency_limit(1000).service(Inner));
     let shed = ServiceBuilder::new().load_shed().concurrency_limit(1000).service(Inner);
     measure(criterion, "tower concurrency limit, shedding", shed);
+
+    let seats = work_budget::Settings::try_new(1000).and_then(|settings| settings.try_with_fuel_per_seat(5));
+    let seats = seats.expect("not zero");
+    let budget = |settings| Stack::new().work_budget(WorkBudget::new(settings).cost_by(|req: &u64| Cost::fuel(*req)));
+    measure(criterion, "work budget, admission alone", budget(seats).service(Inner));
+    let fuel = seats.try_with_fuel(100).expect("not zero");
+    measure(criterion, "work budget, with fuel", budget(fuel).service(Inner));
+    measure(criterion, "work budget, with fuel, one spend", budget(fuel).service(Spending));
+    measure(criterion, "work budget, polls timed", budget(fuel.with_max_busy(SECOND)).service(Inner));
+    let work = Work::new(u64::MAX);
+    criterion.bench_function("work: spend", |bencher| bencher.iter(|| work.spend(black_box(1))));
+    criterion.bench_function("work: child, which spends", |bencher| bencher.iter(|| work.child(9).spend(black_box(1))));
 
     measure(criterion, "timeout", Stack::new().timeout(SECOND).service(Inner));
     measure(criterion, "tower timeout", ServiceBuilder::new().timeout(SECOND).service(Inner));
@@ -53,6 +96,17 @@ fn admission(criterion: &mut Criterion) {
     );
     let both = Stack::new().overload_control(queue(), load_shed::Settings::new());
     measure(criterion, "surge queue, load shed", both.service(Inner));
+
+    measure(criterion, "rate limit", Stack::new().rate_limit(often()).service(Inner));
+    let two = rate_limit::Settings::try_new(&[often(), often()]).expect("two");
+    measure(criterion, "rate limit, two quotas", Stack::new().rate_limit(two).service(Inner));
+    let asked = RateLimit::new(often()).cost_by(|req: &u64| *req as u32).exempt_by(|req: &u64| *req == 1);
+    measure(criterion, "rate limit, costs and exemptions", Stack::new().rate_limit(asked).service(Inner));
+    let heeding = rate_limit::Settings::from(often()).with_throttle_hints(SECOND);
+    measure(criterion, "rate limit, throttle hints", Stack::new().rate_limit(heeding).service(Inner));
+    let governor = governor::RateLimiter::direct(governor::Quota::per_second(NonZeroU32::MAX));
+    criterion.bench_function("rate limit, governor by hand", |bencher| bencher.iter(|| governor.check().is_ok()));
+    measure(criterion, "rate limit, tower's", ServiceBuilder::new().rate_limit(u64::MAX, SECOND).service(Inner));
 
     let of_bulkheads = |keys: u64| {
         // Each call is for another key than the one before it, and all have a place.

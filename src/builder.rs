@@ -13,9 +13,12 @@ use crate::{
     lift::{Lift, LiftLayer},
     limit::Limit,
     load_shed::LoadShed,
+    rate_limit::RateLimit,
     retry::RetryLayer,
+    shuffle_shard::sharded_bulkhead::ShardedBulkhead,
     surge_queue::{Nothing, SurgeQueue},
     timeout::TimeoutLayer,
+    work_budget::WorkBudget,
 };
 
 /// Layers, the outermost first, to be put around a service.
@@ -57,6 +60,23 @@ impl<L, G, C> Stack<L, G, C> {
         let bulkhead = bulkhead.into();
         bulkhead.join(&self.events);
         self.push(bulkhead)
+    }
+
+    /// Adds a [sharded bulkhead](crate::shuffle_shard::sharded_bulkhead): no tenant takes more than a few cells of many.
+    pub fn sharded_bulkhead<T>(self, bulkhead: ShardedBulkhead<T>) -> Stack<L, Seq<G, ShardedBulkhead<T>>, C> {
+        bulkhead.join(&self.events);
+        self.push(bulkhead)
+    }
+
+    /// Adds a [work budget](crate::work_budget): as much work at once as its seats, and for each request no more than it may
+    /// do. Its settings will do.
+    pub fn work_budget<B, K, D, W>(
+        self,
+        budget: impl Into<WorkBudget<B, K, D, W>>,
+    ) -> Stack<L, Seq<G, WorkBudget<B, K, D, W>>, C> {
+        let budget = budget.into();
+        budget.join(&self.events);
+        self.push(budget)
     }
 
     /// Adds a [`timeout`](crate::timeout): not longer than that. A `Duration` will do.
@@ -131,6 +151,14 @@ impl<L, G, C> Stack<L, G, C> {
     {
         let closed = self.close();
         Stack { outer: Nest::new(layer, closed.outer), group: (), judge: closed.judge, events: closed.events }
+    }
+
+    /// Adds a [rate limit](crate::rate_limit): not more often than that. Its settings or a single
+    /// [`Quota`](crate::rate_limit::Quota) will do.
+    pub fn rate_limit<W, X, D>(self, limit: impl Into<RateLimit<W, X, D>>) -> Stack<L, Seq<G, RateLimit<W, X, D>>, C> {
+        let limit = limit.into();
+        limit.join(&self.events);
+        self.push(limit)
     }
 
     /// Tries again what failed: takes [`retry::Settings`](crate::retry::Settings), or a
@@ -265,6 +293,22 @@ impl<L, G, C> Stack<L, G, C> {
         C: Clone,
     {
         let outer = self.group.close(self.outer, self.judge.clone(), self.events.clone());
+        Stack { outer, group: (), judge: self.judge, events: self.events }
+    }
+}
+
+#[cfg(feature = "http")]
+impl<L, A, B, C> Stack<L, Seq<A, B>, C> {
+    /// Lets the gates just before this, back to the last layer that is none, hold their permits until the response's *body*
+    /// ends, and not only until its head is there: what streams takes a place for as long as it does. Only over services
+    /// that answer with `http::Response`. See [`http::hold`](crate::http::hold).
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn until_body_ends(self) -> Stack<Nest<crate::http::UntilBodyEnds<Seq<A, B>, C>, L>, (), C>
+    where
+        C: Clone,
+    {
+        let gates = GateLayer::in_stack(self.group, self.judge.clone(), self.events.clone());
+        let outer = Nest::new(crate::http::UntilBodyEnds::new(gates), self.outer);
         Stack { outer, group: (), judge: self.judge, events: self.events }
     }
 }

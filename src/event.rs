@@ -19,6 +19,8 @@ use crate::{classify::Failure, rejection::Rejection};
 pub enum Event {
     /// A bulkhead's limit was changed.
     BulkheadResized { layer: &'static str, from: u32, to: u32 },
+    /// A work budget's number of seats was changed.
+    BudgetResized { layer: &'static str, from: u32, to: u32 },
     /// The circuit closed: the callee is healthy.
     CircuitClosed { layer: &'static str },
     /// The circuit is held as it is by hand, or handed back to its own judgement.
@@ -35,8 +37,12 @@ pub enum Event {
     KeysFull { layer: &'static str },
     /// A load shedder lets more through at once, or less.
     LimitChanged { layer: &'static str, from: u32, to: u32 },
-    /// A request could not be served in time, and waits in the second lane of its queue.
+    /// A request cannot be served in time, or costs too much, and goes to the second lane of its room.
     Demoted { layer: &'static str },
+    /// A rate limit's quotas were changed.
+    QuotaChanged { layer: &'static str },
+    /// A poll of a request kept its thread for as long as is announced, or longer.
+    LongPoll { layer: &'static str, took: Duration },
     /// A queue that was standing is empty again.
     QueueDrained { layer: &'static str },
     /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
@@ -47,6 +53,10 @@ pub enum Event {
     Retrying { layer: &'static str, attempt: u32, delay: Duration, failure: Failure },
     /// A request failed `attempts` times, and was not tried again.
     RetryStopped { layer: &'static str, attempts: u32, stop: Stop },
+    /// The callee asked a rate limit to leave it alone: nothing is let in for `pause`.
+    Throttled { layer: &'static str, pause: Duration },
+    /// A request that has ended wanted more than the fuel that it was `granted`.
+    WorkExhausted { layer: &'static str, granted: u64 },
     /// A request would have been refused, were the room not only observing.
     WouldRefuse(Rejection),
 }
@@ -55,7 +65,8 @@ impl Event {
     /// The layer that announces this.
     pub const fn layer(&self) -> &'static str {
         match self {
-            Self::BulkheadResized { layer, .. }
+            Self::BudgetResized { layer, .. }
+            | Self::BulkheadResized { layer, .. }
             | Self::CircuitClosed { layer }
             | Self::CircuitHeld { layer, .. }
             | Self::CircuitHalfOpened { layer }
@@ -65,10 +76,14 @@ impl Event {
             | Self::KeysFull { layer }
             | Self::LimitChanged { layer, .. }
             | Self::Demoted { layer }
+            | Self::QuotaChanged { layer }
+            | Self::LongPoll { layer, .. }
             | Self::QueueDrained { layer }
             | Self::QueueStanding { layer }
             | Self::Retrying { layer, .. }
-            | Self::RetryStopped { layer, .. } => layer,
+            | Self::RetryStopped { layer, .. }
+            | Self::Throttled { layer, .. }
+            | Self::WorkExhausted { layer, .. } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),
         }
     }
@@ -125,6 +140,8 @@ pub enum Stop {
     NotRetryable,
     /// A retry layer further out tries again already.
     Nested,
+    /// The work that the request may do is used up: another attempt could not do anything.
+    WorkExhausted,
 }
 
 /// Listens to events. A closure over `&Event` qualifies.

@@ -18,9 +18,16 @@ use plimsoll::{
     keyed::{self, Keyed, Overflow},
     limit::Fixed,
     load_shed::{self, LoadShed},
+    rate_limit::{self, Quota, RateLimit},
     retry,
+    shuffle_shard::{
+        Assign, BoundedOverlap, Dealt, HandSize, Node, Nodes, Pinned, Rendezvous,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
     surge_queue::{self, Surge, SurgeQueue},
     timeout::TimeoutLayer,
+    work,
+    work_budget::{self, Cost, Demotion, OverCost, WorkBudget},
 };
 use tower::Service;
 
@@ -80,6 +87,39 @@ fn a_full_bulkhead_allocates_nothing() {
     let mut service = Stack::new().bulkhead(limit(1)).service(Inner);
     let _held = service.call(0);
     assert_eq!(allocations(service, false), 0);
+}
+
+#[test]
+fn a_sharded_bulkhead_allocates_nothing_full_or_not() {
+    let cells = || {
+        let settings = sharded_bulkhead::Settings::try_new(1).and_then(|settings| settings.try_with_cells(8, 2));
+        ShardedBulkhead::new(settings.expect("valid"), |req: &u64| *req)
+    };
+    assert_eq!(allocations(Stack::new().sharded_bulkhead(cells()).service(Inner), true), 0);
+    let mut service = Stack::new().sharded_bulkhead(cells()).service(Inner);
+    let _held: Vec<_> = (0..1000).map(|tenant| service.call(tenant)).collect();
+    assert_eq!(allocations(service, false), 0);
+}
+
+#[test]
+fn a_hand_is_dealt_without_allocating() {
+    let zone = |n: usize| if n.is_multiple_of(2) { "even" } else { "odd" };
+    let nodes = Nodes::try_new((0..100).map(|n| Node::new(n.to_string()).in_zone(zone(n)))).expect("a fleet");
+    let rendezvous = Rendezvous::new(HandSize::new(5));
+    let bounded = BoundedOverlap::try_new(5, 2).expect("valid");
+    bounded.try_assign(1, &nodes).expect("a hand");
+    let pinned = Pinned::new(rendezvous);
+    pinned.pins().pin(1, ["1", "2"]).expect("room");
+    pinned.pins().quarantine(2).expect("room");
+    pinned.pins().set_apart(["3", "4"]).expect("room");
+    let dealt = Dealt::try_new(100, 5).expect("a deck");
+    let all: [&dyn Assign; 4] = [&rendezvous, &bounded, &pinned, &dealt];
+    for assignment in all {
+        let deal = || (0..10).for_each(|tenant| assert!(!assignment.hand(tenant, &nodes).is_empty()));
+        // The first call divides the nodes.
+        deal();
+        assert_eq!(allocation_counter::measure(deal).count_total, 0);
+    }
 }
 
 #[test]
@@ -242,6 +282,91 @@ fn hostile_keys_leave_memory_flat_and_do_not_reset_a_limit() {
 }
 
 #[test]
+fn a_rate_limit_allocates_nothing() {
+    let often = || Quota::try_per_second(1_000_000).expect("valid");
+    let two = rate_limit::Settings::try_new(&[often(), often()]).expect("two");
+    for settings in [often().into(), two, two.with_throttle_hints(Duration::MAX), two.with_wait(9, Duration::MAX)] {
+        assert_eq!(allocations(Stack::new().rate_limit(settings).service(Inner), true), 0);
+        let asked = RateLimit::new(settings).cost_by(|req: &u64| *req as u32 % 3).exempt_by(|req: &u64| *req == 7);
+        assert_eq!(allocations(Stack::new().rate_limit(asked).service(Inner), true), 0);
+    }
+}
+
+#[test]
+fn a_rate_limit_that_refuses_allocates_nothing() {
+    let (often, day) = (Quota::try_per_second(1_000_000).expect("valid"), Quota::try_per_day(1).expect("valid"));
+    let two = rate_limit::Settings::try_new(&[often, day]).expect("two");
+    let short = rate_limit::Settings::new(day).with_wait(9, Duration::from_secs(1));
+    for settings in [day.into(), two, short, short.without_refunds()] {
+        let limit = RateLimit::new(settings);
+        limit.handle().drain();
+        assert_eq!(allocations(Stack::new().rate_limit(limit).service(Inner), false), 0);
+    }
+    let dear = RateLimit::new(often).cost_by(|_: &u64| u32::MAX);
+    assert_eq!(allocations(Stack::new().rate_limit(dear).service(Inner), false), 0);
+    // What is taken and put back at once, since the next gate refuses.
+    let mut full = Stack::new().rate_limit(often).bulkhead(limit(1)).service(Inner);
+    let _held = full.call(0);
+    assert_eq!(allocations(full, false), 0);
+}
+
+/// Spends of its work, a checkpoint and a page among it; of a child too if it may, which is an allocation.
+#[derive(Clone, Copy)]
+struct Spending;
+
+impl Service<u64> for Spending {
+    type Response = u64;
+    type Error = Infallible;
+    type Future = Ready<Result<u64, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, req: u64) -> Self::Future {
+        let work = work::current().expect("there is a work budget around");
+        assert!(work.spend(2).is_ok() && work.page(3, 2) == Ok(3) && work.refund(4) == 4);
+        assert!(pin!(work.checkpoint(1)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        Inner.call(req)
+    }
+}
+
+fn seats(seats: u32) -> work_budget::Settings {
+    work_budget::Settings::try_new(seats).expect("not zero")
+}
+
+/// The ledgers of calls that have ended are used again.
+#[test]
+fn a_work_budget_allocates_nothing() {
+    let asked = |settings| WorkBudget::new(settings).cost_by(|req: &u64| Cost::fuel(*req % 3)).kind_by(|_: &u64| 3);
+    let metered = seats(9).try_with_fuel(100).expect("valid").with_headroom(NonZeroU32::MAX);
+    assert_eq!(allocations(Stack::new().work_budget(asked(seats(9))).service(Inner), true), 0);
+    assert_eq!(allocations(Stack::new().work_budget(asked(metered)).service(Spending), true), 0);
+    let timed = asked(metered.with_max_busy(Duration::MAX / 2).with_long_poll(Duration::from_secs(9)));
+    assert_eq!(allocations(Stack::new().work_budget(timed).service(Spending), true), 0);
+    let nested = Stack::new().work_budget(asked(metered)).work_budget(asked(metered));
+    assert_eq!(allocations(nested.service(Spending), true), 0);
+    let nested = Stack::new().work_budget(asked(metered)).timeout(Duration::MAX).work_budget(asked(metered));
+    assert_eq!(allocations(nested.service(Spending), true), 0);
+}
+
+#[test]
+fn a_work_budget_that_is_full_or_is_asked_for_too_much_allocates_nothing() {
+    let metered = seats(1).try_with_fuel(100).expect("valid");
+    let mut full = Stack::new().work_budget(metered).service(Inner);
+    let _held = full.call(0);
+    assert_eq!(allocations(full, false), 0);
+    let dear = WorkBudget::new(metered).cost_by(|_: &u64| Cost::fuel(101));
+    assert_eq!(allocations(Stack::new().work_budget(dear).service(Inner), false), 0);
+    let demoting = metered.with_over_cost(OverCost::Demote(Demotion::try_new(1).expect("one")));
+    let dear = WorkBudget::new(demoting).cost_by(|_: &u64| Cost::seats(2));
+    let mut demoted = Stack::new().work_budget(dear).service(Inner);
+    assert_eq!(allocations(demoted.clone(), true), 0);
+    let _held = demoted.call(0);
+    assert_eq!(allocations(demoted, false), 0);
+}
+
+#[test]
 fn a_timeout_allocates_nothing() {
     assert_eq!(allocations(Stack::new().timeout(Duration::from_secs(1)).service(Inner), true), 0);
 }
@@ -334,6 +459,36 @@ async fn a_timeout_that_sets_its_timer_allocates_nothing() {
     let mut call = || {
         let mut future = pin!(service.call(0));
         assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    };
+    call();
+    assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
+}
+
+/// The HTTP annex on the way of an answer: refusals have headers, which allocate, but nobody pays for them before.
+#[cfg(feature = "http")]
+#[test]
+fn the_http_layers_allocate_nothing_for_who_is_let_in() {
+    use http::{HeaderName, Request, Response};
+    use http_body_util::Full;
+    use plimsoll::http::{BodyTimeout, ReplayBodies, RespondRejections, SendDeadline, TimeLeft, Trusted};
+
+    let deadline = Trusted::everybody().deadline(TimeLeft::millis(HeaderName::from_static("x-left")));
+    let stack = Stack::new()
+        .layer(RespondRejections::problems())
+        .timeout(TimeoutLayer::new(Duration::MAX).deadline_by(deadline))
+        .bulkhead(limit(9))
+        .until_body_ends()
+        .layer(BodyTimeout::responses(Duration::from_secs(1)))
+        .layer(SendDeadline::new(TimeLeft::envoy()))
+        .layer(ReplayBodies::new());
+    let mut service = stack.service(tower::service_fn(|req: Request<plimsoll::http::Replay<_>>| {
+        drop::<Request<plimsoll::http::Replay<Full<bytes::Bytes>>>>(req);
+        ready(Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"static")))))
+    }));
+    let mut call = || {
+        let mut cx = Context::from_waker(Waker::noop());
+        let future = pin!(service.call(Request::new(Full::default())));
+        assert!(matches!(future.poll(&mut cx), Poll::Ready(Ok(response)) if response.status().is_success()));
     };
     call();
     assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The permit of a request, and the gates that it is owed to.
-pub(super) struct Held<G: Gate<Req>, C, Req> {
+pub(crate) struct Held<G: Gate<Req>, C, Req> {
     group: Arc<Group<G, C>>,
     permit: G::Permit,
     stage: Stage,
@@ -33,10 +33,37 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
         Self { group, permit, stage: Stage::Admitted }
     }
 
-    /// From here on the inner service has the request.
+    /// Has the inner service called, within its gates. From here on it has the request.
     #[inline(always)]
-    pub(super) fn dispatched(&mut self) {
+    pub(super) fn dispatch<T>(&mut self, req: Req, call: impl FnOnce(Req) -> T) -> T {
         self.stage = Stage::Dispatched;
+        let permit = self.permit;
+        watch(self, |group| group.gate.dispatch(permit, req, call))
+    }
+
+    /// Runs a step of the call, within its gates; without them once the permit went back, as after a panic: what it stood
+    /// for may be another call's by now.
+    #[inline(always)]
+    pub(super) fn step<T>(&mut self, step: impl FnOnce() -> T) -> T {
+        if self.is_settled() {
+            return step();
+        }
+        let permit = self.permit;
+        watch(self, |group| group.gate.around(permit, step))
+    }
+
+    /// Whether a call that goes on has to end, as its gates see it. If so, that is announced.
+    #[inline(always)]
+    pub(super) fn bound(&mut self) -> Option<Rejection> {
+        if self.is_settled() {
+            return None;
+        }
+        let permit = self.permit;
+        watch(self, |group| {
+            let rejection = group.gate.bound(permit)?;
+            group.announce::<Req>(rejection);
+            Some(rejection)
+        })
     }
 
     /// Whether the permit went back already.
@@ -46,7 +73,7 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
 
     /// Gives the permit back, unless that is done already.
     #[inline(always)]
-    pub(super) fn settle(&mut self, ending: Ending) {
+    pub(crate) fn settle(&mut self, ending: Ending) {
         if self.stage != Stage::Settled {
             // Before, not after: should the gate panic, it is not asked again.
             self.stage = Stage::Settled;
@@ -65,7 +92,7 @@ impl<G: Gate<Req>, C, Req> Drop for Held<G, C, Req> {
 /// Runs `inner`; if it panics, settles the permit as panicked, at once. `std::thread::panicking()` in a destructor
 /// could not tell: a runtime may catch the panic first, and drop the future after.
 #[inline(always)]
-pub(super) fn watch<G: Gate<Req>, C, Req, T>(held: &mut Held<G, C, Req>, inner: impl FnOnce(&Group<G, C>) -> T) -> T {
+pub(crate) fn watch<G: Gate<Req>, C, Req, T>(held: &mut Held<G, C, Req>, inner: impl FnOnce(&Group<G, C>) -> T) -> T {
     struct Unwinding<'a, G: Gate<Req>, C, Req>(&'a mut Held<G, C, Req>);
 
     impl<G: Gate<Req>, C, Req> Drop for Unwinding<'_, G, C, Req> {

@@ -12,7 +12,7 @@ use super::{
     guard::{Held, Queued, watch},
 };
 use crate::{
-    classify::{Classify, Standard},
+    classify::{Classify, Outcome, Standard},
     clock::Moment,
     event::{Event, Events},
     rejection::Rejection,
@@ -24,7 +24,7 @@ use crate::{
 /// are only read.
 #[derive(Debug)]
 #[repr(align(128))]
-pub(super) struct Group<G, C> {
+pub(crate) struct Group<G, C> {
     pub(super) gate: G,
     pub(super) judge: C,
     pub(super) events: Events,
@@ -38,9 +38,18 @@ impl<G, C> Group<G, C> {
         G: Gate<Req>,
     {
         drop(self.gate.refused(req, &rejection));
+        self.announce::<Req>(rejection);
+        E::from(rejection)
+    }
+
+    /// Announces a refusal.
+    #[inline(always)]
+    pub(super) fn announce<Req>(&self, rejection: Rejection)
+    where
+        G: Gate<Req>,
+    {
         let own = if self.events.is_heard() { None } else { self.gate.events() };
         own.unwrap_or(&self.events).emit(|| Event::Refused(rejection));
-        E::from(rejection)
     }
 }
 
@@ -113,8 +122,7 @@ impl<S, G, C> Gated<S, G, C> {
         let inner = &mut self.inner;
         match watch(&mut held, |_| inner.poll_ready(&mut cx)) {
             Poll::Ready(Ok(())) => {
-                held.dispatched();
-                let future = watch(&mut held, |_| inner.call(req));
+                let future = held.dispatch(req, |req| inner.call(req));
                 ResponseFuture::running(future, held)
             }
             Poll::Ready(Err(error)) => {
@@ -148,7 +156,16 @@ where
     where
         C: Classify<Res, E>,
     {
-        let outcome = watch(self, |group| group.judge.classify(result));
+        let outcome = self.judge(result);
         self.settle(Ending::Finished(outcome));
+    }
+
+    /// What the judge makes of a result.
+    #[inline(always)]
+    pub(crate) fn judge<Res, E>(&mut self, result: Result<&Res, &E>) -> Outcome
+    where
+        C: Classify<Res, E>,
+    {
+        watch(self, |group| group.judge.classify(result))
     }
 }

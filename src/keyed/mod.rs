@@ -122,7 +122,7 @@
 //!   gave it, and two requests for a key never meet two gates of its own.
 //! * **To make room**, only a gate is forgotten that nobody holds and that [is neutral](crate::Gate::is_neutral): where it
 //!   makes no difference. A bulkhead is, when nobody is in it; a circuit breaker, when it is closed and no failure is in its
-//!   window. What a load shedder or a surge queue has learned is worth keeping, so neither ever is; nor is a gate of your own,
+//!   window; a rate limit, when all its cells are there. What a load shedder or a surge queue has learned is worth keeping, so neither ever is; nor is a gate of your own,
 //!   unless it says so.
 //! * **With age**, a key is forgotten that nobody has asked for during the idle time, whatever its gate remembers. A key that is
 //!   being refused is being asked for.

@@ -7,11 +7,15 @@ pub(crate) mod atomic {
 }
 
 mod lock;
+mod slots;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod waiters;
 
 pub(crate) use self::{
     lock::{Guard, Lock},
+    slots::Slots,
     turn::{Turn, Wakeup},
     waiters::{Ticket, Waiters},
 };

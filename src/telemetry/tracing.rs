@@ -17,6 +17,9 @@ impl Observer for Tracing {
     fn observe(&self, event: &Event) {
         let layer = event.layer();
         match *event {
+            Event::BudgetResized { from, to, .. } => {
+                info!(target: "plimsoll", layer, from, to, "budget resized");
+            }
             Event::BulkheadResized { from, to, .. } => {
                 info!(target: "plimsoll", layer, from, to, "bulkhead resized");
             }
@@ -31,6 +34,8 @@ impl Observer for Tracing {
             Event::KeysFull { .. } => warn!(target: "plimsoll", layer, "keys full"),
             Event::LimitChanged { from, to, .. } => debug!(target: "plimsoll", layer, from, to, "limit changed"),
             Event::Demoted { .. } => debug!(target: "plimsoll", layer, "demoted"),
+            Event::QuotaChanged { .. } => info!(target: "plimsoll", layer, "quota changed"),
+            Event::LongPoll { took, .. } => warn!(target: "plimsoll", layer, ?took, "long poll"),
             Event::QueueDrained { .. } => info!(target: "plimsoll", layer, "queue drained"),
             Event::QueueStanding { .. } => warn!(target: "plimsoll", layer, "queue standing"),
             Event::Refused(rejection) => {
@@ -41,6 +46,10 @@ impl Observer for Tracing {
             }
             Event::RetryStopped { attempts, stop, .. } => {
                 debug!(target: "plimsoll", layer, attempts, ?stop, "retry stopped");
+            }
+            Event::Throttled { pause, .. } => warn!(target: "plimsoll", layer, ?pause, "throttled by the callee"),
+            Event::WorkExhausted { granted, .. } => {
+                debug!(target: "plimsoll", layer, granted, "work exhausted");
             }
             Event::WouldRefuse(rejection) => {
                 debug!(target: "plimsoll", layer, reason = ?rejection.reason(), "would refuse");
