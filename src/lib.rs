@@ -121,6 +121,8 @@ pub mod dead_letter;
 mod error;
 pub mod event;
 pub mod gate;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;

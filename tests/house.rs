@@ -11,6 +11,8 @@ const MACHINERY: &[&str] = &["gate", "lift", "stats", "telemetry"];
 const LANDING: &[&str] = &["limit"];
 const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "load_shed", "retry", "surge_queue", "timeout"];
 const ANNEXES: &[&str] = &["guide", "http", "testing"];
+/// gRPC is spoken over HTTP.
+const BALCONY: &[&str] = &["grpc"];
 
 /// The files of a room that hold plumbing; every other holds thought.
 const PLUMBING: &[&str] = &[
@@ -58,7 +60,7 @@ fn files() -> Vec<File> {
 }
 
 fn floor(module: &str) -> usize {
-    let floors = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ANNEXES, &["builder"], &["lib"]];
+    let floors = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ANNEXES, BALCONY, &["builder"], &["lib"]];
     floors.iter().position(|floor| floor.contains(&module)).unwrap_or_else(|| panic!("{module} is on no floor"))
 }
 
@@ -86,7 +88,7 @@ fn imports(code: &str) -> Vec<String> {
             }
         }
     }
-    let known = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ANNEXES, &["builder"]].concat();
+    let known = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ANNEXES, BALCONY, &["builder"]].concat();
     found.retain(|module| known.contains(&module.as_str()));
     found
 }
@@ -113,7 +115,8 @@ fn a_word_has_one_home() {
         ("pin_project", &["future"]),
         ("Instant::now", &["clock"]),
         ("SystemTime", &[]),
-        ("http::", &["http/"]),
+        ("http::", &["http/", "grpc/"]),
+        ("tonic::", &["grpc/"]),
     ];
     for file in files() {
         for (word, homes) in homes {
