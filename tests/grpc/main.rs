@@ -1,0 +1,6 @@
+//! gRPC over a real wire: a tonic server and a tonic client, over loopback.
+#![cfg(feature = "grpc")]
+
+mod client;
+mod echo;
+mod server;

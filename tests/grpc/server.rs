@@ -1,0 +1,99 @@
+//! What a client sees of refusals on a server.
+
+use std::{convert::Infallible, time::Duration};
+
+use plimsoll::{
+    Error, Gate, Reason, Rejection, Stack,
+    bulkhead::{self, Bulkhead},
+    clock::Moment,
+    gate::{Admission, Ending, Never},
+    grpc::{self, Pushback},
+};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+use tower::{ServiceBuilder, service_fn};
+
+use crate::echo::{Echo, channel, say, serve, text};
+
+/// Refuses for the reason whose number a field says, and else lets through.
+#[derive(Clone, Copy)]
+struct Refuse;
+
+impl<B> Gate<http::Request<B>> for Refuse {
+    type Permit = ();
+    type Wait = Never;
+
+    fn admit(&self, req: &http::Request<B>, _: &Moment) -> Admission<(), Never> {
+        let number = |name| req.headers().get(name)?.to_str().ok()?.parse::<usize>().ok();
+        let Some(reason) = number("x-reason").and_then(|number| Reason::ALL.get(number)) else {
+            return Admission::Admitted(());
+        };
+        let rejection = Rejection::new(*reason, "secret-name");
+        Admission::Refused(match number("x-millis") {
+            Some(millis) => rejection.with_retry_after(Duration::from_millis(millis as u64)),
+            None => rejection,
+        })
+    }
+
+    fn settle(&self, (): (), _: Ending, _: &Moment) {}
+}
+
+fn ask(reason: usize, millis: Option<u64>) -> Request<String> {
+    let mut req = text("lamp");
+    req.metadata_mut().insert("x-reason", reason.into());
+    if let Some(millis) = millis {
+        req.metadata_mut().insert("x-millis", millis.into());
+    }
+    req
+}
+
+/// What arrives for each reason, with and without a hint.
+async fn every_reason_is_exact(address: std::net::SocketAddr) {
+    let channel = channel(address);
+    for (number, reason) in Reason::ALL.iter().enumerate() {
+        for millis in [None, Some(1500)] {
+            let status = say(channel.clone(), ask(number, millis)).await.expect_err("refused");
+            let case = format!("{reason:?} {millis:?}");
+            assert_eq!(i32::from(status.code()), reason.grpc_code(), "{case}");
+            assert!(!matches!(status.code(), Code::Internal | Code::Unknown), "{case}");
+            assert_eq!(status.message(), reason.to_string(), "{case}");
+            let pushback = status.metadata().get("grpc-retry-pushback-ms").map(|value| value.to_str().expect("digits"));
+            let hint = millis.filter(|_| reason.is_retryable()).map(Duration::from_millis);
+            let expected = if reason.is_retryable() { hint.map(|_| "1500") } else { Some("-1") };
+            assert_eq!(pushback, expected, "{case}");
+            let retry_info = status.get_details_retry_info().and_then(|info| info.retry_delay);
+            assert_eq!(retry_info, hint, "{case}");
+            let refused = grpc::received(&status).expect("of ours");
+            assert_eq!((refused.reason(), refused.retry_after()), (*reason, hint), "{case}");
+            assert!(!refused.was_dispatched(), "{case}");
+            assert!(!format!("{status:?}").contains("secret-name"), "{case}: names stay where they are");
+        }
+    }
+    // And the connection was not the worse for it.
+    assert_eq!(say(channel, text("lamp")).await.expect("served").into_inner(), "lamp");
+}
+
+#[tokio::test]
+async fn every_reason_arrives_exactly_through_map_err() {
+    let stack = Stack::new().gate(Refuse).wrapping();
+    let layer = ServiceBuilder::new().map_err(|error: Error<Infallible>| Status::from(error)).layer(stack);
+    every_reason_is_exact(serve(layer.into_inner(), Echo::plain()).await).await;
+}
+
+/// A stack around a handler itself: its error is a status already, so it is `wrap`, and refusals are statuses.
+#[tokio::test]
+async fn a_stack_around_a_handler_refuses_in_statuses() {
+    let full = Bulkhead::new(bulkhead::Settings::try_new(1).expect("one"));
+    let handle = full.handle();
+    let waits = service_fn(|_: Request<String>| std::future::pending::<Result<tonic::Response<String>, Status>>());
+    let address =
+        serve(tower::layer::util::Identity::new(), Echo::behind(Stack::new().bulkhead(full).wrap(waits))).await;
+    let first = tokio::spawn(say(channel(address), text("first")));
+    while handle.snapshot().in_use == 0 {
+        tokio::task::yield_now().await;
+    }
+    let status = say(channel(address), text("second")).await.expect_err("refused");
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the bulkhead is full"));
+    assert_eq!(Pushback::of(&status), None);
+    first.abort();
+}
