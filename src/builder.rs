@@ -257,6 +257,22 @@ impl<L, G, C> Stack<L, G, C> {
     }
 }
 
+#[cfg(feature = "http")]
+impl<L, A, B, C> Stack<L, Seq<A, B>, C> {
+    /// Lets the gates just before this, back to the last layer that is none, hold their permits until the response's *body*
+    /// ends, and not only until its head is there: what streams takes a place for as long as it does. Only over services
+    /// that answer with `http::Response`. See [`http::hold`](crate::http::hold).
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn until_body_ends(self) -> Stack<Nest<crate::http::UntilBodyEnds<Seq<A, B>, C>, L>, (), C>
+    where
+        C: Clone,
+    {
+        let gates = GateLayer::in_stack(self.group, self.judge.clone(), self.events.clone());
+        let outer = Nest::new(crate::http::UntilBodyEnds::new(gates), self.outer);
+        Stack { outer, group: (), judge: self.judge, events: self.events }
+    }
+}
+
 /// The judge of a stack in which somebody looks at outcomes: the user's, else [`Standard`].
 pub type Judged<C> = <C as Judge>::Or<Standard>;
 

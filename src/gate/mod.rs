@@ -214,6 +214,8 @@ mod service;
 
 use std::task::{Context, Poll};
 
+#[cfg(feature = "http")]
+pub(crate) use self::guard::{Held, watch};
 pub use self::{
     future::ResponseFuture,
     layer::GateLayer,

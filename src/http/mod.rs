@@ -29,18 +29,36 @@
 //! ```
 //!
 //! Routes layered from one stack share its limits. A body of your own is a closure:
-//! [`RespondRejections::with`]`(|rejection: &Rejection| …)`, over [`HeadersOnly`].
+//! [`RespondRejections::with`]`(|rejection: &Rejection, response: Response<()>| …)`.
 //!
 //! # Requests carry what the layers know
 //! With `.carry(`[`Extensions`]`)` on a timeout or a retry, the request takes its deadline and the number of the attempt
 //! along to its handler, across `spawn` too.
 
+pub mod body_timeout;
 mod carry;
-mod future;
-mod respond;
+mod fields;
+pub mod hold;
+mod judge;
+mod priority;
+pub mod quota;
+pub mod replay;
+pub mod respond;
+mod send_deadline;
+mod time_left;
+mod trust;
+mod wall;
 
 pub use self::{
+    body_timeout::BodyTimeout,
     carry::Extensions,
-    future::ResponseFuture,
-    respond::{Answer, HeadersOnly, RespondRejections, Responding},
+    hold::UntilBodyEnds,
+    judge::{Adjust, ByStatus, HeadOf, Plain, Unadjusted},
+    quota::{AnnounceQuota, Quota},
+    replay::{Replay, ReplayBodies, ReplayRequests},
+    respond::{Answer, HeadersOnly, Problems, RespondRejections},
+    send_deadline::{SendDeadline, SendingDeadline},
+    time_left::TimeLeft,
+    trust::{Believed, Deadline, Everybody, Tenant, Trust, Trusted, Urgency},
+    wall::Wall,
 };
