@@ -1,17 +1,17 @@
 //! At home in gRPC.
 
+mod detailed;
 mod details;
 mod outcome;
 mod pushback;
-mod resend;
+mod request;
 mod status;
-mod timeout;
 mod wire;
 
 pub use self::{
+    detailed::Detailed,
     outcome::{Codes, ToOutcome},
     pushback::Pushback,
-    resend::Resend,
+    request::Resend,
     status::{received, status_of},
-    timeout::{format_timeout, parse_timeout},
 };

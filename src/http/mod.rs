@@ -38,6 +38,8 @@
 pub mod body_timeout;
 mod carry;
 mod fields;
+mod grpc_timeout;
+mod headed;
 pub mod hold;
 mod judge;
 mod priority;
@@ -52,6 +54,7 @@ mod wall;
 pub use self::{
     body_timeout::BodyTimeout,
     carry::Extensions,
+    headed::Headed,
     hold::UntilBodyEnds,
     judge::{Adjust, ByStatus, HeadOf, Plain, Unadjusted},
     quota::{AnnounceQuota, Quota},

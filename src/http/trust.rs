@@ -3,9 +3,9 @@ use std::{
     time::Duration,
 };
 
-use ::http::{HeaderMap, HeaderName, Request};
+use ::http::{HeaderMap, HeaderName};
 
-use super::{priority::priority, time_left::TimeLeft};
+use super::{headed::Headed, priority::priority, time_left::TimeLeft};
 use crate::{
     clock::{self, Instant},
     request::{DeadlineOf, Priority, PriorityOf, TenantOf},
@@ -152,29 +152,29 @@ impl<T> Believed<T, Deadline> {
 
 impl<T, What> Believed<T, What> {
     #[inline]
-    fn headers<'a, B>(&self, req: &'a Request<B>) -> Option<&'a HeaderMap>
+    fn headers<'a, Req: Headed>(&self, req: &'a Req) -> Option<&'a HeaderMap>
     where
-        T: Trust<Request<B>>,
+        T: Trust<Req>,
     {
         self.trust.trusts(req).then(|| req.headers())
     }
 }
 
-impl<T: Trust<Request<B>>, B> DeadlineOf<Request<B>> for Believed<T, Deadline> {
-    fn deadline(&self, req: &Request<B>) -> Option<Instant> {
+impl<T: Trust<Req>, Req: Headed> DeadlineOf<Req> for Believed<T, Deadline> {
+    fn deadline(&self, req: &Req) -> Option<Instant> {
         let left = self.what.header.read(self.headers(req)?)?;
         Some(clock::now().after(left.min(self.what.longest)))
     }
 }
 
-impl<T: Trust<Request<B>>, B> PriorityOf<Request<B>> for Believed<T, Urgency> {
-    fn priority(&self, req: &Request<B>) -> Priority {
+impl<T: Trust<Req>, Req: Headed> PriorityOf<Req> for Believed<T, Urgency> {
+    fn priority(&self, req: &Req) -> Priority {
         self.headers(req).map_or(Priority::Normal, priority)
     }
 }
 
-impl<T: Trust<Request<B>>, B> TenantOf<Request<B>> for Believed<T, Tenant> {
-    fn tenant(&self, req: &Request<B>) -> Option<u64> {
+impl<T: Trust<Req>, Req: Headed> TenantOf<Req> for Believed<T, Tenant> {
+    fn tenant(&self, req: &Req) -> Option<u64> {
         let mut values = self.headers(req)?.get_all(&self.what.header).iter();
         let (value, second) = (values.next()?, values.next());
         (second.is_none() && !value.is_empty()).then(|| self.what.hash.hash_one(value.as_bytes()))
@@ -183,6 +183,8 @@ impl<T: Trust<Request<B>>, B> TenantOf<Request<B>> for Believed<T, Tenant> {
 
 #[cfg(test)]
 mod tests {
+    use ::http::Request;
+
     use super::*;
 
     const TENANT: HeaderName = HeaderName::from_static("x-tenant");

@@ -2,5 +2,6 @@
 #![cfg(feature = "grpc")]
 
 mod client;
+mod deadline;
 mod echo;
 mod server;

@@ -3,11 +3,12 @@
 use std::{convert::Infallible, time::Duration};
 
 use plimsoll::{
-    Error, Gate, Reason, Rejection, Stack,
+    Error, Gate, Ratio, Reason, Rejection, Stack,
     bulkhead::{self, Bulkhead},
     clock::Moment,
     gate::{Admission, Ending, Never},
-    grpc::{self, Pushback},
+    grpc::{self, Detailed, Pushback},
+    http::{RespondRejections, respond},
 };
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
@@ -78,6 +79,41 @@ async fn every_reason_arrives_exactly_through_map_err() {
     let stack = Stack::new().gate(Refuse).wrapping();
     let layer = ServiceBuilder::new().map_err(|error: Error<Infallible>| Status::from(error)).layer(stack);
     every_reason_is_exact(serve(layer.into_inner(), Echo::plain()).await).await;
+}
+
+#[tokio::test]
+async fn every_reason_arrives_exactly_through_the_responder() {
+    let stack = Stack::new().layer(RespondRejections::with(Detailed::new())).gate(Refuse);
+    every_reason_is_exact(serve(stack.wrapping(), Echo::plain()).await).await;
+}
+
+/// What is set otherwise than in the table is told so in details too, and a hint is the same in both places.
+#[tokio::test]
+async fn details_say_what_the_responder_is_set_to() {
+    let settings = respond::Settings::new().try_with_grpc_code(Reason::QueueFull, 8).expect("a code");
+    let responder = RespondRejections::with(Detailed::new()).settings(settings.with_jitter(Ratio::ONE));
+    let address = serve(Stack::new().layer(responder).gate(Refuse).wrapping(), Echo::plain()).await;
+    let number = |reason| Reason::ALL.iter().position(|known| *known == reason).expect("known");
+    let full = say(channel(address), ask(number(Reason::QueueFull), Some(1500))).await.expect_err("refused");
+    assert_eq!(full.code(), Code::ResourceExhausted);
+    let open = say(channel(address), ask(number(Reason::CircuitOpen), Some(1500))).await.expect_err("refused");
+    let pushback = Pushback::of(&open).expect("known");
+    let retry_info = open.get_details_retry_info().and_then(|info| info.retry_delay).expect("known");
+    assert_eq!(pushback, Pushback::After(retry_info));
+    assert!(retry_info >= Duration::from_millis(1500));
+}
+
+/// Without details, what there is to say is in the code and in the pushback, which every client of gRPC knows.
+#[tokio::test]
+async fn a_plain_responder_says_code_and_pushback() {
+    let address = serve(Stack::new().layer(RespondRejections::new()).gate(Refuse).wrapping(), Echo::plain()).await;
+    for (number, reason) in Reason::ALL.iter().enumerate() {
+        let status = say(channel(address), ask(number, Some(1500))).await.expect_err("refused");
+        assert_eq!((i32::from(status.code()), status.message()), (reason.grpc_code(), &*reason.to_string()));
+        let after = Pushback::After(Duration::from_millis(1500));
+        assert_eq!(Pushback::of(&status), Some(if reason.is_retryable() { after } else { Pushback::Never }));
+        assert_eq!(grpc::received(&status), None);
+    }
 }
 
 /// A stack around a handler itself: its error is a status already, so it is `wrap`, and refusals are statuses.

@@ -22,15 +22,7 @@ const MOST: u128 = 99_999_999;
 
 /// The time that a `grpc-timeout` gives, or `None` for what is none: nothing is guessed, and a call with junk in this field
 /// is one that said nothing. Zero is none either by the specification, but clients write it, and mean no time at all. O(1).
-///
-/// ```
-/// use std::time::Duration;
-/// use plimsoll::grpc::parse_timeout;
-///
-/// assert_eq!(parse_timeout(b"250m"), Some(Duration::from_millis(250)));
-/// assert_eq!(parse_timeout(b"+5S"), None);
-/// ```
-pub fn parse_timeout(value: &[u8]) -> Option<Duration> {
+pub(super) fn parse(value: &[u8]) -> Option<Duration> {
     let (unit, digits) = value.split_last()?;
     if !(1..=8).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -42,14 +34,7 @@ pub fn parse_timeout(value: &[u8]) -> Option<Duration> {
 
 /// `left` as a `grpc-timeout`: in the finest unit of which eight digits are enough, rounded down, so that it is never longer;
 /// zero is `0n`. More than the field can say, 11,415 years, is as much as it can. O(1); the text is allocated.
-///
-/// ```
-/// use std::time::Duration;
-/// use plimsoll::grpc::format_timeout;
-///
-/// assert_eq!(format_timeout(Duration::from_millis(250)), "250000u");
-/// ```
-pub fn format_timeout(left: Duration) -> String {
+pub(super) fn format(left: Duration) -> String {
     let nanos = left.as_nanos();
     let written = UNITS.iter().map(|(unit, size)| (nanos / size, *unit)).find(|(amount, _)| *amount <= MOST);
     let (amount, unit) = written.unwrap_or((MOST, b'H'));
@@ -71,7 +56,7 @@ mod tests {
 
     #[test]
     fn each_unit_is_read() {
-        let read = |text: &str| parse_timeout(text.as_bytes());
+        let read = |text: &str| parse(text.as_bytes());
         assert_eq!(read("2H"), Some(2 * HOUR));
         assert_eq!(read("3M"), Some(Duration::from_secs(180)));
         assert_eq!(read("4S"), Some(Duration::from_secs(4)));
@@ -88,28 +73,28 @@ mod tests {
         for junk in
             ["", "S", "5", "5s", "5h", "+5S", "-5S", " 5S", "5S ", "5 S", "1.5S", "123456789n", "5SS", "５S", "5é"]
         {
-            assert_eq!(parse_timeout(junk.as_bytes()), None, "{junk:?}");
+            assert_eq!(parse(junk.as_bytes()), None, "{junk:?}");
         }
-        assert_eq!(parse_timeout(&[b'9'; 10 << 20]), None);
+        assert_eq!(parse(&[b'9'; 10 << 20]), None);
     }
 
     #[test]
     fn the_finest_unit_that_fits_is_written() {
-        assert_eq!(format_timeout(Duration::ZERO), "0n");
-        assert_eq!(format_timeout(Duration::from_nanos(99_999_999)), "99999999n");
-        assert_eq!(format_timeout(Duration::from_nanos(100_000_999)), "100000u", "rounded down");
-        assert_eq!(format_timeout(Duration::from_secs(30)), "30000000u");
-        assert_eq!(format_timeout(HOUR), "3600000m");
-        assert_eq!(format_timeout(Duration::from_secs(100_000_001)), "1666666M");
-        assert_eq!(format_timeout(Duration::MAX), "99999999H");
+        assert_eq!(format(Duration::ZERO), "0n");
+        assert_eq!(format(Duration::from_nanos(99_999_999)), "99999999n");
+        assert_eq!(format(Duration::from_nanos(100_000_999)), "100000u", "rounded down");
+        assert_eq!(format(Duration::from_secs(30)), "30000000u");
+        assert_eq!(format(HOUR), "3600000m");
+        assert_eq!(format(Duration::from_secs(100_000_001)), "1666666M");
+        assert_eq!(format(Duration::MAX), "99999999H");
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read_and_never_longer(secs: u64, nanos in 0u32..1_000_000_000, shift in 0u32..64) {
             let left = Duration::new(secs >> shift, nanos);
-            let written = format_timeout(left);
-            let read = parse_timeout(written.as_bytes()).expect("well formed");
+            let written = format(left);
+            let read = parse(written.as_bytes()).expect("well formed");
             prop_assert!(read <= left);
             // A thousand times as coarse begins with six digits, so that less than a part in a hundred thousand is lost.
             let lost = (left - read).as_nanos();
@@ -118,8 +103,8 @@ mod tests {
 
         #[test]
         fn whatever_comes_nothing_breaks(value: Vec<u8>, digits in "[0-9]{0,9}[A-Za-z]") {
-            let _ = parse_timeout(&value);
-            let read = parse_timeout(digits.as_bytes());
+            let _ = parse(&value);
+            let read = parse(digits.as_bytes());
             let known = digits.ends_with(['H', 'M', 'S', 'm', 'u', 'n']) && (2..=9).contains(&digits.len());
             prop_assert_eq!(read.is_some(), known);
         }

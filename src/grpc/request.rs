@@ -1,6 +1,8 @@
+use ::http::HeaderMap;
 use tonic::{Request, metadata::AsciiMetadataValue};
 
 use crate::{
+    http::{Extensions, Headed},
     request::{Carried, Carry},
     retry::Replay,
 };
@@ -27,9 +29,20 @@ impl<T: Clone> Replay<Request<T>> for Resend {
     }
 }
 
-/// Lets calls carry what the layers know among their extensions, which go with them into the transport's request: as
-/// [`http::Extensions`](crate::http::Extensions), which these are.
-impl<T> Carry<Request<T>> for crate::http::Extensions {
+/// A call's metadata are the headers that it is sent with, so [`SendDeadline`](crate::http::SendDeadline) and
+/// [`Trusted`](crate::http::Trusted) go for calls too.
+impl<T> Headed for Request<T> {
+    fn headers(&self) -> &HeaderMap {
+        self.metadata().as_ref()
+    }
+
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.metadata_mut().as_mut()
+    }
+}
+
+/// Lets calls carry what the layers know among their extensions, which go with them into the transport's request.
+impl<T> Carry<Request<T>> for Extensions {
     fn get(&self, req: &Request<T>) -> Option<Carried> {
         req.extensions().get().copied()
     }
@@ -42,7 +55,6 @@ impl<T> Carry<Request<T>> for crate::http::Extensions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Extensions;
 
     #[test]
     fn a_copy_has_all_of_the_call_and_says_which_attempt_it_is() {
