@@ -5,6 +5,9 @@ mod support;
 use criterion::{Criterion, criterion_group, criterion_main};
 use plimsoll::{
     Stack,
+    bulkhead::Bulkhead,
+    circuit_breaker::CircuitBreaker,
+    keyed::{self, Keyed},
     limit::Fixed,
     load_shed,
     surge_queue::{self, SurgeQueue},
@@ -50,6 +53,20 @@ fn admission(criterion: &mut Criterion) {
     );
     let both = Stack::new().overload_control(queue(), load_shed::Settings::new());
     measure(criterion, "surge queue, load shed", both.service(Inner));
+
+    let of_bulkheads = |keys: u64| {
+        // Each call is for another key than the one before it, and all have a place.
+        let turn = std::cell::Cell::new(0_u64);
+        let key = move |_: &u64| turn.replace((turn.get() + 1) % keys);
+        let keyed = Keyed::new(keyed::Settings::new(), key, |_: &u64| Bulkhead::new(limit(1000)));
+        let mut service = Stack::new().keyed(keyed).service(Inner);
+        (0..keys).for_each(|_| assert!(once(&mut service)));
+        service
+    };
+    measure(criterion, "bulkhead for each key, 1 key", of_bulkheads(1));
+    measure(criterion, "bulkhead for each key, 1000 keys", of_bulkheads(1000));
+    let breakers = Keyed::new(keyed::Settings::new(), |_: &u64| 7_u64, |_: &u64| CircuitBreaker::new(plain_breaker()));
+    measure(criterion, "breaker for each key, no clock", Stack::new().keyed(breakers).service(Inner));
 
     measure(criterion, "retry with budget", Stack::new().retry(retrying()).service(Inner));
     measure(criterion, "tower retry with budget", ServiceBuilder::new().retry(TowerRetry::new()).service(Inner));

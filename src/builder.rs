@@ -9,6 +9,7 @@ use crate::{
     classify::{Chosen, Judge, Standard, Unjudged},
     event::{Events, Observer},
     gate::{GateLayer, PerKind, Seq},
+    keyed::Keyed,
     lift::{Lift, LiftLayer},
     limit::Limit,
     load_shed::LoadShed,
@@ -85,6 +86,17 @@ impl<L, G, C> Stack<L, G, C> {
     {
         gates.join(&self.events);
         self.judged().push(gates)
+    }
+
+    /// Adds [a gate for each key](crate::keyed) of a request, a tenant's or an endpoint's, which tell this stack's observer
+    /// what happens in them. They hear how calls ended.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn keyed<K, H, Q, M, S>(self, keyed: Keyed<K, H, Q, M, S>) -> Stack<L, Seq<G, Keyed<K, H, Q, M, S>>, Judged<C>>
+    where
+        C: Judge,
+    {
+        keyed.join(&self.events);
+        self.judged().push(keyed)
     }
 
     /// Adds a [circuit breaker](crate::circuit_breaker), which stops calling what keeps failing: one of your own, or

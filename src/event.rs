@@ -29,6 +29,10 @@ pub enum Event {
     CircuitOpened { layer: &'static str, trip: Trip, open_for: Duration },
     /// The probes went well: the circuit lets a growing share of the calls through.
     CircuitRamping { layer: &'static str },
+    /// New keys find places for their gates again.
+    KeysFit { layer: &'static str },
+    /// A new key found no place for its gate: all are taken by keys that must be remembered.
+    KeysFull { layer: &'static str },
     /// A load shedder lets more through at once, or less.
     LimitChanged { layer: &'static str, from: u32, to: u32 },
     /// A request could not be served in time, and waits in the second lane of its queue.
@@ -57,6 +61,8 @@ impl Event {
             | Self::CircuitHalfOpened { layer }
             | Self::CircuitOpened { layer, .. }
             | Self::CircuitRamping { layer }
+            | Self::KeysFit { layer }
+            | Self::KeysFull { layer }
             | Self::LimitChanged { layer, .. }
             | Self::Demoted { layer }
             | Self::QueueDrained { layer }

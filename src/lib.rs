@@ -51,6 +51,7 @@
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
+//! | [`keyed`] | To each key its own gate, and never more of them than there is room for. | as each gate does |
 //! | [`gate`] | A room of your own. | as you say |
 //!
 //! Each page says why, when and when not, what callers see, where in a stack it belongs, and why each default. The
@@ -73,6 +74,7 @@
 //! | how numbers are parsed | `settings.rs`, and each room's `settings.rs` |
 //! | readiness, cancellation, panics, clock reads of every gate | `gate/` |
 //! | a gate for each kind of request | `gate/per_kind.rs` |
+//! | a gate for each key, and who may be forgotten | `keyed/shard.rs`; what becomes of a newcomer: `keyed/newcomer.rs` |
 //! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
 //! | sliding windows | `stats/` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
@@ -126,6 +128,7 @@ pub mod grpc;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod keyed;
 pub mod lift;
 pub mod limit;
 pub mod load_shed;

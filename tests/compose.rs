@@ -23,6 +23,7 @@ use plimsoll::{
     classify::Failure,
     clock::{Instant, Moment},
     gate::{Admission, Ending, Gate, Never},
+    keyed::{self, Keyed},
     load_shed::{self, LoadShed},
     retry,
     surge_queue::{self, SurgeQueue},
@@ -213,6 +214,7 @@ macro_rules! client {
             .retry(retry::Settings::new())
             .bulkhead(one())
             .circuit_breaker($breaker)
+            .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, |_: &u8| Bulkhead::new(one())))
             .timeout(Duration::from_secs(1))
     };
 }

@@ -11,6 +11,7 @@ use plimsoll::{
     chance::Chance,
     circuit_breaker::{self, CircuitBreaker, OpenTime, Probes, Window},
     clock,
+    keyed::{self, Keyed, Overflow},
     limit::Fixed,
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
     request::Priority,
@@ -142,6 +143,15 @@ fn any_queue_settings() -> impl Strategy<Value = surge_queue::Settings> {
     })
 }
 
+fn any_keyed() -> impl Strategy<Value = keyed::Settings> {
+    let overflow = prop_oneof![Just(Overflow::Share), Just(Overflow::Refuse), Just(Overflow::Admit)];
+    (number(), duration(), overflow).prop_map(|(capacity, idle, overflow)| {
+        let settings = keyed::Settings::new().with_overflow(overflow);
+        let settings = parsed("keyed.", settings.try_with_capacity(capacity), settings);
+        parsed("keyed.", settings.try_with_idle(idle), settings)
+    })
+}
+
 fn any_retry() -> impl Strategy<Value = RetryLayer> {
     (number(), duration(), duration(), duration()).prop_map(|(attempts, base, cap, hint)| {
         let settings = retry::Settings::new().with_max_hint(hint);
@@ -163,6 +173,8 @@ proptest! {
         queue in any_queue(),
         left in duration(),
         retry in any_retry(),
+        keyed in any_keyed(),
+        anew in any_keyed(),
         replies in proptest::collection::vec((0..4u8, 0..5_000u64), 8),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -181,12 +193,14 @@ proptest! {
             let queue = queue.priority_by(|kind: &u32| Priority::from_level(*kind % 5)).tenant_by(|kind: &u32| (*kind % 3).into())
                 .deadline_by(move |kind: &u32| kind.is_multiple_of(2).then(|| clock::now().after(left)));
             let bulkhead = bulkhead.weight_by(|weight: &u32| *weight).compartment_by(|kind: &u32| *kind as usize % 5);
+            let breakers = Keyed::new(keyed, |kind: &u32| *kind % 3, move |_: &u32| breaker.fresh());
+            let keys = breakers.handle();
             let service = Stack::new()
                 .timeout(patience)
                 .surge_queue(queue)
                 .retry(retry)
                 .bulkhead(bulkhead)
-                .circuit_breaker(breaker)
+                .keyed(breakers)
                 .timeout(attempt)
                 .service(inner);
 
@@ -195,7 +209,11 @@ proptest! {
                 let calls = (0..8u32).map(|call| service.clone().oneshot(call.wrapping_mul(u32::MAX / 5)));
                 join_all(calls).await;
                 prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
+                prop_assert!(keys.len() <= 3);
+                keys.update(anew);
+                keys.sweep();
             }
+            prop_assert!((0..3).all(|key| keys.get(&key).is_none() || keys.forget(&key)), "somebody holds a key");
             let left = handle.snapshot();
             prop_assert_eq!((left.in_use, left.waiting, mock.in_flight()), (0, 0, 0));
             let left = waits.snapshot();

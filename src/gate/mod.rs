@@ -31,7 +31,7 @@
 //!
 //! # Place in the stack
 //! Where you put it. To keep a hold on its state, hand in an `Arc` of it. For one gate for each kind of request, put them
-//! into [`PerKind`].
+//! into [`PerKind`]; for one for each key, a tenant's, say, into [`Keyed`](crate::keyed::Keyed).
 //!
 //! # Defaults
 //! A gate's waits are never looked at by the clock, and abandoning one does nothing, unless you implement

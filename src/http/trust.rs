@@ -87,7 +87,7 @@ impl<T: Clone> Trusted<T> {
     /// How long the caller will wait: for [`TimeoutLayer::deadline_by`](crate::timeout::TimeoutLayer::deadline_by) and its
     /// like. At most an hour, which nobody waits; [change it](Believed::with_longest) if somebody does.
     pub fn deadline(&self, header: TimeLeft) -> Believed<T, Deadline> {
-        self.believe(Deadline { header, longest: Duration::from_secs(3600) })
+        self.believe(Deadline { header, longest: Duration::from_secs(3600), margin: Duration::ZERO })
     }
 
     /// How urgent the request is, by the `Priority` field of [RFC 9218](https://www.rfc-editor.org/rfc/rfc9218): for
@@ -128,6 +128,7 @@ pub struct Believed<T, What> {
 pub struct Deadline {
     header: TimeLeft,
     longest: Duration,
+    margin: Duration,
 }
 
 /// The question how urgent a request is.
@@ -148,6 +149,14 @@ impl<T> Believed<T, Deadline> {
         self.what.longest = longest;
         self
     }
+
+    /// Is through so much earlier than the caller said: so that the answer that there was not time enough reaches callers
+    /// who leave in time, as tonic's clients do. By default not at all.
+    #[must_use]
+    pub fn with_margin(mut self, margin: Duration) -> Self {
+        self.what.margin = margin;
+        self
+    }
 }
 
 impl<T, What> Believed<T, What> {
@@ -163,7 +172,7 @@ impl<T, What> Believed<T, What> {
 impl<T: Trust<Req>, Req: Headed> DeadlineOf<Req> for Believed<T, Deadline> {
     fn deadline(&self, req: &Req) -> Option<Instant> {
         let left = self.what.header.read(self.headers(req)?)?;
-        Some(clock::now().after(left.min(self.what.longest)))
+        Some(clock::now().after(left.min(self.what.longest).saturating_sub(self.what.margin)))
     }
 }
 
@@ -210,6 +219,10 @@ mod tests {
         let impatient = deadline.clone().with_longest(Duration::from_millis(1));
         let at = impatient.deadline(&request(&[("x-left", "250")]));
         assert_eq!(at, Some(clock::now().after(Duration::from_millis(1))));
+        let early = deadline.with_margin(Duration::from_millis(50));
+        let at = |left| early.deadline(&request(&[("x-left", left)]));
+        assert_eq!(at("250"), Some(clock::now().after(Duration::from_millis(200))));
+        assert_eq!(at("50"), Some(clock::now()), "at once, and never before");
     }
 
     #[test]

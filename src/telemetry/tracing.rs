@@ -27,6 +27,8 @@ impl Observer for Tracing {
                 warn!(target: "plimsoll", layer, ?trip, ?open_for, "circuit opened");
             }
             Event::CircuitRamping { .. } => info!(target: "plimsoll", layer, "circuit ramping"),
+            Event::KeysFit { .. } => info!(target: "plimsoll", layer, "keys fit"),
+            Event::KeysFull { .. } => warn!(target: "plimsoll", layer, "keys full"),
             Event::LimitChanged { from, to, .. } => debug!(target: "plimsoll", layer, from, to, "limit changed"),
             Event::Demoted { .. } => debug!(target: "plimsoll", layer, "demoted"),
             Event::QueueDrained { .. } => info!(target: "plimsoll", layer, "queue drained"),

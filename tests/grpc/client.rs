@@ -16,12 +16,13 @@ use plimsoll::{
     event::Stop,
     gate::{Ending, Gate},
     grpc::{self, Codes, Resend},
+    http::{Replay, ReplayBodies, ReplayRequests},
     retry::{Backoff, RetryLayer, Settings, Throttle},
 };
-use tonic::{Code, Request, Response, Status, metadata::MetadataValue};
+use tonic::{Code, Request, Response, Status, body::Body, metadata::MetadataValue};
 use tower::{Service, ServiceExt, service_fn};
 
-use crate::echo::{Echo, channel, endpoint, say, serve, text};
+use crate::echo::{Echo, PATH, channel, endpoint, say, serve, text};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -169,6 +170,27 @@ async fn retries_are_throttled_as_by_other_clients_of_grpc() {
         assert!(service.clone().oneshot(text("lamp")).await.is_err());
     }
     assert_eq!(calls.load(SeqCst), 10 + 3, "9, 8 and 7 of 10 tokens, then 6 and half");
+}
+
+/// A generated client sends bodies, which are gone once they are sent; so they are kept on the way.
+#[tokio::test]
+async fn a_generated_client_tries_again_over_a_channel() {
+    let (address, calls) = scripted(|n, req| match n {
+        1 => Err(pushed_back(Code::Unavailable, "2")),
+        _ => Ok(req.get_ref().clone()),
+    })
+    .await;
+    let heard = Heard::default();
+    let repeatable = |req: &http::Request<Replay<Body>>| req.uri().path() == PATH;
+    let channel = channel(address).map_request(|req: http::Request<Replay<Body>>| req.map(Body::new));
+    let stack = Stack::new()
+        .classify(Codes)
+        .layer(ReplayBodies::new())
+        .retry(retries(&heard).replay(ReplayRequests::when(repeatable)));
+    let answer = say(stack.service(channel).map_err(Status::from), text("the whole message")).await;
+    assert_eq!(answer.expect("served").into_inner(), "the whole message");
+    assert_eq!(heard.retries(), [(2, 2 * MS, Failure::Throttled(Some(2 * MS)))]);
+    assert_eq!(calls.load(SeqCst), 2);
 }
 
 /// What a breaker is told at the level of HTTP, where a `Channel` answers.

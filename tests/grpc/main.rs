@@ -3,5 +3,6 @@
 
 mod client;
 mod deadline;
+#[path = "../../examples/grpc/echo.rs"]
 mod echo;
 mod server;

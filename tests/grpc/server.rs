@@ -1,6 +1,6 @@
 //! What a client sees of refusals on a server.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use plimsoll::{
     Error, Gate, Ratio, Reason, Rejection, Stack,
@@ -10,11 +10,25 @@ use plimsoll::{
     grpc::{self, Detailed, Pushback},
     http::{RespondRejections, respond},
 };
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt;
-use tower::{ServiceBuilder, service_fn};
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 use crate::echo::{Echo, channel, say, serve, text};
+
+/// A handler that answers with the text that it was sent.
+fn plain() -> Echo {
+    Echo::new(|req: Request<String>| async { Ok(req.into_inner()) })
+}
+
+/// A handler that is a service: a stack around one.
+fn behind<S>(service: S) -> Echo
+where
+    S: Service<Request<String>, Response = Response<String>, Error = Status> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    Echo(Arc::new(move |req| Box::pin(service.clone().oneshot(req))))
+}
 
 /// Refuses for the reason whose number a field says, and else lets through.
 #[derive(Clone, Copy)]
@@ -78,13 +92,13 @@ async fn every_reason_is_exact(address: std::net::SocketAddr) {
 async fn every_reason_arrives_exactly_through_map_err() {
     let stack = Stack::new().gate(Refuse).wrapping();
     let layer = ServiceBuilder::new().map_err(|error: Error<Infallible>| Status::from(error)).layer(stack);
-    every_reason_is_exact(serve(layer.into_inner(), Echo::plain()).await).await;
+    every_reason_is_exact(serve(layer.into_inner(), plain()).await).await;
 }
 
 #[tokio::test]
 async fn every_reason_arrives_exactly_through_the_responder() {
     let stack = Stack::new().layer(RespondRejections::with(Detailed::new())).gate(Refuse);
-    every_reason_is_exact(serve(stack.wrapping(), Echo::plain()).await).await;
+    every_reason_is_exact(serve(stack.wrapping(), plain()).await).await;
 }
 
 /// What is set otherwise than in the table is told so in details too, and a hint is the same in both places.
@@ -92,7 +106,7 @@ async fn every_reason_arrives_exactly_through_the_responder() {
 async fn details_say_what_the_responder_is_set_to() {
     let settings = respond::Settings::new().try_with_grpc_code(Reason::QueueFull, 8).expect("a code");
     let responder = RespondRejections::with(Detailed::new()).settings(settings.with_jitter(Ratio::ONE));
-    let address = serve(Stack::new().layer(responder).gate(Refuse).wrapping(), Echo::plain()).await;
+    let address = serve(Stack::new().layer(responder).gate(Refuse).wrapping(), plain()).await;
     let number = |reason| Reason::ALL.iter().position(|known| *known == reason).expect("known");
     let full = say(channel(address), ask(number(Reason::QueueFull), Some(1500))).await.expect_err("refused");
     assert_eq!(full.code(), Code::ResourceExhausted);
@@ -106,7 +120,7 @@ async fn details_say_what_the_responder_is_set_to() {
 /// Without details, what there is to say is in the code and in the pushback, which every client of gRPC knows.
 #[tokio::test]
 async fn a_plain_responder_says_code_and_pushback() {
-    let address = serve(Stack::new().layer(RespondRejections::new()).gate(Refuse).wrapping(), Echo::plain()).await;
+    let address = serve(Stack::new().layer(RespondRejections::new()).gate(Refuse).wrapping(), plain()).await;
     for (number, reason) in Reason::ALL.iter().enumerate() {
         let status = say(channel(address), ask(number, Some(1500))).await.expect_err("refused");
         assert_eq!((i32::from(status.code()), status.message()), (reason.grpc_code(), &*reason.to_string()));
@@ -121,9 +135,8 @@ async fn a_plain_responder_says_code_and_pushback() {
 async fn a_stack_around_a_handler_refuses_in_statuses() {
     let full = Bulkhead::new(bulkhead::Settings::try_new(1).expect("one"));
     let handle = full.handle();
-    let waits = service_fn(|_: Request<String>| std::future::pending::<Result<tonic::Response<String>, Status>>());
-    let address =
-        serve(tower::layer::util::Identity::new(), Echo::behind(Stack::new().bulkhead(full).wrap(waits))).await;
+    let waits = service_fn(|_: Request<String>| std::future::pending::<Result<Response<String>, Status>>());
+    let address = serve(tower::layer::util::Identity::new(), behind(Stack::new().bulkhead(full).wrap(waits))).await;
     let first = tokio::spawn(say(channel(address), text("first")));
     while handle.snapshot().in_use == 0 {
         tokio::task::yield_now().await;

@@ -10,8 +10,12 @@ use std::{
 };
 
 use plimsoll::{
+    Gate,
     bulkhead::{self, Bulkhead, Settings},
     chance::Chance,
+    clock::Moment,
+    gate::Admission,
+    keyed::{self, Keyed},
     limit::{Fixed, Limit},
     load_shed::{self, LoadShed},
     request::Priority,
@@ -39,6 +43,9 @@ pub(crate) fn quick() -> RetryLayer {
 
 /// A queue that asks for class and tenant: a request's compartment, and its weight.
 pub(crate) type Queue<L> = SurgeQueue<L, fn(&Ask) -> Priority, fn(&Ask) -> u64>;
+
+/// A bulkhead for each compartment.
+pub(crate) type OfBulkheads = Keyed<usize, Bulkhead, fn(&Ask) -> usize, Box<dyn Fn(&usize) -> Bulkhead>>;
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +86,7 @@ pub(crate) struct Load {
 
 type Gauge = Box<dyn Fn() -> Load>;
 type Resizer = Box<dyn Fn(u32)>;
+type Count = Box<dyn Fn() -> usize>;
 
 /// The world below one stack. Stacks are built from it, so that it can look into them.
 pub(crate) struct Kit {
@@ -88,6 +96,7 @@ pub(crate) struct Kit {
     gauges: RefCell<Vec<Gauge>>,
     handles: RefCell<Vec<bulkhead::Handle>>,
     resizers: RefCell<Vec<Resizer>>,
+    keys: RefCell<Vec<Count>>,
     pub(crate) ledger: Ledger,
     /// Instances of the inner service that were asked whether they are ready, and then left.
     pub(crate) left_behind: Rc<Cell<usize>>,
@@ -119,8 +128,9 @@ impl Kit {
             scripted.unwrap_or(Readiness::Ready)
         });
         let (gauges, handles, resizers) = (RefCell::default(), RefCell::default(), RefCell::default());
+        let keys = RefCell::default();
         let (ledger, left_behind) = (Ledger::default(), Rc::default());
-        Self { inner, mock, plan, gauges, handles, resizers, ledger, left_behind }
+        Self { inner, mock, plan, gauges, handles, resizers, keys, ledger, left_behind }
     }
 
     /// The service at the bottom.
@@ -166,6 +176,18 @@ impl Kit {
     pub(crate) fn queue_over_shed(&self, limit: u32, settings: surge_queue::Settings) -> Queue<LoadShed> {
         let in_use = |shed: &LoadShed| shed_load(&shed.handle().snapshot()).in_use as u32;
         self.queue_over(steady(limit), settings, in_use, |shed, to| shed.handle().update(at_most(to)))
+    }
+
+    /// A gate for each compartment: that of an even number meets the first bulkhead, of an odd one the second. Which of them
+    /// are held can be looked into.
+    pub(crate) fn keyed(&self, settings: keyed::Settings, bulkheads: [Bulkhead; 2]) -> OfBulkheads {
+        let make = Box::new(move |compartment: &usize| bulkheads[compartment % 2].clone());
+        let keyed = Keyed::new(settings, (|ask| ask.compartment) as fn(&Ask) -> usize, make as Box<_>);
+        let handle = keyed.handle();
+        // What nobody holds can be forgotten; a bulkhead that is handed in again is none the worse for it.
+        let is_held = move |key: &usize| handle.get(key).is_some() && !handle.forget(key);
+        self.keys.borrow_mut().push(Box::new(move || (0..8).filter(&is_held).count()));
+        keyed
     }
 
     fn queue_over<L: Limit + 'static>(
@@ -257,6 +279,9 @@ impl Kit {
                 found(Kind::StillWaiting);
             }
         }
+        for keys in self.keys.borrow().iter().map(|keys| keys()).filter(|keys| *keys > 0) {
+            findings.push(Finding { kind: held, at: format!("{at}: {keys} keys") });
+        }
         // A future that panicked keeps what is in it until it is dropped; it does not keep its permit.
         if self.inner.in_flight() > 0 && held == Kind::Leak {
             findings.push(Finding { kind: Kind::StillInside, at: format!("{at}: {} inside", self.inner.in_flight()) });
@@ -295,6 +320,13 @@ fn at_most(limit: u32) -> load_shed::Settings {
 fn shed_load(snapshot: &load_shed::Snapshot) -> Load {
     let in_use = (snapshot.in_use + snapshot.parked) as usize;
     Load { in_use, waiting: 0, limit: snapshot.limit as usize, idle: false }
+}
+
+/// One whose only place is taken for ever, so that every request shares a gate with the others: that of compartment 0.
+pub(crate) fn packed(keyed: OfBulkheads) -> OfBulkheads {
+    let taken = keyed.admit(&Ask { compartment: 9, ..Ask::light(0) }, &Moment::new());
+    assert!(matches!(taken, Admission::Admitted(_)));
+    keyed.overflow_as(0)
 }
 
 /// A queue where eight may wait, without end.

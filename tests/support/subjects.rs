@@ -127,6 +127,41 @@ macro_rules! every_subject {
                 let queues = [kit.queue_over_shed(1, patient()), kit.queue_over_shed(3, patient())];
                 Stack::new().per_kind(PerKind::try_new(queues, |ask: &Ask| ask.compartment).expect("two"))
             };
+            keyed_bulkhead: Some(2), |kit: &Kit| {
+                let bulkheads = [kit.bulkhead(2), kit.bulkhead(1)];
+                Stack::new().gate(kit.on_inner(kit.keyed(keyed::Settings::new(), bulkheads)))
+            };
+            keyed_bulkhead_that_lets_wait: Some(1), |kit: &Kit| {
+                let bulkheads = [kit.waiting(1, Duration::MAX), kit.bulkhead(1)];
+                Stack::new().gate(kit.on_inner(kit.keyed(keyed::Settings::new(), bulkheads)))
+            };
+            keyed_bulkhead_that_lets_wait_for_a_time: Some(1), |kit: &Kit| {
+                let bulkheads = [kit.waiting(1, WAIT), kit.waiting(1, WAIT)];
+                Stack::new().keyed(kit.keyed(keyed::Settings::new(), bulkheads))
+            };
+            keyed_bulkhead_without_room: Some(2), |kit: &Kit| {
+                let bulkheads = [kit.waiting(2, Duration::MAX), Bulkhead::new(settings(9))];
+                let one = keyed::Settings::new().try_with_capacity(1).expect("not zero");
+                Stack::new().gate(kit.on_inner(packed(kit.keyed(one, bulkheads))))
+            };
+            keyed_bulkhead_that_refuses_for_want_of_room: Some(0), |kit: &Kit| {
+                let one = keyed::Settings::new().try_with_capacity(1).expect("not zero").with_overflow(Overflow::Refuse);
+                let bulkheads = [kit.bulkhead(9), Bulkhead::new(settings(9))];
+                Stack::new().gate(kit.on_inner(packed(kit.keyed(one, bulkheads))))
+            };
+            keyed_circuit_breaker: None, |kit: &Kit| {
+                let key = |ask: &Ask| ask.compartment;
+                let breakers = Keyed::new(keyed::Settings::new(), key, |_: &usize| CircuitBreaker::default());
+                Stack::new().gate(kit.on_inner(breakers))
+            };
+            keyed_of_keyed: Some(1), |kit: &Kit| {
+                let inner = kit.keyed(keyed::Settings::new(), [kit.waiting(1, WAIT), kit.bulkhead(1)]);
+                let outer = Keyed::new(keyed::Settings::new(), |ask: &Ask| ask.compartment, move |_: &usize| inner.clone());
+                Stack::new().keyed(outer)
+            };
+            retry_over_keyed_bulkhead: Some(1), |kit: &Kit| {
+                Stack::new().retry(quick()).keyed(kit.keyed(keyed::Settings::new(), [kit.waiting(1, WAIT), kit.bulkhead(1)]))
+            };
             retry: None, |_: &Kit| Stack::new().retry(quick());
             retry_over_bulkhead: Some(1), |kit: &Kit| Stack::new().retry(quick()).bulkhead(kit.bulkhead(1));
             retry_over_waiting_bulkhead: Some(1), |kit: &Kit| {

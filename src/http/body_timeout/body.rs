@@ -55,8 +55,8 @@ pin_project! {
         // Until it ends, or was too slow.
         #[pin]
         body: Option<B>,
-        #[pin]
-        sleep: Option<Sleep>,
+        // Made when somebody first waits, on the heap: who does not wait does not pay, and the body stays as movable as it is.
+        sleep: Option<Pin<Box<Sleep>>>,
         // When the timer ends.
         armed: Instant,
         pace: Pace,
@@ -94,16 +94,16 @@ where
                 let now = clock::now();
                 let until = me.pace.wait(now);
                 if now < until {
-                    if me.sleep.is_none() || *me.armed != until {
+                    if *me.armed != until {
                         *me.armed = until;
-                        me.sleep.set(clock::sleep_until(until));
+                        arm(me.sleep, until);
                     }
-                    let Some(sleep) = me.sleep.as_mut().as_pin_mut() else { return Poll::Pending };
-                    ready!(sleep.poll(cx));
+                    let Some(sleep) = me.sleep else { return Poll::Pending };
+                    ready!(sleep.as_mut().poll(cx));
                 }
                 // Let go of before it is told.
                 me.body.set(None);
-                me.sleep.set(None);
+                *me.sleep = None;
                 let rejection = Rejection::new(Reason::Timeout, me.name).dispatched();
                 Poll::Ready(Some(Err(BodyTooSlow { slow: me.pace.verdict(), rejection }.into())))
             }
@@ -116,5 +116,13 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// Sets the timer, where it can be set that far.
+fn arm(sleep: &mut Option<Pin<Box<Sleep>>>, until: Instant) {
+    match (clock::sleep_until(until), &mut *sleep) {
+        (Some(next), Some(sleep)) => sleep.set(next),
+        (next, _) => *sleep = next.map(Box::pin),
     }
 }

@@ -12,8 +12,9 @@
 //!
 //! When the time is up the body fails with a [`BodyTooSlow`], in a `BoxError` beside the body's own errors, and what was
 //! inside it is dropped. Its source is a [`Rejection`](crate::Rejection) with [`Reason::Timeout`](crate::Reason::Timeout),
-//! so that whoever [looks for one](crate::Refusal) finds it. A timer is armed when the body is pending, and lives in it:
-//! nothing is allocated until a body fails. Timers need a tokio runtime with time enabled.
+//! so that whoever [looks for one](crate::Refusal) finds it. A timer is armed when the body is pending: one
+//! that is there at once needs neither clock nor timer, one that has to be waited for costs one allocation. Timers need a
+//! tokio runtime with time enabled.
 //!
 //! | setting | default | why |
 //! |---|---|---|

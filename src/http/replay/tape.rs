@@ -96,6 +96,10 @@ impl<B> Tape<B> {
         if head.copy < self.reader {
             return Next::Fail(ReplayError::Superseded);
         }
+        if head.copy > self.reader && self.kept.is_none() {
+            // Whatever is missing, be it trailers alone, this would be another body.
+            return Next::Fail(ReplayError::NotKept);
+        }
         self.reader = head.copy;
         if head.at < self.read {
             let from = usize::try_from(head.at).unwrap_or(usize::MAX);
@@ -109,18 +113,19 @@ impl<B> Tape<B> {
             // Nobody is there who could read it again, nor ever will be: copies are made of copies.
             self.kept = None;
         }
+        // Before the rest is asked, which has nothing after them but its end.
+        if let (Some(trailers), false) = (&self.trailers, head.had_trailers) {
+            head.had_trailers = true;
+            return Next::Give(Frame::trailers(trailers.clone()));
+        }
         match mem::replace(&mut self.rest, Rest::Polled) {
             Rest::Here(body) => return Next::Poll(body),
             rest => self.rest = rest,
         }
-        match (&self.rest, &self.trailers) {
-            (Rest::Ended, Some(trailers)) if !head.had_trailers => {
-                head.had_trailers = true;
-                Next::Give(Frame::trailers(trailers.clone()))
-            }
-            (Rest::Ended, _) => Next::End,
-            (Rest::Broken, _) => Next::Fail(ReplayError::NotKept),
-            _ => Next::Yield,
+        match self.rest {
+            Rest::Here(_) | Rest::Polled => Next::Yield,
+            Rest::Ended => Next::End,
+            Rest::Broken => Next::Fail(ReplayError::NotKept),
         }
     }
 

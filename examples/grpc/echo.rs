@@ -64,11 +64,11 @@ impl Decoder for Text {
 }
 
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response<String>, Status>> + Send>>;
-type Handler = dyn Fn(Request<String>) -> Answer + Send + Sync;
+pub(crate) type Handler = dyn Fn(Request<String>) -> Answer + Send + Sync;
 
 /// As tonic's generated servers are.
 #[derive(Clone)]
-pub(crate) struct Echo(Arc<Handler>);
+pub(crate) struct Echo(pub(crate) Arc<Handler>);
 
 impl Echo {
     pub(crate) fn new<F>(handler: impl Fn(Request<String>) -> F + Send + Sync + 'static) -> Self
@@ -79,20 +79,6 @@ impl Echo {
             let answer = handler(req);
             Box::pin(async move { answer.await.map(Response::new) })
         }))
-    }
-
-    /// A handler that answers with the text that it was sent.
-    pub(crate) fn plain() -> Self {
-        Self::new(|req: Request<String>| async { Ok(req.into_inner()) })
-    }
-
-    /// A handler that is a service: a stack around one.
-    pub(crate) fn behind<S>(service: S) -> Self
-    where
-        S: Service<Request<String>, Response = Response<String>, Error = Status> + Clone + Send + Sync + 'static,
-        S::Future: Send,
-    {
-        Self(Arc::new(move |req| Box::pin(tower::ServiceExt::oneshot(service.clone(), req))))
     }
 }
 
