@@ -88,9 +88,10 @@
 //! | how a wait is foretold | `surge_queue/forecast.rs`, `surge_queue/drain.rs` |
 //! | the second lane and its ramp | `surge_queue/lane.rs`, `surge_queue/ramp.rs` |
 //! | what is done with requests that were given up on | `dead_letter.rs` |
-//! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
+//! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs`, `retry/throttle.rs` |
 //! | when a call is over | `timeout/limit.rs` |
 //! | answers over HTTP | `http/` |
+//! | statuses over gRPC | `grpc/status.rs`, `grpc/details.rs`; what a code means: `grpc/outcome.rs` |
 //! | the mock service | `testing/mock.rs` |
 //! | how a run is played, and by what clock | `testing/engine/` |
 //! | what modelled servers do | `testing/server/` |
@@ -109,6 +110,7 @@
 //! | `http` | | the `http` crate: [`http::RespondRejections`], [`http::Extensions`] |
 //! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
+//! | `grpc` | | `http`, and the `tonic` crate, 0.14, without its transport: [`grpc`] |
 //! | `testing` | | tokio's `test-util`: [`testing`], a scripted mock service and simulations in virtual time |
 //! | `serde` | | the `serde` crate: `Serialize` for the reports of [`testing`] |
 #![forbid(unsafe_code)]
