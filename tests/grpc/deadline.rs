@@ -48,10 +48,10 @@ async fn what_is_left_at_the_client_is_what_is_left_at_the_server_less_the_margi
     // Where tonic's requests are.
     let calls = service_fn(move |req| say(channel(address), req));
     let stack = Stack::new().classify(Codes).timeout(Duration::from_secs(20)).layer(send.clone());
-    assert!((1..=15_000).contains(&left(stack.wrap(calls.clone()), text("")).await));
+    assert!((1..=15_000).contains(&left(stack.wrap(calls), text("")).await));
     let mut asked = text("");
     asked.set_timeout(Duration::from_secs(10));
-    assert!((1..=10_000).contains(&left(stack.wrap(calls.clone()), asked).await), "what the caller asked for itself");
+    assert!((1..=10_000).contains(&left(stack.wrap(calls), asked).await), "what the caller asked for itself");
 
     // Where HTTP's are, over a channel.
     let stack = Stack::new().classify(Codes).timeout(Duration::from_secs(20)).layer(send);
