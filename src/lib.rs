@@ -91,7 +91,7 @@
 //! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs`, `retry/throttle.rs` |
 //! | when a call is over | `timeout/limit.rs` |
 //! | answers over HTTP | `http/` |
-//! | statuses over gRPC | `grpc/status.rs`, `grpc/details.rs`; what a code means: `grpc/outcome.rs` |
+//! | statuses over gRPC | `grpc/status.rs`, `grpc/details.rs`; what a code means: `grpc/codes.rs` |
 //! | the mock service | `testing/mock.rs` |
 //! | how a run is played, and by what clock | `testing/engine/` |
 //! | what modelled servers do | `testing/server/` |

@@ -22,6 +22,7 @@ const PLUMBING: &[&str] = &[
 
 /// The files of the annexes that hold thought.
 const ANNEX_THOUGHT: &[&str] = &[
+    "grpc/codes",
     "grpc/details",
     "grpc/pushback",
     "grpc/wire",

@@ -67,3 +67,31 @@ fn details(rejection: &Rejection, headers: &HeaderMap) -> Option<HeaderValue> {
     // As tonic encodes what it writes itself: without padding.
     HeaderValue::from_bytes(BinaryMetadataValue::from_bytes(&bytes).as_encoded_bytes()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tonic::metadata::MetadataMap;
+
+    use super::{super::wire::Fields, *};
+    use crate::rejection::Reason;
+
+    #[test]
+    fn details_are_of_the_head_that_they_are_put_into() {
+        let mut head = Response::new(());
+        head.headers_mut().insert(Status::GRPC_STATUS, HeaderValue::from_static("8"));
+        head.headers_mut().insert(PUSHBACK, HeaderValue::from_static("1700"));
+        let rejection = Rejection::new(Reason::QueueFull, "test").with_retry_after(Duration::from_secs(1));
+        let answer: Response<()> = Detailed::new().answer_grpc(&rejection, head);
+        let headers = MetadataMap::from_headers(answer.into_parts().0.headers);
+        let bytes =
+            headers.get_bin("grpc-status-details-bin").and_then(|value| value.to_bytes().ok()).expect("details");
+        assert_eq!(Fields(&bytes).number_of(1), 8, "and not 14, as of a full queue");
+        assert_eq!(
+            Details::read(&bytes).retry_delay,
+            Some(Duration::from_millis(1700)),
+            "spread, and in both places alike"
+        );
+    }
+}

@@ -15,14 +15,13 @@
 //!     timeout::TimeoutLayer,
 //! };
 //!
+//! # async fn serve(greeter: tonic::service::Routes) -> Result<(), tonic::transport::Error> {
+//! # let addr = ([127, 0, 0, 1], 0).into();
 //! let deadline = Trusted::everybody().deadline(TimeLeft::grpc());
 //! let stack = Stack::new()
 //!     .layer(RespondRejections::with(Detailed::new()))
 //!     .timeout(TimeoutLayer::new(Duration::from_secs(10)).deadline_by(deadline))
 //!     .overload_control(surge_queue::Settings::new(), load_shed::Settings::new());
-//! # use tonic::{server::NamedService, service::Routes};
-//! # async fn serve(greeter: Routes) -> Result<(), tonic::transport::Error> {
-//! # let addr = ([127, 0, 0, 1], 0).into();
 //! tonic::transport::Server::builder().layer(stack.wrapping()).add_routes(greeter).serve(addr).await
 //! # }
 //! # }
@@ -114,6 +113,7 @@
 //!
 //! A refusal costs no allocation in the stack; its status does, as every one of tonic's.
 
+mod codes;
 mod detailed;
 mod details;
 mod outcome;
@@ -123,8 +123,9 @@ mod status;
 mod wire;
 
 pub use self::{
+    codes::Codes,
     detailed::Detailed,
-    outcome::{Codes, ToOutcome},
+    outcome::ToOutcome,
     pushback::Pushback,
     request::Resend,
     status::{received, status_of},

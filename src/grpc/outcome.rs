@@ -2,62 +2,17 @@ use ::http::{HeaderMap, StatusCode};
 use tonic::{Code, Status, metadata::MetadataMap};
 
 use super::{
+    codes::Said,
     details::Details,
     pushback::Pushback,
     status::{First, PUSHBACK, first},
 };
 use crate::{
-    classify::{Classify, Failure, Outcome},
+    classify::{Failure, Outcome},
     error::{BoxError, Error, Refusal},
-    rejection::Reason,
 };
 
-/// Judges results by gRPC's status codes: the judge for a client's stack.
-///
-/// | code | | says | tried again |
-/// |---|---|---|---|
-/// | 0 | `OK` | success | |
-/// | 1 | `CANCELLED` | nothing of the callee; [`Timeout`](Failure::Timeout) where tonic's own time limit ran out, which tonic calls so | no; yes |
-/// | 2 | `UNKNOWN` | [`Permanent`](Failure::Permanent): a bug, or an answer that broke off | no |
-/// | 3 | `INVALID_ARGUMENT` | success: the caller's mistake | |
-/// | 4 | `DEADLINE_EXCEEDED` | [`Timeout`](Failure::Timeout) | while there is time left, unless pushed back |
-/// | 5 | `NOT_FOUND` | success: an answer | |
-/// | 6 | `ALREADY_EXISTS` | success: an answer | |
-/// | 7 | `PERMISSION_DENIED` | success: an answer | |
-/// | 8 | `RESOURCE_EXHAUSTED` | [`Throttled`](Failure::Throttled) with the time of the pushback; without one [`PushedBack`](Failure::PushedBack), as nothing says that it will be better (a quota, a full disk) | with pushback |
-/// | 9 | `FAILED_PRECONDITION` | success: an answer | |
-/// | 10 | `ABORTED` | success: a conflict, to be tried again from where the caller began; with pushback [`Throttled`](Failure::Throttled) | with pushback |
-/// | 11 | `OUT_OF_RANGE` | success: an answer | |
-/// | 12 | `UNIMPLEMENTED` | success: the callee is well and has no such method | |
-/// | 13 | `INTERNAL` | [`Permanent`](Failure::Permanent) | no |
-/// | 14 | `UNAVAILABLE` | [`Throttled`](Failure::Throttled) with pushback; [`Overload`](Failure::Overload) where it was a refusal of ours; else [`Transient`](Failure::Transient) | yes, unless pushed back |
-/// | 15 | `DATA_LOSS` | [`Permanent`](Failure::Permanent) | no |
-/// | 16 | `UNAUTHENTICATED` | success: an answer | |
-///
-/// *Pushback* is [`grpc-retry-pushback-ms`](Pushback) or, without that, a `RetryInfo`. Where it says "never", codes 4, 8 and
-/// 14 are [`PushedBack`](Failure::PushedBack). Where a stack of ours refused because of the request itself (`TooExpensive`,
-/// `WorkExhausted`), that is a success: an answer. A refusal of this process is judged by [`Outcome::of_rejection`].
-///
-/// What is tried again is gRPC's advice on [codes](https://grpc.io/docs/guides/status-codes/) and OpenTelemetry's on
-/// [`RESOURCE_EXHAUSTED`](https://opentelemetry.io/docs/specs/otlp/#failures); what is a failure is OpenTelemetry's
-/// [semantic conventions for servers](https://opentelemetry.io/docs/specs/semconv/rpc/grpc/), but for `UNIMPLEMENTED`, as one
-/// method that is not there should not open a circuit for all others.
-///
-/// It judges what is [`ToOutcome`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Codes;
-
-impl<Res: ToOutcome, E: ToOutcome> Classify<Res, E> for Codes {
-    #[inline]
-    fn classify(&self, result: Result<&Res, &E>) -> Outcome {
-        match result {
-            Ok(response) => response.to_outcome(),
-            Err(error) => error.to_outcome(),
-        }
-    }
-}
-
-/// A response or an error that can be judged by gRPC's [`Codes`].
+/// A response or an error that can be judged by gRPC's [`Codes`](super::Codes).
 ///
 /// An application's enum says it in a few lines:
 ///
@@ -107,7 +62,7 @@ impl<B> ToOutcome for ::http::Response<B> {
         match self.headers().get(Status::GRPC_STATUS) {
             None if self.status() == StatusCode::OK => Outcome::Success,
             None => Said { code: code_of(self.status()), pushback: None, reason: None }.to_outcome(),
-            Some(code) => Said::in_head(Code::from_bytes(code.as_bytes()), self.headers()).to_outcome(),
+            Some(code) => said_in_head(Code::from_bytes(code.as_bytes()), self.headers()).to_outcome(),
         }
     }
 }
@@ -152,63 +107,19 @@ fn by_sources(error: &(dyn std::error::Error + 'static)) -> Outcome {
     }
 }
 
-/// What a callee said.
-struct Said {
-    code: Code,
-    pushback: Option<Pushback>,
-    /// Of a stack of ours, there.
-    reason: Option<Reason>,
-}
-
-impl Said {
-    fn in_head(code: Code, headers: &HeaderMap) -> Self {
-        // Not `Status::from_header_map`, which panics where details are no base64.
-        let mut details = HeaderMap::new();
-        if let (true, Some(value)) = (code != Code::Ok, headers.get(Status::GRPC_STATUS_DETAILS)) {
-            details.insert(Status::GRPC_STATUS_DETAILS, value.clone());
-        }
-        let details = MetadataMap::from_headers(details);
-        let details = details.get_bin("grpc-status-details-bin").and_then(|value| value.to_bytes().ok());
-        let details = details.map(|bytes| Details::read(&bytes)).unwrap_or_default();
-        let pushback = headers.get(PUSHBACK).map(|value| Pushback::parse(value.as_bytes()));
-        let pushback = pushback.or(details.retry_delay.map(Pushback::After));
-        Self { code, pushback, reason: details.reason.map(|(reason, _)| reason) }
+/// What the head of a response says that has a code in it.
+fn said_in_head(code: Code, headers: &HeaderMap) -> Said {
+    // Not `Status::from_header_map`, which panics where details are no base64.
+    let mut details = HeaderMap::new();
+    if let (true, Some(value)) = (code != Code::Ok, headers.get(Status::GRPC_STATUS_DETAILS)) {
+        details.insert(Status::GRPC_STATUS_DETAILS, value.clone());
     }
-
-    /// The table of [`Codes`].
-    fn to_outcome(&self) -> Outcome {
-        if let Some(Reason::TooExpensive | Reason::WorkExhausted) = self.reason {
-            return Outcome::Success;
-        }
-        let hint = match self.pushback {
-            Some(Pushback::After(after)) => Some(Failure::Throttled(Some(after))),
-            Some(Pushback::Never) => Some(Failure::PushedBack),
-            None => None,
-        };
-        Outcome::Failure(match self.code {
-            Code::Ok
-            | Code::InvalidArgument
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::PermissionDenied
-            | Code::FailedPrecondition
-            | Code::OutOfRange
-            | Code::Unimplemented
-            | Code::Unauthenticated => return Outcome::Success,
-            Code::Cancelled => return Outcome::Ignored,
-            Code::Unknown | Code::Internal | Code::DataLoss => Failure::Permanent,
-            Code::DeadlineExceeded => hint.unwrap_or(Failure::Timeout),
-            Code::ResourceExhausted => hint.unwrap_or(Failure::PushedBack),
-            Code::Aborted => match hint {
-                Some(hint @ Failure::Throttled(_)) => hint,
-                _ => return Outcome::Success,
-            },
-            Code::Unavailable => {
-                let otherwise = if self.reason.is_some() { Failure::Overload } else { Failure::Transient };
-                hint.unwrap_or(otherwise)
-            }
-        })
-    }
+    let details = MetadataMap::from_headers(details);
+    let details = details.get_bin("grpc-status-details-bin").and_then(|value| value.to_bytes().ok());
+    let details = details.map(|bytes| Details::read(&bytes)).unwrap_or_default();
+    let pushback = headers.get(PUSHBACK).map(|value| Pushback::parse(value.as_bytes()));
+    let pushback = pushback.or(details.retry_delay.map(Pushback::After));
+    Said { code, pushback, reason: details.reason.map(|(reason, _)| reason) }
 }
 
 /// The code of a response that does not say any.
@@ -234,7 +145,7 @@ mod tests {
     use tonic::{TimeoutExpired, metadata::AsciiMetadataValue};
 
     use super::*;
-    use crate::rejection::Rejection;
+    use crate::rejection::{Reason, Rejection};
 
     /// As another layer wraps around an error: transports do.
     #[derive(Debug, thiserror::Error)]
