@@ -92,6 +92,13 @@
 //! | when a call is over | `timeout/limit.rs` |
 //! | answers over HTTP | `http/` |
 //! | statuses over gRPC | `grpc/status.rs`, `grpc/details.rs`; what a code means: `grpc/codes.rs` |
+//! | answers to who is refused, over HTTP and gRPC | `http/respond/` |
+//! | what responses mean, and when to come back | `http/judge.rs`; dates: `http/wall.rs` |
+//! | what headers of trusted callers say | `http/trust.rs`, `http/time_left.rs`, `http/priority.rs` |
+//! | deadlines for callees | `http/send_deadline.rs` |
+//! | how long a permit is held | `http/hold/` |
+//! | bodies that are sent again, or too slow | `http/replay/`, `http/body_timeout/` |
+//! | what callers are told of their quota | `http/quota/` |
 //! | the mock service | `testing/mock.rs` |
 //! | how a run is played, and by what clock | `testing/engine/` |
 //! | what modelled servers do | `testing/server/` |
@@ -107,7 +114,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `http` | | the `http` crate: [`http::RespondRejections`], [`http::Extensions`] |
+//! | `http` | yes | the crates `http`, `http-body`, `http-body-util`, `bytes` and `httpdate`: [`http`](mod@http), all of it |
 //! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
 //! | `grpc` | | `http`, and the `tonic` crate, 0.14, without its transport: [`grpc`] |
@@ -157,6 +164,6 @@ pub use self::{
 };
 
 /// The README's code, compiled and run.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

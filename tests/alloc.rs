@@ -357,3 +357,33 @@ async fn a_timeout_that_sets_its_timer_allocates_nothing() {
     call();
     assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
 }
+
+/// The HTTP annex on the way of an answer: refusals have headers, which allocate, but nobody pays for them before.
+#[cfg(feature = "http")]
+#[test]
+fn the_http_layers_allocate_nothing_for_who_is_let_in() {
+    use http::{HeaderName, Request, Response};
+    use http_body_util::Full;
+    use plimsoll::http::{BodyTimeout, ReplayBodies, RespondRejections, SendDeadline, TimeLeft, Trusted};
+
+    let deadline = Trusted::everybody().deadline(TimeLeft::millis(HeaderName::from_static("x-left")));
+    let stack = Stack::new()
+        .layer(RespondRejections::problems())
+        .timeout(TimeoutLayer::new(Duration::MAX).deadline_by(deadline))
+        .bulkhead(limit(9))
+        .until_body_ends()
+        .layer(BodyTimeout::responses(Duration::from_secs(1)))
+        .layer(SendDeadline::new(TimeLeft::envoy()))
+        .layer(ReplayBodies::new());
+    let mut service = stack.service(tower::service_fn(|req: Request<plimsoll::http::Replay<_>>| {
+        drop::<Request<plimsoll::http::Replay<Full<bytes::Bytes>>>>(req);
+        ready(Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"static")))))
+    }));
+    let mut call = || {
+        let mut cx = Context::from_waker(Waker::noop());
+        let future = pin!(service.call(Request::new(Full::default())));
+        assert!(matches!(future.poll(&mut cx), Poll::Ready(Ok(response)) if response.status().is_success()));
+    };
+    call();
+    assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
+}

@@ -8,7 +8,7 @@ const PRIORITY: HeaderName = HeaderName::from_static("priority");
 /// all lines counts, as in any dictionary; members that are not understood are passed over.
 pub(super) fn priority(headers: &HeaderMap) -> Priority {
     let lines = headers.get_all(PRIORITY).iter().filter_map(|line| line.to_str().ok());
-    match lines.filter_map(urgency).last() {
+    match lines.filter_map(urgency).next_back() {
         Some(0..=2) => Priority::Critical,
         None | Some(3) => Priority::Normal,
         Some(4..=6) => Priority::Sheddable,

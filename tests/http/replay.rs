@@ -133,6 +133,41 @@ fn a_later_attempt_takes_the_reading_over() {
     assert_eq!((&rest.data[..], rest.end.expect("an end").is_ok()), (&b"bc"[..], true));
 }
 
+/// At the very instant at which the connection of the first attempt polls.
+#[test]
+fn a_later_attempt_waits_out_a_poll_of_another_thread() {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    struct Slow(Sender<()>, Receiver<()>);
+    impl Body for Slow {
+        type Data = Bytes;
+        type Error = Broken;
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+            self.0.send(()).expect("the test is there");
+            let _ = self.1.recv();
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"slow")))))
+        }
+    }
+    let ((entered, enters), (leave, leaves)) = (channel(), channel());
+    let mut first = Replay::new(Slow(entered, leaves), CAP);
+    let mut second = first.again().expect("whole");
+    std::thread::scope(|scope| {
+        let polling = scope.spawn(|| match poll(&mut first) {
+            Poll::Ready(Some(Err(error))) => error.downcast_ref().copied(),
+            _ => None,
+        });
+        enters.recv().expect("it polls");
+        assert!(poll(&mut second).is_pending());
+        leave.send(()).expect("it waits");
+        assert_eq!(polling.join().expect("no panic"), Some(ReplayError::Superseded));
+    });
+    let frame = match poll(&mut second) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
+        _ => None,
+    };
+    assert_eq!(frame.as_deref(), Some(&b"slow"[..]), "what the first one read is not lost");
+}
+
 #[test]
 fn a_body_that_panics_is_not_sent_again() {
     let mut first = taped(&[Step::Data("a"), Step::Panic]);

@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::{ResponseFuture, Settings, TimedBody};
 
 /// Times the bodies of requests or responses. See the [module](super).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct BodyTimeout<Which> {
     settings: Settings,
@@ -50,7 +50,7 @@ impl<S, Which> Layer<S> for BodyTimeout<Which> {
 }
 
 /// A service whose requests' or responses' bodies are timed. Made by [`BodyTimeout`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Timing<S, Which> {
     inner: S,
     settings: Settings,

@@ -34,7 +34,7 @@ where
 }
 
 /// Puts `RateLimit` fields on responses: the outermost layer. See the [module](super).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct AnnounceQuota<Q> {
     quota: Q,
@@ -56,7 +56,7 @@ impl<S, Q: Clone> Layer<S> for AnnounceQuota<Q> {
 }
 
 /// A service whose responses tell callers how much they have left. Made by [`AnnounceQuota`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Announcing<S, Q> {
     inner: S,
     quota: Q,
