@@ -13,7 +13,9 @@ use crate::{
     lift::{Lift, LiftLayer},
     limit::Limit,
     load_shed::LoadShed,
+    rate_limit::RateLimit,
     retry::RetryLayer,
+    shuffle_shard::sharded_bulkhead::ShardedBulkhead,
     surge_queue::{Nothing, SurgeQueue},
     timeout::TimeoutLayer,
 };
@@ -55,6 +57,12 @@ impl<L, G, C> Stack<L, G, C> {
     /// Adds a [`bulkhead`](crate::bulkhead): at most so many at once.
     pub fn bulkhead<W, K, D>(self, bulkhead: impl Into<Bulkhead<W, K, D>>) -> Stack<L, Seq<G, Bulkhead<W, K, D>>, C> {
         let bulkhead = bulkhead.into();
+        bulkhead.join(&self.events);
+        self.push(bulkhead)
+    }
+
+    /// Adds a [sharded bulkhead](crate::shuffle_shard::sharded_bulkhead): no tenant takes more than a few cells of many.
+    pub fn sharded_bulkhead<T>(self, bulkhead: ShardedBulkhead<T>) -> Stack<L, Seq<G, ShardedBulkhead<T>>, C> {
         bulkhead.join(&self.events);
         self.push(bulkhead)
     }
@@ -131,6 +139,14 @@ impl<L, G, C> Stack<L, G, C> {
     {
         let closed = self.close();
         Stack { outer: Nest::new(layer, closed.outer), group: (), judge: closed.judge, events: closed.events }
+    }
+
+    /// Adds a [rate limit](crate::rate_limit): not more often than that. Its settings or a single
+    /// [`Quota`](crate::rate_limit::Quota) will do.
+    pub fn rate_limit<W, X, D>(self, limit: impl Into<RateLimit<W, X, D>>) -> Stack<L, Seq<G, RateLimit<W, X, D>>, C> {
+        let limit = limit.into();
+        limit.join(&self.events);
+        self.push(limit)
     }
 
     /// Tries again what failed: takes [`retry::Settings`](crate::retry::Settings), or a

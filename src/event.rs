@@ -37,6 +37,8 @@ pub enum Event {
     LimitChanged { layer: &'static str, from: u32, to: u32 },
     /// A request could not be served in time, and waits in the second lane of its queue.
     Demoted { layer: &'static str },
+    /// A rate limit's quotas were changed.
+    QuotaChanged { layer: &'static str },
     /// A queue that was standing is empty again.
     QueueDrained { layer: &'static str },
     /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
@@ -47,6 +49,8 @@ pub enum Event {
     Retrying { layer: &'static str, attempt: u32, delay: Duration, failure: Failure },
     /// A request failed `attempts` times, and was not tried again.
     RetryStopped { layer: &'static str, attempts: u32, stop: Stop },
+    /// The callee asked a rate limit to leave it alone: nothing is let in for `pause`.
+    Throttled { layer: &'static str, pause: Duration },
     /// A request would have been refused, were the room not only observing.
     WouldRefuse(Rejection),
 }
@@ -65,10 +69,12 @@ impl Event {
             | Self::KeysFull { layer }
             | Self::LimitChanged { layer, .. }
             | Self::Demoted { layer }
+            | Self::QuotaChanged { layer }
             | Self::QueueDrained { layer }
             | Self::QueueStanding { layer }
             | Self::Retrying { layer, .. }
-            | Self::RetryStopped { layer, .. } => layer,
+            | Self::RetryStopped { layer, .. }
+            | Self::Throttled { layer, .. } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),
         }
     }

@@ -47,10 +47,12 @@
 //! |---|---|---|
 //! | [`timeout`] | Don't wait for ever. | bounds |
 //! | [`bulkhead`] | Keep one thing's trouble in its own compartment. | refuses, or waits |
+//! | [`rate_limit`] | Not more often than was agreed. | refuses, or waits |
 //! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses, and measures |
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
+//! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes |
 //! | [`keyed`] | To each key its own gate, and never more of them than there is room for. | as each gate does |
 //! | [`gate`] | A room of your own. | as you say |
 //!
@@ -79,6 +81,8 @@
 //! | sliding windows | `stats/` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
 //! | who gets a permit | `bulkhead/permits.rs`, `bulkhead/queue.rs` |
+//! | how often is too often, and how exactly | `rate_limit/scale.rs`, `rate_limit/gcra.rs`; without a lock: `rate_limit/meter.rs` |
+//! | who waits for a turn, and what several quotas say | `rate_limit/desk.rs`, `rate_limit/line.rs`, `rate_limit/quotas.rs` |
 //! | what a queue may be in front of | `limit/` |
 //! | how a limit is found | `load_shed/rules/`, a file each |
 //! | what a rule is shown, and when | `load_shed/window.rs`, `load_shed/controller.rs` |
@@ -92,6 +96,9 @@
 //! | when a call is over | `timeout/limit.rs` |
 //! | answers over HTTP | `http/` |
 //! | statuses over gRPC | `grpc/status.rs`, `grpc/details.rs`; what a code means: `grpc/codes.rs` |
+//! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`; other ways: `shuffle_shard/dealt.rs`, `shuffle_shard/fragments.rs`, `shuffle_shard/rules.rs` |
+//! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
+//! | answers over HTTP | `http/` |
 //! | answers to who is refused, over HTTP and gRPC | `http/respond/` |
 //! | what responses mean, and when to come back | `http/judge.rs`; dates: `http/wall.rs` |
 //! | what headers of trusted callers say | `http/trust.rs`, `http/time_left.rs`, `http/priority.rs` |
@@ -141,10 +148,12 @@ pub mod keyed;
 pub mod lift;
 pub mod limit;
 pub mod load_shed;
+pub mod rate_limit;
 mod rejection;
 pub mod request;
 pub mod retry;
 pub mod settings;
+pub mod shuffle_shard;
 mod stats;
 pub mod surge_queue;
 mod sync;

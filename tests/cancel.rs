@@ -15,6 +15,7 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker},
     gate::PerKind,
     keyed::{self, Keyed, Overflow},
+    rate_limit::{Quota, RateLimit},
     surge_queue,
 };
 use support::{
@@ -23,7 +24,7 @@ use support::{
     cuts::{cut_everywhere, cut_everywhere_watched},
     doors::{Hourglass, Shut, Turnstile},
     finding::{Kind, Report},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, settings, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, settings, slow, two_lanes},
     mix::{Mix, mix_everything},
     planted::{Door, DoorFault, Porter, PorterFault},
 };
@@ -118,6 +119,9 @@ mod in_any_order_of_many_callers_nothing_is_lost {
         };
         surge_queue_whose_waits_run_out: 1_500, Mix { callers: 6, time: true, ..Mix::of(1) }, |kit: &Kit| {
             Stack::new().timeout(LIMIT).gate(kit.inside(kit.queue(1, surge_queue::Settings::new())))
+        };
+        sharded_bulkhead: 1_500, Mix { callers: 6, ..Mix::of(4) }, |kit: &Kit| {
+            Stack::new().sharded_bulkhead(kit.sharded(2))
         };
         load_shed: 1_500, Mix { callers: 5, ..Mix::of(2) }, |kit: &Kit| Stack::new().gate(kit.on_inner(kit.shed(2)));
         resized_load_shed: 1_500, Mix { callers: 6, resize: 4, ..Mix::of(3) }, |kit: &Kit| {

@@ -9,7 +9,8 @@ const CELLAR: &[&str] = &["sync"];
 const MACHINERY: &[&str] = &["gate", "lift", "stats", "telemetry"];
 /// What speaks of gates, and is not a room yet.
 const LANDING: &[&str] = &["keyed", "limit"];
-const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "load_shed", "retry", "surge_queue", "timeout"];
+const ROOMS: &[&str] =
+    &["bulkhead", "circuit_breaker", "load_shed", "rate_limit", "retry", "shuffle_shard", "surge_queue", "timeout"];
 const ANNEXES: &[&str] = &["guide", "http", "testing"];
 /// gRPC is spoken over HTTP.
 const BALCONY: &[&str] = &["grpc"];
@@ -130,6 +131,7 @@ fn a_word_has_one_home() {
         ("tracing::", &["telemetry/"]),
         ("rand::", &["chance"]),
         ("governor::", &["rate_limit/"]),
+        ("siphasher::", &["shuffle_shard/hash"]),
         ("Mutex", &["sync/"]),
         ("Waker", &["sync/", "gate/", "testing/"]),
         ("pin_project", &["future", "/body"]),

@@ -113,6 +113,17 @@ fn an_idle_gate_that_remembers_nothing_makes_room() {
     assert_eq!((snapshot.keys, snapshot.evicted, snapshot.expired, snapshot.overflowed), (1, 99, 0, 0));
 }
 
+#[test]
+fn what_nobody_has_asked_for_lately_is_forgotten_first() {
+    let keyed = of_one(settings(2));
+    for key in [1, 2, 3, 4] {
+        assert_eq!(pass(&keyed, key), Ok(()));
+    }
+    // For 3, the hand saw 2, and nobody has asked for it since; 3 is where 1 was, and new.
+    let left = |key| keyed.handle().get(&key).is_some();
+    assert_eq!([left(1), left(2), left(3), left(4)], [false, false, true, true]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_key_with_a_request_under_way_is_never_forgotten() {
     let keyed = of_one(settings(2).try_with_idle(SECOND).expect("not zero").with_overflow(Overflow::Refuse));
@@ -661,6 +672,24 @@ fn a_gate_made_while_all_are_changed_is_changed_too() {
     }
 }
 
+/// The same, in the moment between the change of a new gate and its place.
+#[test]
+fn a_gate_that_is_changed_while_all_are_changed_again_is_changed_again() {
+    for own in [true, false] {
+        let (keyed, _, _) = told(settings(1));
+        if !own {
+            ask(&keyed, 0).expect("free");
+        }
+        let (handle, once) = (keyed.handle(), AtomicBool::new(false));
+        keyed.handle().update_gates(move |key, _| {
+            if key != Some(&0) && !once.swap(true, SeqCst) {
+                handle.update_gates(|_, gate| gate.inside.store(1, SeqCst));
+            }
+        });
+        assert_eq!(ask(&keyed, 1).err(), Some(Reason::Custom), "it is full, as the second change would have it");
+    }
+}
+
 /// While the room for a newcomer is being made, others take it.
 #[test]
 fn whoever_is_beaten_to_the_last_place_looks_for_another() {
@@ -674,6 +703,16 @@ fn whoever_is_beaten_to_the_last_place_looks_for_another() {
     assert_eq!(pass(&keyed, 1), Ok(()), "in the place of 11");
     let handle = keyed.handle();
     assert!(handle.get(&10).is_some() && handle.get(&11).is_none() && handle.get(&1).is_some());
+}
+
+/// While somebody is looked for who may be forgotten, there comes to be room anyway.
+#[test]
+fn nobody_is_forgotten_for_room_that_has_come_to_be_there() {
+    let (keyed, hooks, _) = told(settings(2));
+    (1..=2).for_each(|key| assert_eq!(pass(&keyed, key), Ok(())));
+    let handle = keyed.handle();
+    set(&hooks.is_neutral, move || handle.update(settings(3)));
+    assert_eq!((pass(&keyed, 3), keyed.handle().len(), keyed.handle().snapshot().evicted), (Ok(()), 3, 0));
 }
 
 #[test]
@@ -757,10 +796,13 @@ async fn a_breaker_is_like_a_new_one_when_it_is_closed_and_nothing_speaks_agains
     };
     assert!(is_neutral() && pass(&breaker, 1).is_ok() && is_neutral(), "a success speaks against nobody");
     fail(&breaker);
-    assert!(!is_neutral());
-    assert!(pass(&breaker, 1).is_ok());
+    assert!(pass(&breaker, 1).is_ok() && !is_neutral(), "a failure in the window");
     tokio::time::advance(11 * SECOND).await;
     assert!(is_neutral(), "the row is broken, and the failure has left the window");
+    fail(&breaker);
+    tokio::time::advance(11 * SECOND).await;
+    assert!(!is_neutral(), "the failure has left the window, and the row goes on");
+    assert!(pass(&breaker, 1).is_ok() && is_neutral());
     let slow = ask(&breaker, 1).expect("closed");
     tokio::time::advance(2 * SECOND).await;
     end(&breaker, slow);

@@ -295,8 +295,8 @@ pub trait Gate<Req> {
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment);
 
     /// Whether a new gate in this one's place would decide the same from here on: no permit is out, nobody waits, and
-    /// nothing is remembered that speaks against anybody. What keeps a gate for each key forgets only such ones to make
-    /// room. By default `false`, which is always safe.
+    /// nothing is remembered that speaks against anybody. [`Keyed`](crate::keyed::Keyed), which keeps a gate for each key, forgets
+    /// only such ones to make room, and counts by itself who holds a permit or waits. By default `false`, which is always safe.
     fn is_neutral(&self, now: &Moment) -> bool {
         let _ = now;
         false

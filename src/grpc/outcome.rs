@@ -98,6 +98,14 @@ impl ToOutcome for BoxError {
     }
 }
 
+/// As [`Error`].
+#[cfg(feature = "anyhow")]
+impl ToOutcome for anyhow::Error {
+    fn to_outcome(&self) -> Outcome {
+        by_sources(self.as_ref())
+    }
+}
+
 fn by_sources(error: &(dyn std::error::Error + 'static)) -> Outcome {
     match first(error) {
         Some(First::Status(status)) => status.to_outcome(),
@@ -247,6 +255,8 @@ mod tests {
         assert_eq!(Error::Inner(Status::not_found("lamp")).to_outcome(), Outcome::Success);
         assert_eq!(Error::Inner(Wrapped(Status::internal("bug").into())).to_outcome(), PERMANENT);
         assert_eq!(Error::Inner(io::Error::other("cut")).to_outcome(), TRANSIENT);
+        #[cfg(feature = "anyhow")]
+        assert_eq!(anyhow::Error::from(Status::internal("bug")).context("of theirs").to_outcome(), PERMANENT);
     }
 
     #[test]

@@ -34,7 +34,7 @@
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | [capacity](Settings::with_capacity) | 16,384 keys | more tenants or endpoints than most services see in ten minutes. A place with a bulkhead takes about 0.9 KiB and one with a circuit breaker about 2.5: 14 or 40 MiB when all are taken. Count a tenth more than you expect |
+//! | [capacity](Settings::with_capacity) | 16,384 keys | more tenants or endpoints than most services see in ten minutes. A place with a bulkhead takes about 0.9 KiB and one with a circuit breaker about 2: 14 or 32 MiB when all are taken. Count a tenth more than you expect |
 //! | [idle](Settings::try_with_idle) | 10 minutes | twice the five minutes that a circuit stays open at most. A limit by the hour or the day needs one as long |
 //! | [overflow](Settings::with_overflow) | share a gate | bounded like any key, and keeps nobody out altogether |
 //! | [hasher](Keyed::with_hasher) | the standard library's, seeded by chance | nobody can choose keys that collide |
@@ -122,7 +122,7 @@
 //!   gave it, and two requests for a key never meet two gates of its own.
 //! * **To make room**, only a gate is forgotten that nobody holds and that [is neutral](crate::Gate::is_neutral): where it
 //!   makes no difference. A bulkhead is, when nobody is in it; a circuit breaker, when it is closed and no failure is in its
-//!   window. What a load shedder or a surge queue has learned is worth keeping, so neither ever is; nor is a gate of your own,
+//!   window; a rate limit, when all its cells are there. What a load shedder or a surge queue has learned is worth keeping, so neither ever is; nor is a gate of your own,
 //!   unless it says so.
 //! * **With age**, a key is forgotten that nobody has asked for during the idle time, whatever its gate remembers. A key that is
 //!   being refused is being asked for.
@@ -136,7 +136,7 @@
 //! reference count: no clock, no allocation, and no waiting for what a gate does for another key. A newcomer costs a clock
 //! reading, two or three such locks, and its gate; a refusal one look-up more, to offer the request to its gate.
 //!
-//! # A flood of keys
+//! ## A flood of keys
 //! Strangers who make up keys take all the places whose gates they get to remember something: by a request under way, a
 //! failure, a quota in use. While they hold them:
 //!

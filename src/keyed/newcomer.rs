@@ -1,4 +1,4 @@
-use std::{array, iter::Flatten, sync::Arc};
+use std::{array, iter::Flatten, mem, sync::Arc};
 
 use super::{
     entry::{Entry, Visit},
@@ -82,13 +82,13 @@ impl<K: Eq, G, S> State<K, G, S> {
                 }
                 Seat::Late => changed = self.change(Some(&entry.key), &entry.gate),
                 Seat::Full => {
-                    // There was room, and others took it.
-                    if !looked_twice {
-                        looked_twice = true;
+                    // If there was room, and others took it, it looks once more, and never a third time.
+                    let again = !mem::replace(&mut looked_twice, true);
+                    if again {
                         found = self.look(index, at);
                     }
                     forgettable = found.neutral(now);
-                    if found.full && forgettable.is_none() {
+                    if forgettable.is_none() && (found.full || !again) {
                         return self.turn_away(found.overflow, &entry.key, factory, at);
                     }
                 }

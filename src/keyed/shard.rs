@@ -34,7 +34,8 @@ use crate::{
 
 /// How many slots the hand looks at for a newcomer who needs room.
 pub(super) const LOOKS: usize = 8;
-/// And for one who does not: more than one, so that what is idle goes faster than what is new comes.
+/// And for one who does not: more than one, so that what is idle goes faster than what is new comes, as long as most slots
+/// are taken.
 const LOOKS_IN_PASSING: usize = 2;
 
 pub(super) struct Shard<K, G> {
@@ -54,7 +55,7 @@ struct Record<K, G> {
     went: u64,
     /// What `came` and `went` were together when the hand last looked.
     looked: u64,
-    /// When the hand last saw that somebody had come or gone, or was there.
+    /// When the hand last saw that somebody had come or gone.
     active: Instant,
     /// How often somebody looked into the gate who is no request.
     visits: u64,
@@ -166,7 +167,7 @@ impl<K, G> Shard<K, G> {
             self.hand = if slot + 1 < self.end { slot + 1 } else { 0 };
             let Some(record) = self.records.get_mut(slot) else { continue };
             let (held, quiet) = (record.is_held(1), record.moves() == record.looked);
-            if held || !quiet {
+            if !quiet {
                 record.looked = record.moves();
                 record.active = now;
             }

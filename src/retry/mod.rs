@@ -34,7 +34,8 @@
 //!
 //! * Later attempts drive the readiness of a clone, so the inner service has to be `Clone`; one that is not goes over
 //!   `tower::buffer::Buffer`.
-//! * Only what the judge calls [`Outcome::Failure`](crate::Outcome::Failure) is tried again; that may be a response.
+//! * Only what the judge calls [`Outcome::Failure`](crate::Outcome::Failure) is tried again; that may be a response. Failures
+//!   that are [`Permanent`](crate::classify::Failure::Permanent) or [`PushedBack`](crate::classify::Failure::PushedBack) are not.
 //!   By the [`Standard`](crate::classify::Standard) judge, refusals from further in that never reached the callee are
 //!   none: an open circuit breaker is asked once, and nobody sleeps.
 //! * Until a request is answered its copy is kept, for the next attempt. During a delay nothing of the attempt before

@@ -31,6 +31,7 @@ impl Observer for Tracing {
             Event::KeysFull { .. } => warn!(target: "plimsoll", layer, "keys full"),
             Event::LimitChanged { from, to, .. } => debug!(target: "plimsoll", layer, from, to, "limit changed"),
             Event::Demoted { .. } => debug!(target: "plimsoll", layer, "demoted"),
+            Event::QuotaChanged { .. } => info!(target: "plimsoll", layer, "quota changed"),
             Event::QueueDrained { .. } => info!(target: "plimsoll", layer, "queue drained"),
             Event::QueueStanding { .. } => warn!(target: "plimsoll", layer, "queue standing"),
             Event::Refused(rejection) => {
@@ -42,6 +43,7 @@ impl Observer for Tracing {
             Event::RetryStopped { attempts, stop, .. } => {
                 debug!(target: "plimsoll", layer, attempts, ?stop, "retry stopped");
             }
+            Event::Throttled { pause, .. } => warn!(target: "plimsoll", layer, ?pause, "throttled by the callee"),
             Event::WouldRefuse(rejection) => {
                 debug!(target: "plimsoll", layer, reason = ?rejection.reason(), "would refuse");
             }

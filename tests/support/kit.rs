@@ -18,8 +18,10 @@ use plimsoll::{
     keyed::{self, Keyed},
     limit::{Fixed, Limit},
     load_shed::{self, LoadShed},
+    rate_limit::{self, Quota, RateLimit},
     request::Priority,
     retry::{self, RetryLayer},
+    shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
     surge_queue::{self, SurgeQueue},
     testing::{Handle, Mock, Readiness},
 };
@@ -157,6 +159,30 @@ impl Kit {
         bulkhead
     }
 
+    /// A sharded bulkhead of which a tenant, who is a request's compartment, has two cells of five, of so many permits each.
+    pub(crate) fn sharded(&self, permits: u32) -> ShardedBulkhead<fn(&Ask) -> u64> {
+        let settings = sharded_bulkhead::Settings::try_new(permits).and_then(|settings| settings.try_with_cells(5, 2));
+        let sharded = ShardedBulkhead::new(
+            settings.expect("valid").with_seed(1),
+            (|ask| ask.compartment as u64) as fn(&Ask) -> u64,
+        );
+        let handle = sharded.handle();
+        self.gauge(move || {
+            let snapshot = handle.snapshot();
+            let limit = snapshot.settings.most_of_a_tenant() as usize;
+            Load { in_use: snapshot.in_use() as usize, waiting: 0, limit, idle: false }
+        });
+        sharded
+    }
+
+    /// A rate limit that can be looked into, of which there is enough for everybody.
+    pub(crate) fn rate(&self, settings: rate_limit::Settings) -> RateLimit {
+        let limit = RateLimit::new(settings);
+        let handle = limit.handle();
+        self.gauge(move || Load { waiting: handle.snapshot().waiting, ..Load::default() });
+        limit
+    }
+
     /// A queue in front of `limit` places, that can be looked into.
     pub(crate) fn queue(&self, limit: u32, settings: surge_queue::Settings) -> Queue<Fixed> {
         let fixed = Fixed::try_new(limit).expect("not zero");
@@ -288,6 +314,12 @@ impl Kit {
         }
         findings
     }
+}
+
+/// Two a second, one at once, where eight may wait without end.
+pub(crate) fn slow() -> rate_limit::Settings {
+    let quota = Quota::try_per_second(2).and_then(|quota| quota.try_with_burst(1)).expect("not zero");
+    rate_limit::Settings::new(quota).with_wait(8, Duration::MAX)
 }
 
 pub(crate) fn settings(limit: u32) -> Settings {
