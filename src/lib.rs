@@ -93,8 +93,10 @@
 //! | how a wait is foretold | `surge_queue/forecast.rs`, `surge_queue/drain.rs` |
 //! | the second lane and its ramp | `surge_queue/lane.rs`, `surge_queue/ramp.rs` |
 //! | what is done with requests that were given up on | `dead_letter.rs` |
-//! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
+//! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs`, `retry/throttle.rs` |
 //! | when a call is over | `timeout/limit.rs` |
+//! | answers over HTTP | `http/` |
+//! | statuses over gRPC | `grpc/status.rs`, `grpc/details.rs`; what a code means: `grpc/codes.rs` |
 //! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`; other ways: `shuffle_shard/dealt.rs`, `shuffle_shard/fragments.rs`, `shuffle_shard/rules.rs` |
 //! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
 //! | answers over HTTP | `http/` |
@@ -123,6 +125,7 @@
 //! | `http` | yes | the crates `http`, `http-body`, `http-body-util`, `bytes` and `httpdate`: [`http`](mod@http), all of it |
 //! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
+//! | `grpc` | | `http`, and the `tonic` crate, 0.14, without its transport: [`grpc`] |
 //! | `testing` | | tokio's `test-util`: [`testing`], a scripted mock service and simulations in virtual time |
 //! | `serde` | | the `serde` crate: `Serialize` for the reports of [`testing`] |
 #![forbid(unsafe_code)]
@@ -137,6 +140,8 @@ pub mod dead_letter;
 mod error;
 pub mod event;
 pub mod gate;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;

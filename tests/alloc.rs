@@ -423,6 +423,24 @@ fn a_retry_that_has_nothing_to_retry_allocates_nothing() {
     assert_eq!(allocations(Stack::new().retry(retry::Settings::new()).service(Inner), true), 0);
 }
 
+#[test]
+fn a_throttled_retry_that_has_nothing_to_retry_allocates_nothing() {
+    let retry = retry::RetryLayer::new(retry::Settings::new()).throttle(retry::Throttle::default());
+    assert_eq!(allocations(Stack::new().retry(retry).service(Inner), true), 0);
+}
+
+#[cfg(feature = "grpc")]
+#[test]
+fn an_answer_over_grpc_is_judged_without_an_allocation() {
+    use plimsoll::{Classify, Error, Outcome, grpc::Codes};
+    let (call, head) = (tonic::Response::new(7_u64), http::Response::new(7_u64));
+    let judged = allocation_counter::measure(|| {
+        assert_eq!(Codes.classify(Ok::<_, &tonic::Status>(&call)), Outcome::Success);
+        assert_eq!(Codes.classify(Ok::<_, &Error<Infallible>>(&head)), Outcome::Success);
+    });
+    assert_eq!(judged.count_total, 0);
+}
+
 /// A timeout for the whole, retry, places, health, and a timeout for an attempt.
 macro_rules! four_rooms {
     ($bulkhead:expr, $breaker:expr) => {

@@ -21,6 +21,8 @@ const ROOMS: &[&str] = &[
     "work_budget",
 ];
 const ANNEXES: &[&str] = &["guide", "http", "testing"];
+/// gRPC is spoken over HTTP.
+const BALCONY: &[&str] = &["grpc"];
 
 /// The files of a room that hold plumbing; every other holds thought.
 const PLUMBING: &[&str] = &[
@@ -30,9 +32,14 @@ const PLUMBING: &[&str] = &[
 
 /// Thoughts outside of the rooms: those that several rooms share, and those of the HTTP annex.
 const THOUGHTS: &[&str] = &[
+    "grpc/codes",
+    "grpc/details",
+    "grpc/pushback",
+    "grpc/wire",
     "http/body_timeout/pace",
     "http/body_timeout/settings",
     "http/fields",
+    "http/grpc_timeout",
     "http/judge",
     "http/priority",
     "http/quota/fields",
@@ -86,7 +93,7 @@ fn files() -> Vec<File> {
 }
 
 fn floor(module: &str) -> usize {
-    let floors = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ANNEXES, &["builder"], &["lib"]];
+    let floors = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ANNEXES, BALCONY, &["builder"], &["lib"]];
     floors.iter().position(|floor| floor.contains(&module)).unwrap_or_else(|| panic!("{module} is on no floor"))
 }
 
@@ -114,7 +121,7 @@ fn imports(code: &str) -> Vec<String> {
             }
         }
     }
-    let known = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ANNEXES, &["builder"]].concat();
+    let known = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ANNEXES, BALCONY, &["builder"]].concat();
     found.retain(|module| known.contains(&module.as_str()));
     found
 }
@@ -143,8 +150,9 @@ fn a_word_has_one_home() {
         ("Instant::now", &["clock"]),
         ("SystemTime", &["http/wall"]),
         ("httpdate", &["http/wall"]),
-        ("http::", &["http/"]),
+        ("http::", &["http/", "grpc/"]),
         ("http_body", &["http/"]),
+        ("tonic::", &["grpc/"]),
     ];
     for file in files() {
         for (word, homes) in homes {

@@ -20,7 +20,7 @@ use plimsoll::{
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
     rate_limit::{self, Quota, RateLimit},
     request::Priority,
-    retry::{self, Backoff, RetryLayer},
+    retry::{self, Backoff, RetryLayer, Throttle, ThrottleSettings},
     shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
     surge_queue::{self, Ramp, Surge, SurgeQueue},
     testing::{Mock, Reply},
@@ -237,11 +237,15 @@ fn any_u64() -> impl Strategy<Value = u64> {
 }
 
 fn any_retry() -> impl Strategy<Value = RetryLayer> {
-    (number(), duration(), duration(), duration()).prop_map(|(attempts, base, cap, hint)| {
+    let throttle = proptest::option::of((prop_oneof![number(), 1..=1000_u32], prop_oneof![share(), 0.001..1000.0]));
+    (number(), duration(), duration(), duration(), throttle).prop_map(|(attempts, base, cap, hint, throttle)| {
         let settings = retry::Settings::new().with_max_hint(hint);
         let settings = parsed("retry.", settings.try_with_attempts(attempts), settings);
         let backoff = parsed("retry.", Backoff::try_new(base, cap), settings.backoff());
-        RetryLayer::new(settings.with_backoff(backoff)).chance(Chance::seeded(1))
+        let retry = RetryLayer::new(settings.with_backoff(backoff)).chance(Chance::seeded(1));
+        let Some((most, ratio)) = throttle else { return retry };
+        let throttled = parsed("retry.", ThrottleSettings::try_new(most, ratio), ThrottleSettings::new());
+        retry.throttle(Throttle::new(throttled))
     })
 }
 
