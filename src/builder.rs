@@ -15,9 +15,10 @@ use crate::{
     load_shed::LoadShed,
     rate_limit::RateLimit,
     retry::RetryLayer,
-    shuffle_shard::sharded_bulkhead::ShardedBulkhead,
+    shuffle_shard::{ShuffleShard, sharded_bulkhead::ShardedBulkhead},
     surge_queue::{Nothing, SurgeQueue},
     timeout::TimeoutLayer,
+    work_budget::WorkBudget,
 };
 
 /// Layers, the outermost first, to be put around a service.
@@ -65,6 +66,17 @@ impl<L, G, C> Stack<L, G, C> {
     pub fn sharded_bulkhead<T>(self, bulkhead: ShardedBulkhead<T>) -> Stack<L, Seq<G, ShardedBulkhead<T>>, C> {
         bulkhead.join(&self.events);
         self.push(bulkhead)
+    }
+
+    /// Adds a [work budget](crate::work_budget): as much work at once as its seats, and for each request no more than it may
+    /// do. Its settings will do.
+    pub fn work_budget<B, K, D, W>(
+        self,
+        budget: impl Into<WorkBudget<B, K, D, W>>,
+    ) -> Stack<L, Seq<G, WorkBudget<B, K, D, W>>, C> {
+        let budget = budget.into();
+        budget.join(&self.events);
+        self.push(budget)
     }
 
     /// Adds a [`timeout`](crate::timeout): not longer than that. A `Duration` will do.
@@ -214,6 +226,20 @@ impl<L, G, C> Stack<L, G, C> {
         let shed = shed.into();
         shed.join(&self.events);
         self.surge_queue(queue.into().in_front_of(shed))
+    }
+
+    /// Puts the stack around a [router](crate::shuffle_shard), as [`wrap`](Self::wrap) does, and lets the stack's observer
+    /// hear what happens in that. The router is the innermost: further in, each of its members has a stack of its own.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn shuffle_shard<S, F, T, A, J, K>(
+        &self,
+        router: ShuffleShard<S, F, T, A, J, K>,
+    ) -> <Self as Layer<ShuffleShard<S, F, T, A, J, K>>>::Service
+    where
+        Self: Layer<ShuffleShard<S, F, T, A, J, K>>,
+    {
+        router.join(&self.events);
+        self.wrap(router)
     }
 
     /// Lets `judge` say what a result means, to the rooms that come after this. A closure qualifies, but has to name

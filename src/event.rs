@@ -19,6 +19,8 @@ use crate::{classify::Failure, rejection::Rejection};
 pub enum Event {
     /// A bulkhead's limit was changed.
     BulkheadResized { layer: &'static str, from: u32, to: u32 },
+    /// A work budget's number of seats was changed.
+    BudgetResized { layer: &'static str, from: u32, to: u32 },
     /// The circuit closed: the callee is healthy.
     CircuitClosed { layer: &'static str },
     /// The circuit is held as it is by hand, or handed back to its own judgement.
@@ -35,10 +37,16 @@ pub enum Event {
     KeysFull { layer: &'static str },
     /// A load shedder lets more through at once, or less.
     LimitChanged { layer: &'static str, from: u32, to: u32 },
-    /// A request could not be served in time, and waits in the second lane of its queue.
+    /// A request cannot be served in time, or costs too much, and goes to the second lane of its room.
     Demoted { layer: &'static str },
     /// A rate limit's quotas were changed.
     QuotaChanged { layer: &'static str },
+    /// A poll of a request kept its thread for as long as is announced, or longer.
+    LongPoll { layer: &'static str, took: Duration },
+    /// Enough members of a fleet are in service again: ejections hold.
+    PanicEnded { layer: &'static str },
+    /// So few members of a fleet are left in service, `left` of `of`, that ejections are ignored.
+    PanicBegan { layer: &'static str, left: u32, of: u32 },
     /// A queue that was standing is empty again.
     QueueDrained { layer: &'static str },
     /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
@@ -51,6 +59,16 @@ pub enum Event {
     RetryStopped { layer: &'static str, attempts: u32, stop: Stop },
     /// The callee asked a rate limit to leave it alone: nothing is let in for `pause`.
     Throttled { layer: &'static str, pause: Duration },
+    /// A request that has ended wanted more than the fuel that it was `granted`.
+    WorkExhausted { layer: &'static str, granted: u64 },
+    /// A member of a fleet is put out for `eject_for`; by hand, until it is put back.
+    ShardEjected { layer: &'static str, node: u64, cause: Ejection, eject_for: Duration },
+    /// A member of a fleet is back in service.
+    ShardReturned { layer: &'static str, node: u64 },
+    /// No member of a tenant's hand could be called, and requests go to other members of the fleet.
+    SpillBegan { layer: &'static str },
+    /// For a while no request has gone to a member outside of its tenant's hand.
+    SpillEnded { layer: &'static str },
     /// A request would have been refused, were the room not only observing.
     WouldRefuse(Rejection),
 }
@@ -59,7 +77,8 @@ impl Event {
     /// The layer that announces this.
     pub const fn layer(&self) -> &'static str {
         match self {
-            Self::BulkheadResized { layer, .. }
+            Self::BudgetResized { layer, .. }
+            | Self::BulkheadResized { layer, .. }
             | Self::CircuitClosed { layer }
             | Self::CircuitHeld { layer, .. }
             | Self::CircuitHalfOpened { layer }
@@ -70,11 +89,19 @@ impl Event {
             | Self::LimitChanged { layer, .. }
             | Self::Demoted { layer }
             | Self::QuotaChanged { layer }
+            | Self::LongPoll { layer, .. }
+            | Self::PanicBegan { layer, .. }
+            | Self::PanicEnded { layer }
             | Self::QueueDrained { layer }
             | Self::QueueStanding { layer }
             | Self::Retrying { layer, .. }
             | Self::RetryStopped { layer, .. }
-            | Self::Throttled { layer, .. } => layer,
+            | Self::Throttled { layer, .. }
+            | Self::WorkExhausted { layer, .. }
+            | Self::ShardEjected { layer, .. }
+            | Self::ShardReturned { layer, .. }
+            | Self::SpillBegan { layer }
+            | Self::SpillEnded { layer } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),
         }
     }
@@ -94,6 +121,18 @@ pub enum Trip {
     ProbeLost,
     /// Too large a share of the calls in the window was slow.
     SlowCallRate,
+}
+
+/// Why a member of a fleet was put out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ejection {
+    /// By hand.
+    ByHand,
+    /// So many of its calls in a row failed.
+    ConsecutiveFailures,
+    /// Its share of successes was far below the others'.
+    SuccessRate,
 }
 
 /// Whether a circuit judges by itself, or is held by hand.
@@ -131,6 +170,8 @@ pub enum Stop {
     NotRetryable,
     /// A retry layer further out tries again already.
     Nested,
+    /// The work that the request may do is used up: another attempt could not do anything.
+    WorkExhausted,
 }
 
 /// Listens to events. A closure over `&Event` qualifies.

@@ -23,6 +23,7 @@ use plimsoll::{
     surge_queue,
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},
+    work_budget::{self, Demotion, OverCost},
 };
 use support::{
     client::{Client, End, Stage},
@@ -31,12 +32,12 @@ use support::{
     finding::Kind,
     flag::Flag,
     inners::{picky, unclone, unsend},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, settings, slow, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, seats, settings, slow, two_lanes},
     planted::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
     quiet::catch,
     scripts::{Body, Finish, Pause, Ready},
 };
-use tower::{Layer, Service, ServiceExt, buffer::Buffer, service_fn};
+use tower::{Layer, Service, ServiceExt, buffer::Buffer, layer::layer_fn, service_fn};
 
 /// One test for each subject: `check` is given its capacity and how it is built, over the inner service `bottom`.
 macro_rules! each {

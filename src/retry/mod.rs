@@ -104,6 +104,7 @@
 //!   a retry layer further out? ── yes ─────────► Nested
 //!              attempts left? ── no ───────────► Attempts
 //!     another copy of it? ── no ───────────────► NotReplayable
+//!   work left that it may do? ── no ───────────► WorkExhausted
 //!     of any use to try? ── no ────────────────► NotRetryable
 //!  hint within the longest? ── no ─────────────► Hint            the last result
 //!                      │                                         is the answer

@@ -10,7 +10,7 @@ use std::{
 };
 
 use plimsoll::{
-    Gate,
+    Gate, Ratio,
     bulkhead::{self, Bulkhead, Settings},
     chance::Chance,
     clock::Moment,
@@ -21,9 +21,13 @@ use plimsoll::{
     rate_limit::{self, Quota, RateLimit},
     request::Priority,
     retry::{self, RetryLayer},
-    shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
+    shuffle_shard::{
+        self, Node, Nodes, ShuffleShard,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
     surge_queue::{self, SurgeQueue},
     testing::{Handle, Mock, Readiness},
+    work_budget::{self, Cost, OverCost, WorkBudget},
 };
 
 use super::{
@@ -48,6 +52,8 @@ pub(crate) type Queue<L> = SurgeQueue<L, fn(&Ask) -> Priority, fn(&Ask) -> u64>;
 
 /// A bulkhead for each compartment.
 pub(crate) type OfBulkheads = Keyed<usize, Bulkhead, fn(&Ask) -> usize, Box<dyn Fn(&usize) -> Bulkhead>>;
+/// A work budget that asks for a request's weight.
+pub(crate) type Budget = WorkBudget<fn(&Ask) -> Cost>;
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +93,8 @@ pub(crate) struct Load {
 }
 
 type Gauge = Box<dyn Fn() -> Load>;
+/// Shared with what is made only once there is an inner service.
+type Gauges = Rc<RefCell<Vec<Gauge>>>;
 type Resizer = Box<dyn Fn(u32)>;
 type Count = Box<dyn Fn() -> usize>;
 
@@ -95,7 +103,7 @@ pub(crate) struct Kit {
     pub(crate) inner: Handle,
     mock: Mock<Ask, u32, Boom>,
     plan: Arc<Mutex<Plan>>,
-    gauges: RefCell<Vec<Gauge>>,
+    gauges: Gauges,
     handles: RefCell<Vec<bulkhead::Handle>>,
     resizers: RefCell<Vec<Resizer>>,
     keys: RefCell<Vec<Count>>,
@@ -129,7 +137,7 @@ impl Kit {
             let scripted = if plan.scripted { plan.readiness.pop_front() } else { None };
             scripted.unwrap_or(Readiness::Ready)
         });
-        let (gauges, handles, resizers) = (RefCell::default(), RefCell::default(), RefCell::default());
+        let (gauges, handles, resizers) = (Gauges::default(), RefCell::default(), RefCell::default());
         let keys = RefCell::default();
         let (ledger, left_behind) = (Ledger::default(), Rc::default());
         Self { inner, mock, plan, gauges, handles, resizers, keys, ledger, left_behind }
@@ -181,6 +189,18 @@ impl Kit {
         let handle = limit.handle();
         self.gauge(move || Load { waiting: handle.snapshot().waiting, ..Load::default() });
         limit
+    }
+
+    /// A work budget that can be looked into: of so many seats, all of which one request may take.
+    pub(crate) fn budget(&self, set: work_budget::Settings) -> Budget {
+        let budget = WorkBudget::new(set);
+        let (handle, resized) = (budget.handle(), budget.handle());
+        self.gauge(move || budget_load(&handle.snapshot()));
+        self.resizers.borrow_mut().push(Box::new(move |to| {
+            let settings = seats(to).with_wait(set.max_waiting(), set.max_wait()).with_over_cost(set.over_cost());
+            resized.update(set.fuel().map_or(settings, |fuel| settings.with_fuel(fuel)));
+        }));
+        budget.cost_by((|ask| Cost::seats(ask.weight)) as fn(&Ask) -> Cost)
     }
 
     /// A queue in front of `limit` places, that can be looked into.
@@ -235,6 +255,11 @@ impl Kit {
             resized.update(settings);
         }));
         queue
+    }
+
+    /// Makes fleets of any inner service, that can be looked into.
+    pub(crate) fn muster(&self, nodes: usize) -> Muster {
+        Muster { nodes, gauges: Rc::clone(&self.gauges) }
     }
 
     /// Resizes every queue and load shedder.
@@ -322,8 +347,62 @@ pub(crate) fn slow() -> rate_limit::Settings {
     rate_limit::Settings::new(quota).with_wait(8, Duration::MAX)
 }
 
+/// Makes a fleet of an inner service.
+#[derive(Clone)]
+pub(crate) struct Muster {
+    nodes: usize,
+    gauges: Gauges,
+}
+
+impl Muster {
+    /// So many clones of it, for a tenant to each compartment.
+    pub(crate) fn fleet<S>(&self, inner: S) -> ShuffleShard<S, impl Fn(&Node) -> S + use<S>, fn(&Ask) -> u64>
+    where
+        S: Clone + 'static,
+    {
+        self.fleet_of(move |_| inner.clone())
+    }
+
+    /// As many of what `member` makes.
+    pub(crate) fn fleet_of<S, F>(&self, member: F) -> ShuffleShard<S, F, fn(&Ask) -> u64>
+    where
+        S: Clone + 'static,
+        F: Fn(&Node) -> S + 'static,
+    {
+        let nodes = Nodes::try_new((0..self.nodes).map(|n| Node::new(format!("node-{n}")))).expect("different names");
+        let router = ShuffleShard::new(nodes, member)
+            .chance(Chance::seeded(1))
+            .tenant_by((|ask| ask.compartment as u64) as fn(&Ask) -> u64);
+        let looked_into = router.clone();
+        self.gauges.borrow_mut().push(Box::new(move || {
+            let in_flight = |member: &shuffle_shard::MemberSnapshot| member.in_flight as usize;
+            let in_use = looked_into.snapshot().members.iter().map(in_flight).sum();
+            Load { in_use, waiting: 0, limit: usize::MAX, idle: false }
+        }));
+        router
+    }
+}
+
 pub(crate) fn settings(limit: u32) -> Settings {
     Settings::try_new(limit).expect("not zero")
+}
+
+/// A work budget of so many seats, all of which one request may take, with fuel, where up to eight may wait.
+pub(crate) fn seats(seats: u32) -> work_budget::Settings {
+    let settings = work_budget::Settings::try_new(seats).and_then(|settings| settings.try_with_fuel(100));
+    settings.expect("not zero").with_width(Ratio::ONE).with_wait(8, Duration::MAX)
+}
+
+fn budget_load(snapshot: &work_budget::Snapshot) -> Load {
+    let usages = [snapshot.seats, snapshot.demoted];
+    let demotes = matches!(snapshot.settings.over_cost(), OverCost::Demote(_));
+    let sum = |of: fn(&work_budget::Usage) -> usize| usages.iter().map(of).sum();
+    Load {
+        in_use: sum(|usage| usage.in_use as usize),
+        waiting: sum(|usage| usage.waiting),
+        limit: (snapshot.seats.capacity + if demotes { snapshot.demoted.capacity } else { 0 }) as usize,
+        idle: usages.iter().any(|usage| usage.waiting > 0 && usage.in_use < usage.capacity),
+    }
 }
 
 fn load(snapshot: &bulkhead::Snapshot) -> Load {
