@@ -225,14 +225,13 @@ fn a_gate_for_each_kind_allocates_nothing() {
     assert_eq!(allocations(service, false), 0);
 }
 
+/// A request is its own key.
+type Itself = fn(&u64) -> u64;
+
 /// A bulkhead of so many places for each number.
-fn keyed(
-    capacity: u32,
-    overflow: Overflow,
-    places: u32,
-) -> Keyed<u64, Bulkhead, fn(&u64) -> u64, impl Fn(&u64) -> Bulkhead> {
+fn keyed(capacity: u32, overflow: Overflow, places: u32) -> Keyed<u64, Bulkhead, Itself, impl Fn(&u64) -> Bulkhead> {
     let settings = keyed::Settings::new().try_with_capacity(capacity).expect("not zero").with_overflow(overflow);
-    Keyed::new(settings, (|req| *req) as fn(&u64) -> u64, move |_: &u64| Bulkhead::new(limit(places)))
+    Keyed::new(settings, (|req| *req) as Itself, move |_: &u64| Bulkhead::new(limit(places)))
 }
 
 #[test]

@@ -254,18 +254,15 @@ proptest! {
 
     #[test]
     fn every_call_ends_and_nothing_is_left_whatever_the_settings(
-        // In boxes: with the settings of all rooms in one tree, a test's stack is too small for it.
         patience in 0..100u64,
         attempt in duration(),
-        bulkhead in any_bulkhead().boxed(),
-        cells in any_cells().boxed(),
-        other_cells in any_cells().boxed(),
-        breaker in any_breaker().boxed(),
-        queue in any_queue().boxed(),
+        bulkhead in any_bulkhead(),
+        breaker in any_breaker(),
+        queue in any_queue(),
         left in duration(),
-        retry in any_retry().boxed(),
-        keyed in any_keyed().boxed(),
-        anew in any_keyed().boxed(),
+        retry in any_retry(),
+        keyed in any_keyed(),
+        anew in any_keyed(),
         replies in proptest::collection::vec((0..4u8, 0..5_000u64), 8),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -283,14 +280,11 @@ proptest! {
             let (handle, waits) = (bulkhead.handle(), queue.handle());
             let queue = queue.priority_by(|kind: &u32| Priority::from_level(*kind % 5)).tenant_by(|kind: &u32| (*kind % 3).into())
                 .deadline_by(move |kind: &u32| kind.is_multiple_of(2).then(|| clock::now().after(left)));
-            let cells = ShardedBulkhead::new(cells, |kind: &u32| (*kind % 3).into());
-            let in_cells = cells.handle();
             let bulkhead = bulkhead.weight_by(|weight: &u32| *weight).compartment_by(|kind: &u32| *kind as usize % 5);
             let breakers = Keyed::new(keyed, |kind: &u32| *kind % 3, move |_: &u32| breaker.fresh());
             let keys = breakers.handle();
             let service = Stack::new()
                 .timeout(patience)
-                .sharded_bulkhead(cells)
                 .surge_queue(queue)
                 .retry(retry)
                 .bulkhead(bulkhead)
@@ -302,7 +296,6 @@ proptest! {
                 let start = clock::now();
                 let calls = (0..8u32).map(|call| service.clone().oneshot(call.wrapping_mul(u32::MAX / 5)));
                 join_all(calls).await;
-                in_cells.update(other_cells);
                 prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
                 prop_assert!(keys.len() <= 3);
                 keys.update(anew);
@@ -311,7 +304,6 @@ proptest! {
             prop_assert!((0..3).all(|key| keys.get(&key).is_none() || keys.forget(&key)), "somebody holds a key");
             let left = handle.snapshot();
             prop_assert_eq!((left.in_use, left.waiting, mock.in_flight()), (0, 0, 0));
-            prop_assert_eq!(in_cells.snapshot().in_use(), 0);
             let left = waits.snapshot();
             prop_assert_eq!((left.waiting, waits.limit().in_use()), ([0; 4], 0));
             prop_assert!(left.surge.is_none_or(|lane| (lane.waiting, lane.in_use, lane.lent) == ([0; 4], 0, 0)));
@@ -368,6 +360,8 @@ proptest! {
 
     #[test]
     fn a_server_ends_every_call_and_keeps_no_place_whatever_the_settings(
+        cells in any_cells(),
+        other_cells in any_cells(),
         settings in any_queue_settings(),
         shed in any_shed(),
         anew in any_shed(),
@@ -387,6 +381,8 @@ proptest! {
                 reply.after(Duration::from_millis(millis))
             });
             let handle = shed.handle();
+            let cells = ShardedBulkhead::new(cells, |kind: &u32| (*kind % 7).into());
+            let in_cells = cells.handle();
             let queue = SurgeQueue::new(settings)
                 .chance(Chance::seeded(1))
                 .priority_by(|kind: &u32| Priority::from_level(*kind % 5))
@@ -394,7 +390,12 @@ proptest! {
                 .deadline_by(move |kind: &u32| kind.is_multiple_of(3).then(|| clock::now().after(left)))
                 .in_front_of(shed);
             let waits = queue.handle();
-            let service = Stack::new().timeout(patience).surge_queue(queue).timeout(patience / 2).service(inner);
+            let service = Stack::new()
+                .timeout(patience)
+                .sharded_bulkhead(cells)
+                .surge_queue(queue)
+                .timeout(patience / 2)
+                .service(inner);
             for _ in 0..4 {
                 let start = clock::now();
                 join_all((0..40u32).map(|call| service.clone().oneshot(call))).await;
@@ -403,6 +404,8 @@ proptest! {
                 prop_assert!((1..=known.settings.max_limit().get()).contains(&known.limit), "{:?}", known);
                 prop_assert_eq!((known.in_use, known.parked, mock.in_flight()), (0, 0, 0));
                 prop_assert_eq!(waits.snapshot().waiting, [0; 4]);
+                prop_assert_eq!(in_cells.snapshot().in_use(), 0);
+                in_cells.update(other_cells);
                 handle.update(anew.handle().snapshot().settings);
             }
             Ok(())

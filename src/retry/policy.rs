@@ -45,13 +45,13 @@ impl Failed {
         if !self.replayable {
             return Verdict::Stop(Stop::NotReplayable);
         }
-        if self.used_up {
-            return Verdict::Stop(Stop::WorkExhausted);
-        }
         match self.failure {
             Failure::Permanent => return Verdict::Stop(Stop::NotRetryable),
             Failure::PushedBack => return Verdict::Stop(Stop::Hint),
             _ => {}
+        }
+        if self.used_up {
+            return Verdict::Stop(Stop::WorkExhausted);
         }
         let hint = self.failure.retry_after().unwrap_or(Duration::ZERO);
         if hint > settings.max_hint() {
