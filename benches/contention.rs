@@ -49,6 +49,7 @@ fn contention(criterion: &mut Criterion) {
     measure(criterion, "tower concurrency limit", ServiceBuilder::new().concurrency_limit(1000).service(Inner));
     measure(criterion, "circuit breaker, no clock", Stack::new().circuit_breaker(plain_breaker()).service(Inner));
     measure(criterion, "circuit breaker, default", Stack::new().circuit_breaker(breaker()).service(Inner));
+    measure(criterion, "rate limit", Stack::new().rate_limit(often()).service(Inner));
     measure(criterion, "retry with budget", Stack::new().retry(retrying()).service(Inner));
     measure(criterion, "tower retry with budget", ServiceBuilder::new().retry(TowerRetry::new()).service(Inner));
     measure(criterion, "four rooms (two timeouts)", four_rooms!().service(Inner));

@@ -29,6 +29,10 @@ pub enum Event {
     CircuitOpened { layer: &'static str, trip: Trip, open_for: Duration },
     /// The probes went well: the circuit lets a growing share of the calls through.
     CircuitRamping { layer: &'static str },
+    /// New keys find places for their gates again.
+    KeysFit { layer: &'static str },
+    /// A new key found no place for its gate: all are taken by keys that must be remembered.
+    KeysFull { layer: &'static str },
     /// A load shedder lets more through at once, or less.
     LimitChanged { layer: &'static str, from: u32, to: u32 },
     /// A request could not be served in time, and waits in the second lane of its queue.
@@ -37,6 +41,8 @@ pub enum Event {
     PanicEnded { layer: &'static str },
     /// So few members of a fleet are left in service, `left` of `of`, that ejections are ignored.
     PanicBegan { layer: &'static str, left: u32, of: u32 },
+    /// A rate limit's quotas were changed.
+    QuotaChanged { layer: &'static str },
     /// A queue that was standing is empty again.
     QueueDrained { layer: &'static str },
     /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
@@ -55,6 +61,8 @@ pub enum Event {
     SpillBegan { layer: &'static str },
     /// For a while no request has gone to a member outside of its tenant's hand.
     SpillEnded { layer: &'static str },
+    /// The callee asked a rate limit to leave it alone: nothing is let in for `pause`.
+    Throttled { layer: &'static str, pause: Duration },
     /// A request would have been refused, were the room not only observing.
     WouldRefuse(Rejection),
 }
@@ -69,10 +77,13 @@ impl Event {
             | Self::CircuitHalfOpened { layer }
             | Self::CircuitOpened { layer, .. }
             | Self::CircuitRamping { layer }
+            | Self::KeysFit { layer }
+            | Self::KeysFull { layer }
             | Self::LimitChanged { layer, .. }
             | Self::Demoted { layer }
             | Self::PanicBegan { layer, .. }
             | Self::PanicEnded { layer }
+            | Self::QuotaChanged { layer }
             | Self::QueueDrained { layer }
             | Self::QueueStanding { layer }
             | Self::Retrying { layer, .. }
@@ -80,7 +91,8 @@ impl Event {
             | Self::ShardEjected { layer, .. }
             | Self::ShardReturned { layer, .. }
             | Self::SpillBegan { layer }
-            | Self::SpillEnded { layer } => layer,
+            | Self::SpillEnded { layer }
+            | Self::Throttled { layer, .. } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),
         }
     }

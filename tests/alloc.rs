@@ -15,12 +15,14 @@ use plimsoll::{
     bulkhead::{self, Bulkhead},
     circuit_breaker::{self, CircuitBreaker, Window},
     gate::PerKind,
+    keyed::{self, Keyed, Overflow},
     lift::Lift,
     limit::Fixed,
     load_shed::{self, LoadShed},
+    rate_limit::{self, Quota, RateLimit},
     retry,
     shuffle_shard::{
-        Assign, BoundedOverlap, Dealt, HandSize, Node, Nodes, Pinned, Rendezvous,
+        Assign, BoundedOverlap, Dealt, HandSize, Node, Nodes, Pinned, Rendezvous, ShuffleShard,
         sharded_bulkhead::{self, ShardedBulkhead},
     },
     surge_queue::{self, Surge, SurgeQueue},
@@ -221,6 +223,93 @@ fn a_gate_for_each_kind_allocates_nothing() {
     assert_eq!(allocations(service, false), 0);
 }
 
+/// A bulkhead of so many places for each number.
+fn keyed(
+    capacity: u32,
+    overflow: Overflow,
+    places: u32,
+) -> Keyed<u64, Bulkhead, fn(&u64) -> u64, impl Fn(&u64) -> Bulkhead> {
+    let settings = keyed::Settings::new().try_with_capacity(capacity).expect("not zero").with_overflow(overflow);
+    Keyed::new(settings, (|req| *req) as fn(&u64) -> u64, move |_: &u64| Bulkhead::new(limit(places)))
+}
+
+#[test]
+fn a_gate_for_each_key_allocates_nothing_for_a_key_that_is_known() {
+    let mut service = Stack::new().keyed(keyed(2000, Overflow::Share, 1)).service(Inner);
+    assert!(allocations(service.clone(), true) > 0, "they are made");
+    assert_eq!(allocations(service.clone(), true), 0, "a thousand and one are known");
+    let _held: Vec<_> = (0..=1000).map(|req| service.call(req)).collect();
+    assert_eq!(allocations(service, false), 0);
+    let breakers = Keyed::new(keyed::Settings::new(), |_: &u64| "callee", |_: &&str| CircuitBreaker::default());
+    assert_eq!(allocations(Stack::new().keyed(breakers).service(Inner), true), 0);
+}
+
+#[test]
+fn a_key_without_a_place_allocates_nothing() {
+    for (overflow, answered) in [(Overflow::Share, true), (Overflow::Refuse, false), (Overflow::Admit, true)] {
+        let mut service = Stack::new().keyed(keyed(1, overflow, 1)).service(Inner);
+        let _held = service.call(7777);
+        assert_eq!(allocations(service, answered), 0, "{overflow:?}");
+    }
+}
+
+/// What comes of two hundred thousand keys that come once: the entries of a thousand, and no more memory, give or
+/// take a hash table, than those had after the first twenty thousand. The key whose limit is reached is refused throughout.
+#[test]
+fn hostile_keys_leave_memory_flat_and_do_not_reset_a_limit() {
+    for overflow in [Overflow::Share, Overflow::Refuse, Overflow::Admit] {
+        let keyed = keyed(1024, overflow, 1);
+        let handle = keyed.handle();
+        let mut service = Stack::new().keyed(keyed).service(Inner);
+        let (_held, full) = (service.call(u64::MAX), service.clone());
+        let flood = |keys: std::ops::Range<u64>| {
+            let mut service = full.clone();
+            allocation_counter::measure(|| {
+                let mut cx = Context::from_waker(Waker::noop());
+                for key in keys {
+                    assert!(matches!(pin!(service.call(key)).poll(&mut cx), Poll::Ready(Ok(_))));
+                    assert!(matches!(pin!(service.call(u64::MAX)).poll(&mut cx), Poll::Ready(Err(_))), "at {key}");
+                }
+            })
+        };
+        let first = flood(0..20_000);
+        let rest = flood(20_000..200_000);
+        println!("{overflow:?}: {first:?}, then {rest:?}");
+        assert_eq!(handle.len(), 1024);
+        // A table that much is put into and taken out of doubles once, and then has room enough to tidy up in place.
+        assert!(first.bytes_max < 1024 * 1024 && rest.bytes_max < 64 * 1024, "{first:?}, then {rest:?}");
+    }
+}
+
+#[test]
+fn a_rate_limit_allocates_nothing() {
+    let often = || Quota::try_per_second(1_000_000).expect("valid");
+    let two = rate_limit::Settings::try_new(&[often(), often()]).expect("two");
+    for settings in [often().into(), two, two.with_throttle_hints(Duration::MAX), two.with_wait(9, Duration::MAX)] {
+        assert_eq!(allocations(Stack::new().rate_limit(settings).service(Inner), true), 0);
+        let asked = RateLimit::new(settings).cost_by(|req: &u64| *req as u32 % 3).exempt_by(|req: &u64| *req == 7);
+        assert_eq!(allocations(Stack::new().rate_limit(asked).service(Inner), true), 0);
+    }
+}
+
+#[test]
+fn a_rate_limit_that_refuses_allocates_nothing() {
+    let (often, day) = (Quota::try_per_second(1_000_000).expect("valid"), Quota::try_per_day(1).expect("valid"));
+    let two = rate_limit::Settings::try_new(&[often, day]).expect("two");
+    let short = rate_limit::Settings::new(day).with_wait(9, Duration::from_secs(1));
+    for settings in [day.into(), two, short, short.without_refunds()] {
+        let limit = RateLimit::new(settings);
+        limit.handle().drain();
+        assert_eq!(allocations(Stack::new().rate_limit(limit).service(Inner), false), 0);
+    }
+    let dear = RateLimit::new(often).cost_by(|_: &u64| u32::MAX);
+    assert_eq!(allocations(Stack::new().rate_limit(dear).service(Inner), false), 0);
+    // What is taken and put back at once, since the next gate refuses.
+    let mut full = Stack::new().rate_limit(often).bulkhead(limit(1)).service(Inner);
+    let _held = full.call(0);
+    assert_eq!(allocations(full, false), 0);
+}
+
 #[test]
 fn a_timeout_allocates_nothing() {
     assert_eq!(allocations(Stack::new().timeout(Duration::from_secs(1)).service(Inner), true), 0);
@@ -319,7 +408,9 @@ async fn a_timeout_that_sets_its_timer_allocates_nothing() {
     assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
 }
 
-fn router(nodes: usize) -> ShuffleShard<Lift<Inner>, fn(&Node) -> Lift<Inner>> {
+type Member = Lift<Inner>;
+
+fn router(nodes: usize) -> ShuffleShard<Member, fn(&Node) -> Member> {
     let nodes = Nodes::try_new((0..nodes).map(|n| Node::new(format!("node-{n}")))).expect("different names");
     ShuffleShard::new(nodes, |_| Stack::new().service(Inner))
 }
@@ -338,4 +429,34 @@ fn a_router_allocates_nothing() {
 fn a_retry_over_a_router_allocates_nothing() {
     let stack = Stack::new().timeout(Duration::from_secs(1)).retry(retry::Settings::new());
     assert_eq!(allocations(stack.shuffle_shard(router(8).tenant_by(|req: &u64| *req)), true), 0);
+}
+
+/// The HTTP annex on the way of an answer: refusals have headers, which allocate, but nobody pays for them before.
+#[cfg(feature = "http")]
+#[test]
+fn the_http_layers_allocate_nothing_for_who_is_let_in() {
+    use http::{HeaderName, Request, Response};
+    use http_body_util::Full;
+    use plimsoll::http::{BodyTimeout, ReplayBodies, RespondRejections, SendDeadline, TimeLeft, Trusted};
+
+    let deadline = Trusted::everybody().deadline(TimeLeft::millis(HeaderName::from_static("x-left")));
+    let stack = Stack::new()
+        .layer(RespondRejections::problems())
+        .timeout(TimeoutLayer::new(Duration::MAX).deadline_by(deadline))
+        .bulkhead(limit(9))
+        .until_body_ends()
+        .layer(BodyTimeout::responses(Duration::from_secs(1)))
+        .layer(SendDeadline::new(TimeLeft::envoy()))
+        .layer(ReplayBodies::new());
+    let mut service = stack.service(tower::service_fn(|req: Request<plimsoll::http::Replay<_>>| {
+        drop::<Request<plimsoll::http::Replay<Full<bytes::Bytes>>>>(req);
+        ready(Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"static")))))
+    }));
+    let mut call = || {
+        let mut cx = Context::from_waker(Waker::noop());
+        let future = pin!(service.call(Request::new(Full::default())));
+        assert!(matches!(future.poll(&mut cx), Poll::Ready(Ok(response)) if response.status().is_success()));
+    };
+    call();
+    assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
 }

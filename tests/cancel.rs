@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use plimsoll::{
     Error, Ratio, Stack,
-    bulkhead::Order,
+    bulkhead::{Bulkhead, Order},
     circuit_breaker::{self, CircuitBreaker},
     gate::PerKind,
+    keyed::{self, Keyed, Overflow},
+    rate_limit::{Quota, RateLimit},
     surge_queue,
 };
 use support::{
@@ -22,7 +24,7 @@ use support::{
     cuts::{cut_everywhere, cut_everywhere_watched},
     doors::{Hourglass, Shut, Turnstile},
     finding::{Kind, Report},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, settings, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, settings, slow, two_lanes},
     mix::{Mix, mix_everything},
     planted::{Door, DoorFault, Porter, PorterFault},
 };
@@ -138,6 +140,15 @@ mod in_any_order_of_many_callers_nothing_is_lost {
             let queues = [kit.queue_over_shed(2, patient()), kit.queue_over_shed(2, patient())];
             let per_kind = PerKind::try_new(queues, |ask: &Ask| ask.compartment).expect("two");
             Stack::new().gate(kit.on_inner(per_kind))
+        };
+        keyed_bulkhead: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
+            let bulkheads = [kit.waiting(2, Duration::MAX), kit.waiting(2, Duration::MAX)];
+            Stack::new().gate(kit.on_inner(kit.keyed(keyed::Settings::new(), bulkheads)))
+        };
+        keyed_bulkhead_without_room: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
+            let bulkheads = [kit.waiting(2, Duration::MAX), Bulkhead::new(settings(9))];
+            let one = keyed::Settings::new().try_with_capacity(1).expect("not zero");
+            Stack::new().gate(kit.on_inner(packed(kit.keyed(one, bulkheads))))
         };
         pair_of_bulkheads: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
             let outer = kit.set(settings(2).with_wait(8, Duration::MAX));

@@ -23,7 +23,9 @@ use plimsoll::{
     classify::Failure,
     clock::{Instant, Moment},
     gate::{Admission, Ending, Gate, Never},
+    keyed::{self, Keyed},
     load_shed::{self, LoadShed},
+    rate_limit::{Quota, RateLimit},
     retry,
     shuffle_shard::sharded_bulkhead::{Settings, ShardedBulkhead},
     surge_queue::{self, SurgeQueue},
@@ -214,6 +216,8 @@ macro_rules! client {
             .retry(retry::Settings::new())
             .bulkhead(one())
             .circuit_breaker($breaker)
+            .rate_limit(Quota::per_second(NonZeroU32::MAX))
+            .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, |_: &u8| Bulkhead::new(one())))
             .timeout(Duration::from_secs(1))
     };
 }
@@ -237,9 +241,13 @@ async fn the_whole_stack_goes_over_every_kind_of_error() {
 
 /// The order of a server: the deadline, who waits and how many are under way, and places further in.
 macro_rules! server {
-    ($queue:expr, $shed:expr) => {
-        Stack::new().timeout(Duration::from_secs(2)).overload_control($queue, $shed).bulkhead(one())
-    };
+    ($queue:expr, $shed:expr) => {{
+        let often = Quota::per_second(NonZeroU32::MAX);
+        let stack = Stack::new().timeout(Duration::from_secs(2)).overload_control($queue, $shed);
+        stack
+            .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, move |_: &u8| RateLimit::new(often)))
+            .bulkhead(one())
+    }};
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker},
     clock::Instant,
     gate::{Ending, GateLayer, Gated, PerKind},
+    keyed::{self, Keyed, Overflow},
+    rate_limit::{Quota, RateLimit},
     surge_queue,
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},
@@ -29,7 +31,7 @@ use support::{
     finding::Kind,
     flag::Flag,
     inners::{picky, unclone, unsend},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, settings, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, settings, slow, two_lanes},
     planted::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
     quiet::catch,
     scripts::{Body, Finish, Pause, Ready},
@@ -508,6 +510,14 @@ harmless! {
         let heavy = |id: &u32| if *id == 1 { 2 } else { 1 };
         Stack::new().bulkhead(bulkhead.weight_by(heavy).deadline_by(deadline))
     };
+    key: bulkhead => {
+        let key = |id: &u32| if *id == 1 { panics() } else { 0 };
+        Stack::new().keyed(Keyed::new(keyed::Settings::new(), key, move |_: &u32| bulkhead.clone()))
+    };
+    factory: bulkhead => {
+        let make = move |id: &u32| if *id == 1 { panics() } else { bulkhead.clone() };
+        Stack::new().keyed(Keyed::new(keyed::Settings::new(), |id: &u32| *id, make))
+    };
     deadline_of_a_call: bulkhead => {
         let timeout = TimeoutLayer::new(LIMIT).deadline_by(|id: &u32| if *id == 1 { panics() } else { None::<Instant> });
         Stack::new().bulkhead(bulkhead).timeout(timeout)
@@ -607,6 +617,7 @@ fn services_and_futures_are_send_and_sync_where_their_parts_are() {
         .bulkhead(settings(1).with_wait(1, WAIT))
         .gate(())
         .per_kind(kinds)
+        .keyed(Keyed::new(keyed::Settings::new(), |(): &()| String::new(), |_: &String| Bulkhead::new(settings(1))))
         .timeout(LIMIT);
     let mut service = stack.service(mock);
     shared(&stack);

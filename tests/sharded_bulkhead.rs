@@ -9,7 +9,9 @@ use std::{
 };
 
 use plimsoll::{
-    Error, Event, Reason, Stack,
+    Error, Event, Gate, Reason, Stack,
+    clock::Moment,
+    gate::{Admission, Ending},
     request::TenantOf,
     shuffle_shard::sharded_bulkhead::{Handle, Settings, ShardedBulkhead, ShardedBulkheadLayer},
     testing::{Client, Load, Mock, Model, Reply, Report, Simulation},
@@ -101,6 +103,17 @@ async fn a_place_is_free_as_soon_as_a_call_ends_or_is_given_up() {
     assert_eq!(handle.snapshot().in_use(), 1);
     drop(second);
     assert_eq!(handle.snapshot().in_use(), 0);
+}
+
+#[test]
+fn it_may_be_forgotten_while_nothing_is_in_its_cells() {
+    let (bulkhead, now) = (bulkhead(settings(4, 1, 1)), Moment::new());
+    let neutral = || Gate::<Whose>::is_neutral(&bulkhead, &now);
+    assert!(neutral());
+    let Admission::Admitted(permit) = bulkhead.admit(&7, &now) else { panic!("refused") };
+    assert!(!neutral());
+    Gate::<Whose>::settle(&bulkhead, permit, Ending::Cancelled, &now);
+    assert!(neutral());
 }
 
 /// Even numbers are tenants; whoever sent an odd one is not known.

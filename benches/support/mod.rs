@@ -16,6 +16,7 @@ use plimsoll::{
     Ratio, Stack, bulkhead,
     circuit_breaker::{self, CircuitBreaker},
     lift::Lift,
+    rate_limit::Quota,
     retry,
     shuffle_shard::{
         Node, Nodes, ShuffleShard,
@@ -70,6 +71,11 @@ pub fn cells() -> ShardedBulkhead<impl Fn(&u64) -> u64 + Clone> {
     ShardedBulkhead::new(sharded_bulkhead::Settings::try_new(1000).expect("not zero"), |req: &u64| *req)
 }
 
+/// More often than anybody asks.
+pub fn often() -> Quota {
+    Quota::try_per_second(u32::MAX).expect("not zero")
+}
+
 pub fn breaker() -> circuit_breaker::Settings {
     circuit_breaker::Settings::new()
 }
@@ -94,8 +100,10 @@ pub fn open_breaker() -> CircuitBreaker {
     breaker
 }
 
+type Member = Lift<Inner>;
+
 /// A router to so many members that answer at once.
-pub fn sharded(nodes: usize) -> ShuffleShard<Lift<Inner>, fn(&Node) -> Lift<Inner>> {
+pub fn sharded(nodes: usize) -> ShuffleShard<Member, fn(&Node) -> Member> {
     let nodes = (0..nodes).map(|n| Node::new(format!("node-{n}")));
     ShuffleShard::new(Nodes::try_new(nodes).expect("different names"), |_| Stack::new().service(Inner))
 }

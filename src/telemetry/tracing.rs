@@ -27,10 +27,13 @@ impl Observer for Tracing {
                 warn!(target: "plimsoll", layer, ?trip, ?open_for, "circuit opened");
             }
             Event::CircuitRamping { .. } => info!(target: "plimsoll", layer, "circuit ramping"),
+            Event::KeysFit { .. } => info!(target: "plimsoll", layer, "keys fit"),
+            Event::KeysFull { .. } => warn!(target: "plimsoll", layer, "keys full"),
             Event::LimitChanged { from, to, .. } => debug!(target: "plimsoll", layer, from, to, "limit changed"),
             Event::Demoted { .. } => debug!(target: "plimsoll", layer, "demoted"),
             Event::PanicBegan { left, of, .. } => warn!(target: "plimsoll", layer, left, of, "panic began"),
             Event::PanicEnded { .. } => info!(target: "plimsoll", layer, "panic ended"),
+            Event::QuotaChanged { .. } => info!(target: "plimsoll", layer, "quota changed"),
             Event::QueueDrained { .. } => info!(target: "plimsoll", layer, "queue drained"),
             Event::QueueStanding { .. } => warn!(target: "plimsoll", layer, "queue standing"),
             Event::Refused(rejection) => {
@@ -48,6 +51,7 @@ impl Observer for Tracing {
             Event::ShardReturned { node, .. } => info!(target: "plimsoll", layer, node, "shard returned"),
             Event::SpillBegan { .. } => warn!(target: "plimsoll", layer, "spill began"),
             Event::SpillEnded { .. } => info!(target: "plimsoll", layer, "spill ended"),
+            Event::Throttled { pause, .. } => warn!(target: "plimsoll", layer, ?pause, "throttled by the callee"),
             Event::WouldRefuse(rejection) => {
                 debug!(target: "plimsoll", layer, reason = ?rejection.reason(), "would refuse");
             }

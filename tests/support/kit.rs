@@ -10,10 +10,15 @@ use std::{
 };
 
 use plimsoll::{
+    Gate,
     bulkhead::{self, Bulkhead, Settings},
     chance::Chance,
+    clock::Moment,
+    gate::Admission,
+    keyed::{self, Keyed},
     limit::{Fixed, Limit},
     load_shed::{self, LoadShed},
+    rate_limit::{self, Quota, RateLimit},
     request::Priority,
     retry::{self, RetryLayer},
     shuffle_shard::{
@@ -43,6 +48,9 @@ pub(crate) fn quick() -> RetryLayer {
 
 /// A queue that asks for class and tenant: a request's compartment, and its weight.
 pub(crate) type Queue<L> = SurgeQueue<L, fn(&Ask) -> Priority, fn(&Ask) -> u64>;
+
+/// A bulkhead for each compartment.
+pub(crate) type OfBulkheads = Keyed<usize, Bulkhead, fn(&Ask) -> usize, Box<dyn Fn(&usize) -> Bulkhead>>;
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +93,7 @@ type Gauge = Box<dyn Fn() -> Load>;
 /// Shared with what is made only once there is an inner service.
 type Gauges = Rc<RefCell<Vec<Gauge>>>;
 type Resizer = Box<dyn Fn(u32)>;
+type Count = Box<dyn Fn() -> usize>;
 
 /// The world below one stack. Stacks are built from it, so that it can look into them.
 pub(crate) struct Kit {
@@ -94,6 +103,7 @@ pub(crate) struct Kit {
     gauges: Gauges,
     handles: RefCell<Vec<bulkhead::Handle>>,
     resizers: RefCell<Vec<Resizer>>,
+    keys: RefCell<Vec<Count>>,
     pub(crate) ledger: Ledger,
     /// Instances of the inner service that were asked whether they are ready, and then left.
     pub(crate) left_behind: Rc<Cell<usize>>,
@@ -125,8 +135,9 @@ impl Kit {
             scripted.unwrap_or(Readiness::Ready)
         });
         let (gauges, handles, resizers) = (Gauges::default(), RefCell::default(), RefCell::default());
+        let keys = RefCell::default();
         let (ledger, left_behind) = (Ledger::default(), Rc::default());
-        Self { inner, mock, plan, gauges, handles, resizers, ledger, left_behind }
+        Self { inner, mock, plan, gauges, handles, resizers, keys, ledger, left_behind }
     }
 
     /// The service at the bottom.
@@ -169,6 +180,14 @@ impl Kit {
         sharded
     }
 
+    /// A rate limit that can be looked into, of which there is enough for everybody.
+    pub(crate) fn rate(&self, settings: rate_limit::Settings) -> RateLimit {
+        let limit = RateLimit::new(settings);
+        let handle = limit.handle();
+        self.gauge(move || Load { waiting: handle.snapshot().waiting, ..Load::default() });
+        limit
+    }
+
     /// A queue in front of `limit` places, that can be looked into.
     pub(crate) fn queue(&self, limit: u32, settings: surge_queue::Settings) -> Queue<Fixed> {
         let fixed = Fixed::try_new(limit).expect("not zero");
@@ -188,6 +207,18 @@ impl Kit {
     pub(crate) fn queue_over_shed(&self, limit: u32, settings: surge_queue::Settings) -> Queue<LoadShed> {
         let in_use = |shed: &LoadShed| shed_load(&shed.handle().snapshot()).in_use as u32;
         self.queue_over(steady(limit), settings, in_use, |shed, to| shed.handle().update(at_most(to)))
+    }
+
+    /// A gate for each compartment: that of an even number meets the first bulkhead, of an odd one the second. Which of them
+    /// are held can be looked into.
+    pub(crate) fn keyed(&self, settings: keyed::Settings, bulkheads: [Bulkhead; 2]) -> OfBulkheads {
+        let make = Box::new(move |compartment: &usize| bulkheads[compartment % 2].clone());
+        let keyed = Keyed::new(settings, (|ask| ask.compartment) as fn(&Ask) -> usize, make as Box<_>);
+        let handle = keyed.handle();
+        // What nobody holds can be forgotten; a bulkhead that is handed in again is none the worse for it.
+        let is_held = move |key: &usize| handle.get(key).is_some() && !handle.forget(key);
+        self.keys.borrow_mut().push(Box::new(move || (0..8).filter(&is_held).count()));
+        keyed
     }
 
     fn queue_over<L: Limit + 'static>(
@@ -284,6 +315,9 @@ impl Kit {
                 found(Kind::StillWaiting);
             }
         }
+        for keys in self.keys.borrow().iter().map(|keys| keys()).filter(|keys| *keys > 0) {
+            findings.push(Finding { kind: held, at: format!("{at}: {keys} keys") });
+        }
         // A future that panicked keeps what is in it until it is dropped; it does not keep its permit.
         if self.inner.in_flight() > 0 && held == Kind::Leak {
             findings.push(Finding { kind: Kind::StillInside, at: format!("{at}: {} inside", self.inner.in_flight()) });
@@ -301,6 +335,7 @@ pub(crate) struct Muster {
 
 impl Muster {
     /// So many clones of it, for a tenant to each compartment.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub(crate) fn fleet<S>(&self, inner: S) -> ShuffleShard<S, impl Fn(&Node) -> S + use<S>, fn(&Ask) -> u64>
     where
         S: Clone + 'static,
@@ -326,6 +361,12 @@ impl Muster {
         }));
         router
     }
+}
+
+/// Two a second, one at once, where eight may wait without end.
+pub(crate) fn slow() -> rate_limit::Settings {
+    let quota = Quota::try_per_second(2).and_then(|quota| quota.try_with_burst(1)).expect("not zero");
+    rate_limit::Settings::new(quota).with_wait(8, Duration::MAX)
 }
 
 pub(crate) fn settings(limit: u32) -> Settings {
@@ -358,6 +399,13 @@ fn at_most(limit: u32) -> load_shed::Settings {
 fn shed_load(snapshot: &load_shed::Snapshot) -> Load {
     let in_use = (snapshot.in_use + snapshot.parked) as usize;
     Load { in_use, waiting: 0, limit: snapshot.limit as usize, idle: false }
+}
+
+/// One whose only place is taken for ever, so that every request shares a gate with the others: that of compartment 0.
+pub(crate) fn packed(keyed: OfBulkheads) -> OfBulkheads {
+    let taken = keyed.admit(&Ask { compartment: 9, ..Ask::light(0) }, &Moment::new());
+    assert!(matches!(taken, Admission::Admitted(_)));
+    keyed.overflow_as(0)
 }
 
 /// A queue where eight may wait, without end.

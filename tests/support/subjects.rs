@@ -135,6 +135,74 @@ macro_rules! every_subject {
                 let queues = [kit.queue_over_shed(1, patient()), kit.queue_over_shed(3, patient())];
                 Stack::new().per_kind(PerKind::try_new(queues, |ask: &Ask| ask.compartment).expect("two"))
             };
+            keyed_bulkhead: Some(2), |kit: &Kit| {
+                let bulkheads = [kit.bulkhead(2), kit.bulkhead(1)];
+                Stack::new().gate(kit.on_inner(kit.keyed(keyed::Settings::new(), bulkheads)))
+            };
+            keyed_bulkhead_that_lets_wait: Some(1), |kit: &Kit| {
+                let bulkheads = [kit.waiting(1, Duration::MAX), kit.bulkhead(1)];
+                Stack::new().gate(kit.on_inner(kit.keyed(keyed::Settings::new(), bulkheads)))
+            };
+            keyed_bulkhead_that_lets_wait_for_a_time: Some(1), |kit: &Kit| {
+                let bulkheads = [kit.waiting(1, WAIT), kit.waiting(1, WAIT)];
+                Stack::new().keyed(kit.keyed(keyed::Settings::new(), bulkheads))
+            };
+            keyed_bulkhead_without_room: Some(2), |kit: &Kit| {
+                let bulkheads = [kit.waiting(2, Duration::MAX), Bulkhead::new(settings(9))];
+                let one = keyed::Settings::new().try_with_capacity(1).expect("not zero");
+                Stack::new().gate(kit.on_inner(packed(kit.keyed(one, bulkheads))))
+            };
+            keyed_bulkhead_that_refuses_for_want_of_room: Some(0), |kit: &Kit| {
+                let one = keyed::Settings::new().try_with_capacity(1).expect("not zero").with_overflow(Overflow::Refuse);
+                let bulkheads = [kit.bulkhead(9), Bulkhead::new(settings(9))];
+                Stack::new().gate(kit.on_inner(packed(kit.keyed(one, bulkheads))))
+            };
+            keyed_circuit_breaker: None, |kit: &Kit| {
+                let key = |ask: &Ask| ask.compartment;
+                let breakers = Keyed::new(keyed::Settings::new(), key, |_: &usize| CircuitBreaker::default());
+                Stack::new().gate(kit.on_inner(breakers))
+            };
+            keyed_of_keyed: Some(1), |kit: &Kit| {
+                let inner = kit.keyed(keyed::Settings::new(), [kit.waiting(1, WAIT), kit.bulkhead(1)]);
+                let outer = Keyed::new(keyed::Settings::new(), |ask: &Ask| ask.compartment, move |_: &usize| inner.clone());
+                Stack::new().keyed(outer)
+            };
+            retry_over_keyed_bulkhead: Some(1), |kit: &Kit| {
+                Stack::new().retry(quick()).keyed(kit.keyed(keyed::Settings::new(), [kit.waiting(1, WAIT), kit.bulkhead(1)]))
+            };
+            rate_limit: None, |_: &Kit| Stack::new().rate_limit(Quota::try_per_second(1000).expect("not zero"));
+            rate_limit_that_refuses: Some(0), |kit: &Kit| {
+                let limit = RateLimit::new(Quota::try_per_day(1).expect("not zero"));
+                limit.handle().drain();
+                Stack::new().gate(kit.on_inner(limit))
+            };
+            rate_limit_that_exempts: None, |kit: &Kit| {
+                Stack::new().gate(kit.on_inner(kit.rate(slow()).exempt_by(|_: &Ask| true)))
+            };
+            rate_limit_that_lets_wait: None, |kit: &Kit| Stack::new().gate(kit.on_inner(kit.rate(slow())));
+            rate_limit_of_two_quotas: None, |kit: &Kit| {
+                let minute = Quota::try_per_minute(100).and_then(|quota| quota.try_with_burst(2)).expect("not zero");
+                let limit = kit.rate(slow().try_with_quota(minute).expect("two"));
+                Stack::new().rate_limit(limit.cost_by(|ask: &Ask| ask.weight.min(1)))
+            };
+            rate_limit_that_only_observes: None, |kit: &Kit| {
+                let limit = kit.rate(slow());
+                limit.handle().observe_only();
+                Stack::new().gate(kit.on_inner(limit))
+            };
+            rate_limit_over_waiting_bulkhead: Some(1), |kit: &Kit| {
+                let often = Quota::try_per_second(1000).expect("not zero");
+                Stack::new().rate_limit(often).bulkhead(kit.waiting(1, WAIT))
+            };
+            timeout_over_rate_limit: None, |kit: &Kit| {
+                Stack::new().timeout(2 * LIMIT).gate(kit.inside(kit.rate(slow())))
+            };
+            keyed_rate_limit: None, |kit: &Kit| {
+                let each = kit.rate(slow());
+                let key = |ask: &Ask| ask.compartment;
+                let limits = Keyed::new(keyed::Settings::new(), key, move |_: &usize| each.clone());
+                Stack::new().gate(kit.on_inner(limits))
+            };
             retry: None, |_: &Kit| Stack::new().retry(quick());
             retry_over_bulkhead: Some(1), |kit: &Kit| Stack::new().retry(quick()).bulkhead(kit.bulkhead(1));
             retry_over_waiting_bulkhead: Some(1), |kit: &Kit| {

@@ -102,6 +102,11 @@ impl<Req, T: TenantOf<Req>> Gate<Req> for ShardedBulkhead<T> {
         self.state.cells.put_back(permit.cell);
     }
 
+    /// Whether all cells are empty, and it does refuse. O(n), unlike the rest.
+    fn is_neutral(&self, _: &Moment) -> bool {
+        !self.state.observing.load(Relaxed) && self.state.cells.in_use().all(|in_use| in_use == 0)
+    }
+
     fn events(&self) -> Option<&Events> {
         Some(&self.state.events)
     }
