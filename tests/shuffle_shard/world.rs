@@ -142,6 +142,7 @@ impl World {
     }
 
     /// A router to so many nodes.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub(crate) fn router(
         &self,
         count: usize,
