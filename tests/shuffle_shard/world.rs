@@ -51,7 +51,6 @@ pub(crate) enum Mode {
     PanicInCall,
     Refuse(Rejection),
     Unready,
-    UnreadyFor(Duration),
     ReadyFails,
     ReadyPanics,
 }
