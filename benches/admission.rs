@@ -3,6 +3,12 @@
 mod support;
 
 use std::num::NonZeroU32;
+use std::{
+    convert::Infallible,
+    future::Ready,
+    hint::black_box,
+    task::{Context, Poll},
+};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use plimsoll::{
@@ -14,6 +20,8 @@ use plimsoll::{
     load_shed,
     rate_limit::{self, RateLimit},
     surge_queue::{self, SurgeQueue},
+    work::Work,
+    work_budget::{self, Cost, WorkBudget},
 };
 use support::*;
 use tower::{Service, ServiceBuilder};
@@ -28,6 +36,25 @@ fn size_of_inner() -> usize {
     size_of::<<Inner as Service<u64>>::Future>()
 }
 
+/// As [`Inner`], and spends of its work.
+#[derive(Clone, Copy)]
+struct Spending;
+
+impl Service<u64> for Spending {
+    type Response = u64;
+    type Error = Infallible;
+    type Future = Ready<Result<u64, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, req: u64) -> Self::Future {
+        assert!(plimsoll::work::current().is_some_and(|work| work.spend(req).is_ok()));
+        Inner.call(req)
+    }
+}
+
 fn admission(criterion: &mut Criterion) {
     // tower's timeout and rate limit want a runtime to be made in; no timer is ever polled.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
@@ -39,6 +66,18 @@ fn admission(criterion: &mut Criterion) {
     measure(criterion, "tower concurrency limit", ServiceBuilder::new().concurrency_limit(1000).service(Inner));
     let shed = ServiceBuilder::new().load_shed().concurrency_limit(1000).service(Inner);
     measure(criterion, "tower concurrency limit, shedding", shed);
+
+    let seats = work_budget::Settings::try_new(1000).and_then(|settings| settings.try_with_fuel_per_seat(5));
+    let seats = seats.expect("not zero");
+    let budget = |settings| Stack::new().work_budget(WorkBudget::new(settings).cost_by(|req: &u64| Cost::fuel(*req)));
+    measure(criterion, "work budget, admission alone", budget(seats).service(Inner));
+    let fuel = seats.try_with_fuel(100).expect("not zero");
+    measure(criterion, "work budget, with fuel", budget(fuel).service(Inner));
+    measure(criterion, "work budget, with fuel, one spend", budget(fuel).service(Spending));
+    measure(criterion, "work budget, polls timed", budget(fuel.with_max_busy(SECOND)).service(Inner));
+    let work = Work::new(u64::MAX);
+    criterion.bench_function("work: spend", |bencher| bencher.iter(|| work.spend(black_box(1))));
+    criterion.bench_function("work: child, which spends", |bencher| bencher.iter(|| work.child(9).spend(black_box(1))));
 
     measure(criterion, "timeout", Stack::new().timeout(SECOND).service(Inner));
     measure(criterion, "tower timeout", ServiceBuilder::new().timeout(SECOND).service(Inner));
@@ -80,6 +119,21 @@ fn admission(criterion: &mut Criterion) {
     };
     measure(criterion, "bulkhead for each key, 1 key", of_bulkheads(1));
     measure(criterion, "bulkhead for each key, 1000 keys", of_bulkheads(1000));
+    let next = || {
+        let turn = std::cell::Cell::new(0_u64);
+        move |_: &u64| turn.replace(if turn.get() + 1 < 1000 { turn.get() + 1 } else { 0 })
+    };
+    let each = RateLimit::from(often());
+    let limits = Keyed::new(keyed::Settings::new(), next(), move |_: &u64| each.fresh());
+    let mut limits = Stack::new().keyed(limits).service(Inner);
+    (0..1000).for_each(|_| assert!(once(&mut limits)));
+    measure(criterion, "rate limit for each key, 1000 keys", limits);
+    let governor = governor::RateLimiter::hashmap(governor::Quota::per_second(NonZeroU32::MAX));
+    let key = next();
+    (0..1000).for_each(|_| assert!(governor.check_key(&key(&0)).is_ok()));
+    criterion.bench_function("rate limit for each key, 1000 keys, governor by hand", |bencher| {
+        bencher.iter(|| governor.check_key(&key(&0)).is_ok());
+    });
     let breakers = Keyed::new(keyed::Settings::new(), |_: &u64| 7_u64, |_: &u64| CircuitBreaker::new(plain_breaker()));
     measure(criterion, "breaker for each key, no clock", Stack::new().keyed(breakers).service(Inner));
 

@@ -18,6 +18,7 @@ use crate::{
     shuffle_shard::{ShuffleShard, sharded_bulkhead::ShardedBulkhead},
     surge_queue::{Nothing, SurgeQueue},
     timeout::TimeoutLayer,
+    work_budget::WorkBudget,
 };
 
 /// Layers, the outermost first, to be put around a service.
@@ -65,6 +66,18 @@ impl<L, G, C> Stack<L, G, C> {
     pub fn sharded_bulkhead<T>(self, bulkhead: ShardedBulkhead<T>) -> Stack<L, Seq<G, ShardedBulkhead<T>>, C> {
         bulkhead.join(&self.events);
         self.push(bulkhead)
+    }
+
+    /// Adds a [work budget](crate::work_budget): as much work at once as its seats, and for each request no more than it may
+    /// do. Its settings will do.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn work_budget<B, K, D, W>(
+        self,
+        budget: impl Into<WorkBudget<B, K, D, W>>,
+    ) -> Stack<L, Seq<G, WorkBudget<B, K, D, W>>, C> {
+        let budget = budget.into();
+        budget.join(&self.events);
+        self.push(budget)
     }
 
     /// Adds a [`timeout`](crate::timeout): not longer than that. A `Duration` will do.

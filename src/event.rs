@@ -19,6 +19,8 @@ use crate::{classify::Failure, rejection::Rejection};
 pub enum Event {
     /// A bulkhead's limit was changed.
     BulkheadResized { layer: &'static str, from: u32, to: u32 },
+    /// A work budget's number of seats was changed.
+    BudgetResized { layer: &'static str, from: u32, to: u32 },
     /// The circuit closed: the callee is healthy.
     CircuitClosed { layer: &'static str },
     /// The circuit is held as it is by hand, or handed back to its own judgement.
@@ -35,14 +37,16 @@ pub enum Event {
     KeysFull { layer: &'static str },
     /// A load shedder lets more through at once, or less.
     LimitChanged { layer: &'static str, from: u32, to: u32 },
-    /// A request could not be served in time, and waits in the second lane of its queue.
+    /// A request cannot be served in time, or costs too much, and goes to the second lane of its room.
     Demoted { layer: &'static str },
+    /// A rate limit's quotas were changed.
+    QuotaChanged { layer: &'static str },
+    /// A poll of a request kept its thread for as long as is announced, or longer.
+    LongPoll { layer: &'static str, took: Duration },
     /// Enough members of a fleet are in service again: ejections hold.
     PanicEnded { layer: &'static str },
     /// So few members of a fleet are left in service, `left` of `of`, that ejections are ignored.
     PanicBegan { layer: &'static str, left: u32, of: u32 },
-    /// A rate limit's quotas were changed.
-    QuotaChanged { layer: &'static str },
     /// A queue that was standing is empty again.
     QueueDrained { layer: &'static str },
     /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
@@ -53,6 +57,10 @@ pub enum Event {
     Retrying { layer: &'static str, attempt: u32, delay: Duration, failure: Failure },
     /// A request failed `attempts` times, and was not tried again.
     RetryStopped { layer: &'static str, attempts: u32, stop: Stop },
+    /// The callee asked a rate limit to leave it alone: nothing is let in for `pause`.
+    Throttled { layer: &'static str, pause: Duration },
+    /// A request that has ended wanted more than the fuel that it was `granted`.
+    WorkExhausted { layer: &'static str, granted: u64 },
     /// A member of a fleet is put out for `eject_for`; by hand, until it is put back.
     ShardEjected { layer: &'static str, node: u64, cause: Ejection, eject_for: Duration },
     /// A member of a fleet is back in service.
@@ -61,8 +69,6 @@ pub enum Event {
     SpillBegan { layer: &'static str },
     /// For a while no request has gone to a member outside of its tenant's hand.
     SpillEnded { layer: &'static str },
-    /// The callee asked a rate limit to leave it alone: nothing is let in for `pause`.
-    Throttled { layer: &'static str, pause: Duration },
     /// A request would have been refused, were the room not only observing.
     WouldRefuse(Rejection),
 }
@@ -71,7 +77,8 @@ impl Event {
     /// The layer that announces this.
     pub const fn layer(&self) -> &'static str {
         match self {
-            Self::BulkheadResized { layer, .. }
+            Self::BudgetResized { layer, .. }
+            | Self::BulkheadResized { layer, .. }
             | Self::CircuitClosed { layer }
             | Self::CircuitHeld { layer, .. }
             | Self::CircuitHalfOpened { layer }
@@ -81,18 +88,20 @@ impl Event {
             | Self::KeysFull { layer }
             | Self::LimitChanged { layer, .. }
             | Self::Demoted { layer }
+            | Self::QuotaChanged { layer }
+            | Self::LongPoll { layer, .. }
             | Self::PanicBegan { layer, .. }
             | Self::PanicEnded { layer }
-            | Self::QuotaChanged { layer }
             | Self::QueueDrained { layer }
             | Self::QueueStanding { layer }
             | Self::Retrying { layer, .. }
             | Self::RetryStopped { layer, .. }
+            | Self::Throttled { layer, .. }
+            | Self::WorkExhausted { layer, .. }
             | Self::ShardEjected { layer, .. }
             | Self::ShardReturned { layer, .. }
             | Self::SpillBegan { layer }
-            | Self::SpillEnded { layer }
-            | Self::Throttled { layer, .. } => layer,
+            | Self::SpillEnded { layer } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),
         }
     }
@@ -147,11 +156,11 @@ pub enum Hold {
 pub enum Stop {
     /// All attempts were made.
     Attempts,
-    /// The budget for retries was spent.
+    /// The budget for retries was spent, or too many calls fail.
     Budget,
     /// The next attempt would have come after the deadline.
     Deadline,
-    /// The callee asked to be left alone for longer than this retry is willing to wait.
+    /// The callee asked to be left alone for longer than this retry is willing to wait, or not to be sent this again.
     Hint,
     /// The inner service failed to become ready for another attempt.
     NotReady,
@@ -161,6 +170,8 @@ pub enum Stop {
     NotRetryable,
     /// A retry layer further out tries again already.
     Nested,
+    /// The work that the request may do is used up: another attempt could not do anything.
+    WorkExhausted,
 }
 
 /// Listens to events. A closure over `&Event` qualifies.

@@ -49,6 +49,7 @@
 //! | [`bulkhead`] | Keep one thing's trouble in its own compartment. | refuses, or waits |
 //! | [`rate_limit`] | Not more often than was agreed. | refuses, or waits |
 //! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses, and measures |
+//! | [`work_budget`] | Let every request do a similar amount of work, and no more. | refuses, or waits; bounds |
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
@@ -78,11 +79,14 @@
 //! | a gate for each kind of request | `gate/per_kind.rs` |
 //! | a gate for each key, and who may be forgotten | `keyed/shard.rs`; what becomes of a newcomer: `keyed/newcomer.rs` |
 //! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
+//! | how slots are used again without a lock | `sync/slots.rs` |
 //! | sliding windows | `stats/` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
-//! | who gets a permit | `bulkhead/permits.rs`, `bulkhead/queue.rs` |
 //! | how often is too often, and how exactly | `rate_limit/scale.rs`, `rate_limit/gcra.rs`; without a lock: `rate_limit/meter.rs` |
-//! | who waits for a turn, and what several quotas say | `rate_limit/desk.rs`, `rate_limit/line.rs`, `rate_limit/quotas.rs` |
+//! | who gets a permit, and who waits for one | `limit/pools.rs`, `limit/queue.rs`; the plumbing: `limit/permits.rs` |
+//! | who waits for a turn, and what several quotas say | `rate_limit/desk.rs`, `rate_limit/plan.rs`, `rate_limit/quotas.rs` |
+//! | what a request may spend | `work/ledger.rs`, `work/handle.rs`; where it is found: `work/scope.rs`, `work/carry.rs` |
+//! | what a request takes of a work budget | `work_budget/tariff.rs`; how estimates are corrected: `work_budget/corrections.rs` |
 //! | what a queue may be in front of | `limit/` |
 //! | how a limit is found | `load_shed/rules/`, a file each |
 //! | what a rule is shown, and when | `load_shed/window.rs`, `load_shed/controller.rs` |
@@ -92,8 +96,10 @@
 //! | how a wait is foretold | `surge_queue/forecast.rs`, `surge_queue/drain.rs` |
 //! | the second lane and its ramp | `surge_queue/lane.rs`, `surge_queue/ramp.rs` |
 //! | what is done with requests that were given up on | `dead_letter.rs` |
-//! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
+//! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs`, `retry/throttle.rs` |
 //! | when a call is over | `timeout/limit.rs` |
+//! | answers over HTTP | `http/` |
+//! | statuses over gRPC | `grpc/status.rs`, `grpc/details.rs`; what a code means: `grpc/codes.rs` |
 //! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`; other ways: `shuffle_shard/dealt.rs`, `shuffle_shard/fragments.rs`, `shuffle_shard/rules.rs` |
 //! | which member of a hand gets a call | `shuffle_shard/pick.rs`; what is known of a member: `shuffle_shard/vitals.rs` |
 //! | who of a fleet is put out, and until when | `shuffle_shard/outlier.rs`, `shuffle_shard/success_rate.rs` |
@@ -125,6 +131,7 @@
 //! | `http` | yes | the crates `http`, `http-body`, `http-body-util`, `bytes` and `httpdate`: [`http`](mod@http), all of it |
 //! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
+//! | `grpc` | | `http`, and the `tonic` crate, 0.14, without its transport: [`grpc`] |
 //! | `testing` | | tokio's `test-util`: [`testing`], a scripted mock service and simulations in virtual time |
 //! | `serde` | | the `serde` crate: `Serialize` for the reports of [`testing`] |
 #![forbid(unsafe_code)]
@@ -139,6 +146,8 @@ pub mod dead_letter;
 mod error;
 pub mod event;
 pub mod gate;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
@@ -159,6 +168,8 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timeout;
+pub mod work;
+pub mod work_budget;
 
 pub use self::{
     builder::Stack,

@@ -27,6 +27,8 @@ use plimsoll::{
     },
     surge_queue::{self, Surge, SurgeQueue},
     timeout::TimeoutLayer,
+    work,
+    work_budget::{self, Cost, Demotion, OverCost, WorkBudget},
 };
 use tower::Service;
 
@@ -223,14 +225,13 @@ fn a_gate_for_each_kind_allocates_nothing() {
     assert_eq!(allocations(service, false), 0);
 }
 
+/// A request is its own key.
+type Itself = fn(&u64) -> u64;
+
 /// A bulkhead of so many places for each number.
-fn keyed(
-    capacity: u32,
-    overflow: Overflow,
-    places: u32,
-) -> Keyed<u64, Bulkhead, fn(&u64) -> u64, impl Fn(&u64) -> Bulkhead> {
+fn keyed(capacity: u32, overflow: Overflow, places: u32) -> Keyed<u64, Bulkhead, Itself, impl Fn(&u64) -> Bulkhead> {
     let settings = keyed::Settings::new().try_with_capacity(capacity).expect("not zero").with_overflow(overflow);
-    Keyed::new(settings, (|req| *req) as fn(&u64) -> u64, move |_: &u64| Bulkhead::new(limit(places)))
+    Keyed::new(settings, (|req| *req) as Itself, move |_: &u64| Bulkhead::new(limit(places)))
 }
 
 #[test]
@@ -310,6 +311,62 @@ fn a_rate_limit_that_refuses_allocates_nothing() {
     assert_eq!(allocations(full, false), 0);
 }
 
+/// Spends of its work, a checkpoint and a page among it; of a child too if it may, which is an allocation.
+#[derive(Clone, Copy)]
+struct Spending;
+
+impl Service<u64> for Spending {
+    type Response = u64;
+    type Error = Infallible;
+    type Future = Ready<Result<u64, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, req: u64) -> Self::Future {
+        let work = work::current().expect("there is a work budget around");
+        assert!(work.spend(2).is_ok() && work.page(3, 2) == Ok(3) && work.refund(4) == 4);
+        assert!(pin!(work.checkpoint(1)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        Inner.call(req)
+    }
+}
+
+fn seats(seats: u32) -> work_budget::Settings {
+    work_budget::Settings::try_new(seats).expect("not zero")
+}
+
+/// The ledgers of calls that have ended are used again.
+#[test]
+fn a_work_budget_allocates_nothing() {
+    let asked = |settings| WorkBudget::new(settings).cost_by(|req: &u64| Cost::fuel(*req % 3)).kind_by(|_: &u64| 3);
+    let metered = seats(9).try_with_fuel(100).expect("valid").with_headroom(NonZeroU32::MAX);
+    assert_eq!(allocations(Stack::new().work_budget(asked(seats(9))).service(Inner), true), 0);
+    assert_eq!(allocations(Stack::new().work_budget(asked(metered)).service(Spending), true), 0);
+    let timed = asked(metered.with_max_busy(Duration::MAX / 2).with_long_poll(Duration::from_secs(9)));
+    assert_eq!(allocations(Stack::new().work_budget(timed).service(Spending), true), 0);
+    let nested = Stack::new().work_budget(asked(metered)).work_budget(asked(metered));
+    assert_eq!(allocations(nested.service(Spending), true), 0);
+    let nested = Stack::new().work_budget(asked(metered)).timeout(Duration::MAX).work_budget(asked(metered));
+    assert_eq!(allocations(nested.service(Spending), true), 0);
+}
+
+#[test]
+fn a_work_budget_that_is_full_or_is_asked_for_too_much_allocates_nothing() {
+    let metered = seats(1).try_with_fuel(100).expect("valid");
+    let mut full = Stack::new().work_budget(metered).service(Inner);
+    let _held = full.call(0);
+    assert_eq!(allocations(full, false), 0);
+    let dear = WorkBudget::new(metered).cost_by(|_: &u64| Cost::fuel(101));
+    assert_eq!(allocations(Stack::new().work_budget(dear).service(Inner), false), 0);
+    let demoting = metered.with_over_cost(OverCost::Demote(Demotion::try_new(1).expect("one")));
+    let dear = WorkBudget::new(demoting).cost_by(|_: &u64| Cost::seats(2));
+    let mut demoted = Stack::new().work_budget(dear).service(Inner);
+    assert_eq!(allocations(demoted.clone(), true), 0);
+    let _held = demoted.call(0);
+    assert_eq!(allocations(demoted, false), 0);
+}
+
 #[test]
 fn a_timeout_allocates_nothing() {
     assert_eq!(allocations(Stack::new().timeout(Duration::from_secs(1)).service(Inner), true), 0);
@@ -366,6 +423,24 @@ fn a_retry_that_has_nothing_to_retry_allocates_nothing() {
     assert_eq!(allocations(Stack::new().retry(retry::Settings::new()).service(Inner), true), 0);
 }
 
+#[test]
+fn a_throttled_retry_that_has_nothing_to_retry_allocates_nothing() {
+    let retry = retry::RetryLayer::new(retry::Settings::new()).throttle(retry::Throttle::default());
+    assert_eq!(allocations(Stack::new().retry(retry).service(Inner), true), 0);
+}
+
+#[cfg(feature = "grpc")]
+#[test]
+fn an_answer_over_grpc_is_judged_without_an_allocation() {
+    use plimsoll::{Classify, Error, Outcome, grpc::Codes};
+    let (call, head) = (tonic::Response::new(7_u64), http::Response::new(7_u64));
+    let judged = allocation_counter::measure(|| {
+        assert_eq!(Codes.classify(Ok::<_, &tonic::Status>(&call)), Outcome::Success);
+        assert_eq!(Codes.classify(Ok::<_, &Error<Infallible>>(&head)), Outcome::Success);
+    });
+    assert_eq!(judged.count_total, 0);
+}
+
 /// A timeout for the whole, retry, places, health, and a timeout for an attempt.
 macro_rules! four_rooms {
     ($bulkhead:expr, $breaker:expr) => {
@@ -408,29 +483,6 @@ async fn a_timeout_that_sets_its_timer_allocates_nothing() {
     assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
 }
 
-type Member = Lift<Inner>;
-
-fn router(nodes: usize) -> ShuffleShard<Member, fn(&Node) -> Member> {
-    let nodes = Nodes::try_new((0..nodes).map(|n| Node::new(format!("node-{n}")))).expect("different names");
-    ShuffleShard::new(nodes, |_| Stack::new().service(Inner))
-}
-
-#[test]
-fn a_router_allocates_nothing() {
-    assert_eq!(allocations(router(8).tenant_by(|req: &u64| *req), true), 0);
-    assert_eq!(allocations(router(8), true), 0, "for requests of nobody");
-    assert_eq!(allocations(router(0), false), 0, "for a refusal");
-    let exhausted = router(2).tenant_by(|req: &u64| *req);
-    assert!(["node-0", "node-1"].iter().all(|name| exhausted.handle().eject(name)));
-    assert_eq!(allocations(exhausted, false), 0, "where all are out");
-}
-
-#[test]
-fn a_retry_over_a_router_allocates_nothing() {
-    let stack = Stack::new().timeout(Duration::from_secs(1)).retry(retry::Settings::new());
-    assert_eq!(allocations(stack.shuffle_shard(router(8).tenant_by(|req: &u64| *req)), true), 0);
-}
-
 /// The HTTP annex on the way of an answer: refusals have headers, which allocate, but nobody pays for them before.
 #[cfg(feature = "http")]
 #[test]
@@ -459,4 +511,26 @@ fn the_http_layers_allocate_nothing_for_who_is_let_in() {
     };
     call();
     assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
+}
+
+#[allow(clippy::type_complexity, reason = "said once")]
+fn router(nodes: usize) -> ShuffleShard<Lift<Inner>, fn(&Node) -> Lift<Inner>> {
+    let nodes = Nodes::try_new((0..nodes).map(|n| Node::new(format!("node-{n}")))).expect("different names");
+    ShuffleShard::new(nodes, |_| Stack::new().service(Inner))
+}
+
+#[test]
+fn a_router_allocates_nothing() {
+    assert_eq!(allocations(router(8).tenant_by(|req: &u64| *req), true), 0);
+    assert_eq!(allocations(router(8), true), 0, "for requests of nobody");
+    assert_eq!(allocations(router(0), false), 0, "for a refusal");
+    let exhausted = router(2).tenant_by(|req: &u64| *req);
+    assert!(["node-0", "node-1"].iter().all(|name| exhausted.handle().eject(name)));
+    assert_eq!(allocations(exhausted, false), 0, "where all are out");
+}
+
+#[test]
+fn a_retry_over_a_router_allocates_nothing() {
+    let stack = Stack::new().timeout(Duration::from_secs(1)).retry(retry::Settings::new());
+    assert_eq!(allocations(stack.shuffle_shard(router(8).tenant_by(|req: &u64| *req)), true), 0);
 }

@@ -3,7 +3,7 @@
 #![cfg(feature = "testing")]
 
 use std::{
-    num::{NonZeroU8, NonZeroU32},
+    num::{NonZeroU8, NonZeroU32, NonZeroU64},
     time::Duration,
 };
 
@@ -20,13 +20,15 @@ use plimsoll::{
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
     rate_limit::{self, Quota, RateLimit},
     request::Priority,
-    retry::{self, Backoff, RetryLayer},
+    retry::{self, Backoff, RetryLayer, Throttle, ThrottleSettings},
     shuffle_shard::{
         self, Exhausted, HandSize, Node, Nodes, Outliers, Rendezvous, ShuffleShard, SuccessRate,
         sharded_bulkhead::{self, ShardedBulkhead},
     },
     surge_queue::{self, Ramp, Surge, SurgeQueue},
     testing::{Mock, Reply},
+    work,
+    work_budget::{self, Cost, Demotion, OverCost, WorkBudget},
 };
 use proptest::prelude::*;
 use tower::ServiceExt;
@@ -200,12 +202,53 @@ fn any_keyed() -> impl Strategy<Value = keyed::Settings> {
     })
 }
 
+fn any_budget() -> impl Strategy<Value = WorkBudget> {
+    let numbers = (number(), number(), number(), number());
+    let fuels = (any_u64(), any_u64(), any_u64());
+    (numbers, fuels, (duration(), duration(), duration()), share(), 0..3u8, any::<bool>()).prop_map(
+        |(numbers, fuels, times, width, over_cost, corrects)| {
+            let room = "work_budget.";
+            let (seats, places, demoted, times_over) = numbers;
+            let (per_seat, fuel, demoted_fuel) = fuels;
+            let (wait, busy, long) = times;
+            let settings = work_budget::Settings::new(NonZeroU32::MIN);
+            let settings = parsed(room, work_budget::Settings::try_new(seats), settings);
+            let settings = parsed(room, settings.try_with_fuel_per_seat(per_seat), settings);
+            let settings = parsed(room, settings.try_with_fuel(fuel), settings);
+            let settings = parsed(room, settings.try_with_max_busy(busy), settings);
+            let mut settings = parsed(room, settings.try_with_long_poll(long), settings);
+            let demotion = parsed(room, Demotion::try_new(demoted), Demotion::new(NonZeroU32::MIN));
+            settings = settings.with_over_cost(match over_cost {
+                0 => OverCost::Refuse,
+                1 => OverCost::Clamp,
+                _ => OverCost::Demote(demotion.with_fuel(demoted_fuel.try_into().unwrap_or(NonZeroU64::MIN))),
+            });
+            if let Some(times) = NonZeroU32::new(times_over) {
+                settings = settings.with_headroom(times).with_max_page(times);
+            }
+            if !corrects {
+                settings = settings.without_correction();
+            }
+            let width = parsed("width", Ratio::try_new("width", width), Ratio::HALF);
+            WorkBudget::new(settings.with_width(width).with_wait(places, wait))
+        },
+    )
+}
+
+fn any_u64() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), 1..50u64, any::<u64>(), Just(u64::MAX)]
+}
+
 fn any_retry() -> impl Strategy<Value = RetryLayer> {
-    (number(), duration(), duration(), duration()).prop_map(|(attempts, base, cap, hint)| {
+    let throttle = proptest::option::of((prop_oneof![number(), 1..=1000_u32], prop_oneof![share(), 0.001..1000.0]));
+    (number(), duration(), duration(), duration(), throttle).prop_map(|(attempts, base, cap, hint, throttle)| {
         let settings = retry::Settings::new().with_max_hint(hint);
         let settings = parsed("retry.", settings.try_with_attempts(attempts), settings);
         let backoff = parsed("retry.", Backoff::try_new(base, cap), settings.backoff());
-        RetryLayer::new(settings.with_backoff(backoff)).chance(Chance::seeded(1))
+        let retry = RetryLayer::new(settings.with_backoff(backoff)).chance(Chance::seeded(1));
+        let Some((most, ratio)) = throttle else { return retry };
+        let throttled = parsed("retry.", ThrottleSettings::try_new(most, ratio), ThrottleSettings::new());
+        retry.throttle(Throttle::new(throttled))
     })
 }
 
@@ -252,8 +295,6 @@ proptest! {
         patience in 0..100u64,
         attempt in duration(),
         bulkhead in any_bulkhead(),
-        cells in any_cells(),
-        other_cells in any_cells(),
         breaker in any_breaker(),
         queue in any_queue(),
         left in duration(),
@@ -277,14 +318,11 @@ proptest! {
             let (handle, waits) = (bulkhead.handle(), queue.handle());
             let queue = queue.priority_by(|kind: &u32| Priority::from_level(*kind % 5)).tenant_by(|kind: &u32| (*kind % 3).into())
                 .deadline_by(move |kind: &u32| kind.is_multiple_of(2).then(|| clock::now().after(left)));
-            let cells = ShardedBulkhead::new(cells, |kind: &u32| (*kind % 3).into());
-            let in_cells = cells.handle();
             let bulkhead = bulkhead.weight_by(|weight: &u32| *weight).compartment_by(|kind: &u32| *kind as usize % 5);
             let breakers = Keyed::new(keyed, |kind: &u32| *kind % 3, move |_: &u32| breaker.fresh());
             let keys = breakers.handle();
             let service = Stack::new()
                 .timeout(patience)
-                .sharded_bulkhead(cells)
                 .surge_queue(queue)
                 .retry(retry)
                 .bulkhead(bulkhead)
@@ -296,7 +334,6 @@ proptest! {
                 let start = clock::now();
                 let calls = (0..8u32).map(|call| service.clone().oneshot(call.wrapping_mul(u32::MAX / 5)));
                 join_all(calls).await;
-                in_cells.update(other_cells);
                 prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
                 prop_assert!(keys.len() <= 3);
                 keys.update(anew);
@@ -305,7 +342,6 @@ proptest! {
             prop_assert!((0..3).all(|key| keys.get(&key).is_none() || keys.forget(&key)), "somebody holds a key");
             let left = handle.snapshot();
             prop_assert_eq!((left.in_use, left.waiting, mock.in_flight()), (0, 0, 0));
-            prop_assert_eq!(in_cells.snapshot().in_use(), 0);
             let left = waits.snapshot();
             prop_assert_eq!((left.waiting, waits.limit().in_use()), ([0; 4], 0));
             prop_assert!(left.surge.is_none_or(|lane| (lane.waiting, lane.in_use, lane.lent) == ([0; 4], 0, 0)));
@@ -362,6 +398,8 @@ proptest! {
 
     #[test]
     fn a_server_ends_every_call_and_keeps_no_place_whatever_the_settings(
+        cells in any_cells(),
+        other_cells in any_cells(),
         settings in any_queue_settings(),
         shed in any_shed(),
         anew in any_shed(),
@@ -381,6 +419,8 @@ proptest! {
                 reply.after(Duration::from_millis(millis))
             });
             let handle = shed.handle();
+            let cells = ShardedBulkhead::new(cells, |kind: &u32| (*kind % 7).into());
+            let in_cells = cells.handle();
             let queue = SurgeQueue::new(settings)
                 .chance(Chance::seeded(1))
                 .priority_by(|kind: &u32| Priority::from_level(*kind % 5))
@@ -388,7 +428,12 @@ proptest! {
                 .deadline_by(move |kind: &u32| kind.is_multiple_of(3).then(|| clock::now().after(left)))
                 .in_front_of(shed);
             let waits = queue.handle();
-            let service = Stack::new().timeout(patience).surge_queue(queue).timeout(patience / 2).service(inner);
+            let service = Stack::new()
+                .timeout(patience)
+                .sharded_bulkhead(cells)
+                .surge_queue(queue)
+                .timeout(patience / 2)
+                .service(inner);
             for _ in 0..4 {
                 let start = clock::now();
                 join_all((0..40u32).map(|call| service.clone().oneshot(call))).await;
@@ -397,7 +442,64 @@ proptest! {
                 prop_assert!((1..=known.settings.max_limit().get()).contains(&known.limit), "{:?}", known);
                 prop_assert_eq!((known.in_use, known.parked, mock.in_flight()), (0, 0, 0));
                 prop_assert_eq!(waits.snapshot().waiting, [0; 4]);
+                prop_assert_eq!(in_cells.snapshot().in_use(), 0);
+                in_cells.update(other_cells);
                 handle.update(anew.handle().snapshot().settings);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_work_budget_ends_every_call_and_keeps_no_seat_whatever_the_settings_and_the_costs(
+        outer in any_budget(),
+        inner in any_budget(),
+        anew in any_budget(),
+        costs in proptest::collection::vec((number(), any_u64(), any_u64(), 0..4u8, 0..500u64), 12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let patience = Duration::from_secs(2);
+            let costs = std::sync::Arc::new(costs);
+            let (asked, spent) = (costs.clone(), costs.clone());
+            let cost = move |call: &usize| match asked[call % asked.len()] {
+                (seats, _, _, 0, _) => Cost::seats(seats),
+                (seats, fuel, _, 1, _) => Cost::fuel(fuel).with_seats(seats),
+                (_, fuel, ..) => Cost::fuel(fuel),
+            };
+            let (handle, handle_in) = (outer.handle(), inner.handle());
+            let inner = inner.cost_by(cost.clone());
+            let outer = outer.cost_by(cost).kind_by(|call: &usize| *call % 20);
+            let stack = Stack::new().timeout(patience).work_budget(outer).work_budget(inner);
+            let service = stack.service(tower::service_fn(move |call: usize| {
+                let (_, _, fuel, kind, millis) = spent[call % spent.len()];
+                async move {
+                    if let Some(work) = work::current() {
+                        let child = work.child(fuel / 2);
+                        let all = work.granted().unwrap_or(u64::MAX);
+                        let parts = [child.try_take(fuel), work.try_take(fuel), u64::from(work.spend(1).is_ok())];
+                        assert!(parts.iter().map(|part| u128::from(*part)).sum::<u128>() <= all.into());
+                        let _ = (work.page(usize::MAX, fuel), work.checkpoint(1).await, work.refund(fuel));
+                    }
+                    tokio::time::sleep(Duration::from_millis(millis)).await;
+                    if kind == 3 { Err(std::io::Error::other("down")) } else { Ok(()) }
+                }
+            }));
+            for round in 0..4usize {
+                let start = clock::now();
+                join_all((0..20).map(|call| service.clone().oneshot(call + round))).await;
+                prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
+                for handle in [&handle, &handle_in] {
+                    let known = handle.snapshot();
+                    let held = [known.seats, known.demoted].map(|usage| (usage.in_use, usage.waiting));
+                    prop_assert_eq!(held, [(0, 0); 2]);
+                    prop_assert!(known.spent <= known.granted);
+                    prop_assert!(known.kinds.iter().all(|kind| (0.25..=4.0).contains(&kind.ratio)));
+                }
+                handle.update(anew.handle().snapshot().settings);
+                if round == 2 {
+                    handle_in.observe_only();
+                }
             }
             Ok(())
         })?;

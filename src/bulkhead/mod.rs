@@ -106,15 +106,17 @@
 
 mod gate;
 mod handle;
-mod permits;
-mod queue;
 mod settings;
 
 pub use self::{
-    gate::{Bulkhead, Wait},
-    handle::{Handle, Snapshot, Usage},
-    permits::Permit,
-    settings::{MAX_COMPARTMENTS, Order, Settings},
+    gate::Bulkhead,
+    handle::{Handle, Snapshot},
+    settings::{MAX_COMPARTMENTS, Settings},
+};
+pub use crate::limit::{
+    permits::Wait,
+    pools::{Permit, Usage},
+    queue::Order,
 };
 use crate::{classify::Unjudged, gate::GateLayer, request::Unasked};
 

@@ -15,11 +15,15 @@ pub(crate) fn nobody() -> Context<'static> {
 }
 
 mod lock;
+mod slots;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod waiters;
 
 pub(crate) use self::{
     lock::{Guard, Lock},
+    slots::Slots,
     turn::{Turn, Wakeup},
     waiters::{Ticket, Waiters},
 };
