@@ -53,7 +53,7 @@
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
-//! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes |
+//! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes, or refuses |
 //! | [`keyed`] | To each key its own gate, and never more of them than there is room for. | as each gate does |
 //! | [`gate`] | A room of your own. | as you say |
 //!
@@ -101,6 +101,9 @@
 //! | answers over HTTP | `http/` |
 //! | statuses over gRPC | `grpc/status.rs`, `grpc/details.rs`; what a code means: `grpc/codes.rs` |
 //! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`; other ways: `shuffle_shard/dealt.rs`, `shuffle_shard/fragments.rs`, `shuffle_shard/rules.rs` |
+//! | which member of a hand gets a call | `shuffle_shard/pick.rs`; what is known of a member: `shuffle_shard/vitals.rs` |
+//! | who of a fleet is put out, and until when | `shuffle_shard/outlier.rs`, `shuffle_shard/success_rate.rs` |
+//! | how members come and go, and who waits for them | `shuffle_shard/fleet.rs`, `shuffle_shard/waiting.rs` |
 //! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
 //! | answers over HTTP | `http/` |
 //! | answers to who is refused, over HTTP and gRPC | `http/respond/` |
