@@ -9,10 +9,13 @@ use crate::{
     classify::{Chosen, Judge, Standard, Unjudged},
     event::{Events, Observer},
     gate::{GateLayer, PerKind, Seq},
+    keyed::Keyed,
     lift::{Lift, LiftLayer},
     limit::Limit,
     load_shed::LoadShed,
+    rate_limit::RateLimit,
     retry::RetryLayer,
+    shuffle_shard::{ShuffleShard, sharded_bulkhead::ShardedBulkhead},
     surge_queue::{Nothing, SurgeQueue},
     timeout::TimeoutLayer,
     work_budget::WorkBudget,
@@ -59,6 +62,12 @@ impl<L, G, C> Stack<L, G, C> {
         self.push(bulkhead)
     }
 
+    /// Adds a [sharded bulkhead](crate::shuffle_shard::sharded_bulkhead): no tenant takes more than a few cells of many.
+    pub fn sharded_bulkhead<T>(self, bulkhead: ShardedBulkhead<T>) -> Stack<L, Seq<G, ShardedBulkhead<T>>, C> {
+        bulkhead.join(&self.events);
+        self.push(bulkhead)
+    }
+
     /// Adds a [work budget](crate::work_budget): as much work at once as its seats, and for each request no more than it may
     /// do. Its settings will do.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
@@ -100,6 +109,17 @@ impl<L, G, C> Stack<L, G, C> {
         self.judged().push(gates)
     }
 
+    /// Adds [a gate for each key](crate::keyed) of a request, a tenant's or an endpoint's, which tell this stack's observer
+    /// what happens in them. They hear how calls ended.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn keyed<K, H, Q, M, S>(self, keyed: Keyed<K, H, Q, M, S>) -> Stack<L, Seq<G, Keyed<K, H, Q, M, S>>, Judged<C>>
+    where
+        C: Judge,
+    {
+        keyed.join(&self.events);
+        self.judged().push(keyed)
+    }
+
     /// Adds a [circuit breaker](crate::circuit_breaker), which stops calling what keeps failing: one of your own, or
     /// its settings.
     pub fn circuit_breaker(self, breaker: impl Into<CircuitBreaker>) -> Stack<L, Seq<G, CircuitBreaker>, Judged<C>>
@@ -132,6 +152,14 @@ impl<L, G, C> Stack<L, G, C> {
     {
         let closed = self.close();
         Stack { outer: Nest::new(layer, closed.outer), group: (), judge: closed.judge, events: closed.events }
+    }
+
+    /// Adds a [rate limit](crate::rate_limit): not more often than that. Its settings or a single
+    /// [`Quota`](crate::rate_limit::Quota) will do.
+    pub fn rate_limit<W, X, D>(self, limit: impl Into<RateLimit<W, X, D>>) -> Stack<L, Seq<G, RateLimit<W, X, D>>, C> {
+        let limit = limit.into();
+        limit.join(&self.events);
+        self.push(limit)
     }
 
     /// Tries again what failed: takes [`retry::Settings`](crate::retry::Settings), or a
@@ -201,6 +229,20 @@ impl<L, G, C> Stack<L, G, C> {
         self.surge_queue(queue.into().in_front_of(shed))
     }
 
+    /// Puts the stack around a [router](crate::shuffle_shard), as [`wrap`](Self::wrap) does, and lets the stack's observer
+    /// hear what happens in that. The router is the innermost: further in, each of its members has a stack of its own.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn shuffle_shard<S, F, T, A, J, K>(
+        &self,
+        router: ShuffleShard<S, F, T, A, J, K>,
+    ) -> <Self as Layer<ShuffleShard<S, F, T, A, J, K>>>::Service
+    where
+        Self: Layer<ShuffleShard<S, F, T, A, J, K>>,
+    {
+        router.join(&self.events);
+        self.wrap(router)
+    }
+
     /// Lets `judge` say what a result means, to the rooms that come after this. A closure qualifies, but has to name
     /// its argument's type. The rooms before keep the judge they had: by default
     /// [`Standard`].
@@ -266,6 +308,22 @@ impl<L, G, C> Stack<L, G, C> {
         C: Clone,
     {
         let outer = self.group.close(self.outer, self.judge.clone(), self.events.clone());
+        Stack { outer, group: (), judge: self.judge, events: self.events }
+    }
+}
+
+#[cfg(feature = "http")]
+impl<L, A, B, C> Stack<L, Seq<A, B>, C> {
+    /// Lets the gates just before this, back to the last layer that is none, hold their permits until the response's *body*
+    /// ends, and not only until its head is there: what streams takes a place for as long as it does. Only over services
+    /// that answer with `http::Response`. See [`http::hold`](crate::http::hold).
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn until_body_ends(self) -> Stack<Nest<crate::http::UntilBodyEnds<Seq<A, B>, C>, L>, (), C>
+    where
+        C: Clone,
+    {
+        let gates = GateLayer::in_stack(self.group, self.judge.clone(), self.events.clone());
+        let outer = Nest::new(crate::http::UntilBodyEnds::new(gates), self.outer);
         Stack { outer, group: (), judge: self.judge, events: self.events }
     }
 }

@@ -31,12 +31,22 @@ pub enum Event {
     CircuitOpened { layer: &'static str, trip: Trip, open_for: Duration },
     /// The probes went well: the circuit lets a growing share of the calls through.
     CircuitRamping { layer: &'static str },
+    /// New keys find places for their gates again.
+    KeysFit { layer: &'static str },
+    /// A new key found no place for its gate: all are taken by keys that must be remembered.
+    KeysFull { layer: &'static str },
     /// A load shedder lets more through at once, or less.
     LimitChanged { layer: &'static str, from: u32, to: u32 },
     /// A request cannot be served in time, or costs too much, and goes to the second lane of its room.
     Demoted { layer: &'static str },
+    /// A rate limit's quotas were changed.
+    QuotaChanged { layer: &'static str },
     /// A poll of a request kept its thread for as long as is announced, or longer.
     LongPoll { layer: &'static str, took: Duration },
+    /// Enough members of a fleet are in service again: ejections hold.
+    PanicEnded { layer: &'static str },
+    /// So few members of a fleet are left in service, `left` of `of`, that ejections are ignored.
+    PanicBegan { layer: &'static str, left: u32, of: u32 },
     /// A queue that was standing is empty again.
     QueueDrained { layer: &'static str },
     /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
@@ -47,8 +57,18 @@ pub enum Event {
     Retrying { layer: &'static str, attempt: u32, delay: Duration, failure: Failure },
     /// A request failed `attempts` times, and was not tried again.
     RetryStopped { layer: &'static str, attempts: u32, stop: Stop },
+    /// The callee asked a rate limit to leave it alone: nothing is let in for `pause`.
+    Throttled { layer: &'static str, pause: Duration },
     /// A request that has ended wanted more than the fuel that it was `granted`.
     WorkExhausted { layer: &'static str, granted: u64 },
+    /// A member of a fleet is put out for `eject_for`; by hand, until it is put back.
+    ShardEjected { layer: &'static str, node: u64, cause: Ejection, eject_for: Duration },
+    /// A member of a fleet is back in service.
+    ShardReturned { layer: &'static str, node: u64 },
+    /// No member of a tenant's hand could be called, and requests go to other members of the fleet.
+    SpillBegan { layer: &'static str },
+    /// For a while no request has gone to a member outside of its tenant's hand.
+    SpillEnded { layer: &'static str },
     /// A request would have been refused, were the room not only observing.
     WouldRefuse(Rejection),
 }
@@ -64,14 +84,24 @@ impl Event {
             | Self::CircuitHalfOpened { layer }
             | Self::CircuitOpened { layer, .. }
             | Self::CircuitRamping { layer }
+            | Self::KeysFit { layer }
+            | Self::KeysFull { layer }
             | Self::LimitChanged { layer, .. }
             | Self::Demoted { layer }
+            | Self::QuotaChanged { layer }
             | Self::LongPoll { layer, .. }
+            | Self::PanicBegan { layer, .. }
+            | Self::PanicEnded { layer }
             | Self::QueueDrained { layer }
             | Self::QueueStanding { layer }
             | Self::Retrying { layer, .. }
             | Self::RetryStopped { layer, .. }
-            | Self::WorkExhausted { layer, .. } => layer,
+            | Self::Throttled { layer, .. }
+            | Self::WorkExhausted { layer, .. }
+            | Self::ShardEjected { layer, .. }
+            | Self::ShardReturned { layer, .. }
+            | Self::SpillBegan { layer }
+            | Self::SpillEnded { layer } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),
         }
     }
@@ -91,6 +121,18 @@ pub enum Trip {
     ProbeLost,
     /// Too large a share of the calls in the window was slow.
     SlowCallRate,
+}
+
+/// Why a member of a fleet was put out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ejection {
+    /// By hand.
+    ByHand,
+    /// So many of its calls in a row failed.
+    ConsecutiveFailures,
+    /// Its share of successes was far below the others'.
+    SuccessRate,
 }
 
 /// Whether a circuit judges by itself, or is held by hand.
@@ -114,11 +156,11 @@ pub enum Hold {
 pub enum Stop {
     /// All attempts were made.
     Attempts,
-    /// The budget for retries was spent.
+    /// The budget for retries was spent, or too many calls fail.
     Budget,
     /// The next attempt would have come after the deadline.
     Deadline,
-    /// The callee asked to be left alone for longer than this retry is willing to wait.
+    /// The callee asked to be left alone for longer than this retry is willing to wait, or not to be sent this again.
     Hint,
     /// The inner service failed to become ready for another attempt.
     NotReady,

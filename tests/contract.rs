@@ -18,6 +18,8 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker},
     clock::Instant,
     gate::{Ending, GateLayer, Gated, PerKind},
+    keyed::{self, Keyed, Overflow},
+    rate_limit::{Quota, RateLimit},
     surge_queue,
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},
@@ -30,12 +32,12 @@ use support::{
     finding::Kind,
     flag::Flag,
     inners::{picky, unclone, unsend},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, seats, settings, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, seats, settings, slow, two_lanes},
     planted::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
     quiet::catch,
     scripts::{Body, Finish, Pause, Ready},
 };
-use tower::{Layer, Service, ServiceExt, buffer::Buffer, service_fn};
+use tower::{Layer, Service, ServiceExt, buffer::Buffer, layer::layer_fn, service_fn};
 
 /// One test for each subject: `check` is given its capacity and how it is built, over the inner service `bottom`.
 macro_rules! each {
@@ -509,9 +511,25 @@ harmless! {
         let heavy = |id: &u32| if *id == 1 { 2 } else { 1 };
         Stack::new().bulkhead(bulkhead.weight_by(heavy).deadline_by(deadline))
     };
+    key: bulkhead => {
+        let key = |id: &u32| if *id == 1 { panics() } else { 0 };
+        Stack::new().keyed(Keyed::new(keyed::Settings::new(), key, move |_: &u32| bulkhead.clone()))
+    };
+    factory: bulkhead => {
+        let make = move |id: &u32| if *id == 1 { panics() } else { bulkhead.clone() };
+        Stack::new().keyed(Keyed::new(keyed::Settings::new(), |id: &u32| *id, make))
+    };
     deadline_of_a_call: bulkhead => {
         let timeout = TimeoutLayer::new(LIMIT).deadline_by(|id: &u32| if *id == 1 { panics() } else { None::<Instant> });
         Stack::new().bulkhead(bulkhead).timeout(timeout)
+    };
+    cost: bulkhead => {
+        let cost = |id: &u32| if *id == 1 { panics() } else { 1 };
+        Stack::new().bulkhead(bulkhead).rate_limit(RateLimit::new(Quota::per_second(std::num::NonZeroU32::MAX)).cost_by(cost))
+    };
+    exemption: bulkhead => {
+        let exempt = |id: &u32| if *id == 1 { panics() } else { false };
+        Stack::new().rate_limit(RateLimit::new(Quota::per_second(std::num::NonZeroU32::MAX)).exempt_by(exempt)).bulkhead(bulkhead)
     };
     time_limit: bulkhead => {
         let timeout = TimeoutLayer::new(LIMIT).timeout_by(|id: &u32| if *id == 1 { panics() } else { None });
@@ -605,9 +623,11 @@ fn services_and_futures_are_send_and_sync_where_their_parts_are() {
     let stack = Stack::new()
         .timeout(LIMIT)
         .overload_control(surge_queue::Settings::new(), plimsoll::load_shed::Settings::new())
+        .rate_limit(slow())
         .bulkhead(settings(1).with_wait(1, WAIT))
         .gate(())
         .per_kind(kinds)
+        .keyed(Keyed::new(keyed::Settings::new(), |(): &()| String::new(), |_: &String| Bulkhead::new(settings(1))))
         .timeout(LIMIT);
     let mut service = stack.service(mock);
     shared(&stack);

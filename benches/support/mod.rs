@@ -15,10 +15,19 @@ use std::{
 use plimsoll::{
     Ratio, Stack, bulkhead,
     circuit_breaker::{self, CircuitBreaker},
+    lift::Lift,
+    rate_limit::Quota,
     retry,
+    shuffle_shard::{
+        Node, Nodes, ShuffleShard,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
 };
 use tower::{
     Service, ServiceBuilder,
+    balance::p2c::Balance,
+    discover::ServiceList,
+    load::{CompleteOnResponse, PendingRequests},
     retry::budget::{Budget, TpsBudget},
 };
 
@@ -57,6 +66,16 @@ pub fn limit(limit: u32) -> bulkhead::Settings {
     bulkhead::Settings::try_new(limit).expect("not zero")
 }
 
+/// 64 cells, of which the tenant has four.
+pub fn cells() -> ShardedBulkhead<impl Fn(&u64) -> u64 + Clone> {
+    ShardedBulkhead::new(sharded_bulkhead::Settings::try_new(1000).expect("not zero"), |req: &u64| *req)
+}
+
+/// More often than anybody asks.
+pub fn often() -> Quota {
+    Quota::try_per_second(u32::MAX).expect("not zero")
+}
+
 pub fn breaker() -> circuit_breaker::Settings {
     circuit_breaker::Settings::new()
 }
@@ -79,6 +98,18 @@ pub fn open_breaker() -> CircuitBreaker {
     }
     assert_eq!(breaker.handle().snapshot().state, circuit_breaker::State::Open);
     breaker
+}
+
+/// A router to so many members that answer at once.
+pub fn sharded(nodes: usize) -> ShuffleShard<Lift<Inner>, fn(&Node) -> Lift<Inner>> {
+    let nodes = (0..nodes).map(|n| Node::new(format!("node-{n}")));
+    ShuffleShard::new(Nodes::try_new(nodes).expect("different names"), |_| Stack::new().service(Inner))
+}
+
+/// tower's way to so many endpoints: the less loaded of two.
+pub fn tower_balance(endpoints: usize) -> impl Service<u64> {
+    let endpoint = |_| PendingRequests::new(Inner, CompleteOnResponse::default());
+    Balance::new(ServiceList::new((0..endpoints).map(endpoint)))
 }
 
 /// Four rooms, in the order of a client: the whole call, attempts, places, health, one attempt.

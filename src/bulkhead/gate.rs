@@ -147,6 +147,7 @@ where
         self.permits.put_back(permit);
     }
 
+    /// Whether all permits are there, nobody waits, and it does refuse.
     fn is_neutral(&self, _: &Moment) -> bool {
         self.permits.is_idle()
     }

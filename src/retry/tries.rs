@@ -11,16 +11,16 @@ use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::{
-    Budget, Replay, Withdrawal,
+    Replay, Withdrawal,
     policy::{Failed, Verdict},
-    state::Plan,
+    state::{Bound, Plan},
 };
 use crate::{
     classify::Failure,
     clock::{self, Instant},
     dead_letter::{self, Cause, DeadLetters},
     event::{Event, Stop},
-    request::{Attempting, Carried, Carry, current, is_retrying},
+    request::{Attempting, Carried, Carry, Tried, current, is_retrying},
     work,
 };
 
@@ -33,6 +33,8 @@ pub(super) struct Tries<S, Req> {
     /// The deadline that the request carries.
     deadline: Instant,
     previous: Duration,
+    /// Where the attempts so far went, if there was a choice.
+    tried: Tried,
     spare: Option<Spare<S, Req>>,
 }
 
@@ -86,6 +88,7 @@ impl<S, Req> Tries<S, Req> {
             nested: outer.is_some(),
             deadline,
             previous: Duration::ZERO,
+            tried: outer.or(carried).map_or(Tried::NONE, |known| known.tried),
             spare: None,
         };
         if !tries.nested {
@@ -107,15 +110,17 @@ impl<S, Req> Tries<S, Req> {
         let wanted = self.attempt < self.limit || plan.dead_letters.wanted();
         let copy = if wanted { plan.replay.replay(req, self.attempt.saturating_add(1)) } else { None };
         if K::CARRIES {
-            plan.carrier.insert(req, Carried { attempt: self.attempt, deadline: self.deadline(), retrying: true });
+            let carried =
+                Carried { attempt: self.attempt, deadline: self.deadline(), retrying: true, tried: self.tried };
+            plan.carrier.insert(req, carried);
         }
         copy
     }
 
-    /// Tells what is further in that retries are at work, and which attempt this is.
+    /// Tells what is further in that retries are at work, which attempt this is, and where the others went.
     #[inline]
-    pub(super) fn scope(&self) -> Attempting {
-        Attempting::enter(self.attempt)
+    pub(super) fn scope(&mut self) -> Attempting<'_> {
+        Attempting::enter(self.attempt, &mut self.tried)
     }
 
     fn deadline(&self) -> Instant {
@@ -126,10 +131,10 @@ impl<S, Req> Tries<S, Req> {
     #[inline]
     pub(super) fn succeeded<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>) {
         self.spare = None;
-        if let Some(budget) = &plan.shared.budget
-            && !self.nested
-        {
-            budget.deposit();
+        match &plan.shared.bound {
+            Bound::Budget(budget) if !self.nested => budget.deposit(),
+            Bound::Throttle(throttle) if !self.nested => throttle.succeeded(),
+            _ => {}
         }
     }
 
@@ -138,6 +143,7 @@ impl<S, Req> Tries<S, Req> {
     #[cold]
     pub(super) fn ignored<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>)
     where
+        R: Replay<Req>,
         D: DeadLetters<Req>,
     {
         if self.attempt > 1 && !self.nested {
@@ -147,10 +153,19 @@ impl<S, Req> Tries<S, Req> {
 
     /// An attempt failed: is there another?
     #[cold]
-    pub(super) fn failed<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>, failure: Failure) -> Result<Pause, Stop> {
+    pub(super) fn failed<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>, failure: Failure) -> Result<Pause, Stop>
+    where
+        R: Replay<Req>,
+    {
         if self.nested {
             return Err(Stop::Nested);
         }
+        // It counts what fails, whether that is tried again or not.
+        let throttled = match &plan.shared.bound {
+            Bound::Throttle(throttle) if failure != Failure::Permanent => !throttle.failed(),
+            _ => false,
+        };
+        self.keep_what_is_whole(plan);
         let (settings, now) = (plan.shared.state.settings(), clock::now());
         let failed = Failed {
             attempts: self.attempt,
@@ -166,8 +181,11 @@ impl<S, Req> Tries<S, Req> {
             Verdict::Stop(stop) => return Err(stop),
         };
         // Before the delay, not after it: who is told only then that there is nothing left has waited in vain.
-        let withdraw = |budget: &Budget| budget.withdraw(failure, now).ok_or(Stop::Budget);
-        let withdrawal = plan.shared.budget.as_ref().map(withdraw).transpose()?;
+        let withdrawal = match &plan.shared.bound {
+            Bound::Budget(budget) => Some(budget.withdraw(failure, now).ok_or(Stop::Budget)?),
+            _ if throttled => return Err(Stop::Budget),
+            _ => None,
+        };
         let sleep = if delay.is_zero() {
             None
         } else {
@@ -184,12 +202,20 @@ impl<S, Req> Tries<S, Req> {
         Ok(Pause { gave_way: sleep.is_some(), sleep, withdrawal })
     }
 
+    /// A copy that cannot be sent any more is none.
+    fn keep_what_is_whole<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>)
+    where
+        R: Replay<Req>,
+    {
+        self.spare = self.spare.take().filter(|spare| plan.replay.is_whole(&spare.req));
+    }
+
     /// Whether the inner service is ready for the next attempt; `Ready(false)` if it never will be.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool>
     where
         S: Service<Req>,
     {
-        let _scope = Attempting::enter(self.attempt + 1);
+        let _scope = Attempting::enter(self.attempt + 1, &mut self.tried);
         match &mut self.spare {
             Some(spare) => spare.inner.poll_ready(cx).map(|ready| ready.is_ok()),
             None => Poll::Ready(false),
@@ -210,6 +236,7 @@ impl<S, Req> Tries<S, Req> {
         if deadline != Instant::FAR && clock::now() >= deadline {
             return Err(Stop::Deadline);
         }
+        self.keep_what_is_whole(plan);
         let Spare { mut inner, mut req } = self.spare.take().ok_or(Stop::NotReplayable)?;
         let copy = self.next(plan, &mut req);
         if let Some(withdrawal) = pause.withdrawal {
@@ -227,11 +254,13 @@ impl<S, Req> Tries<S, Req> {
     #[cold]
     pub(super) fn stop<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>, stop: Stop)
     where
+        R: Replay<Req>,
         D: DeadLetters<Req>,
     {
         let attempts = if self.nested { 1 } else { self.attempt };
         plan.shared.state.stopped();
         plan.shared.events.emit(|| Event::RetryStopped { layer: plan.shared.state.settings().name(), attempts, stop });
+        self.keep_what_is_whole(plan);
         if let Some(spare) = self.spare.take()
             && plan.dead_letters.wanted()
         {
