@@ -14,6 +14,7 @@ use plimsoll::{
     bulkhead::Order,
     circuit_breaker::{self, CircuitBreaker},
     gate::PerKind,
+    meter::{self, Contributors, Meter},
     surge_queue,
 };
 use support::{

@@ -18,6 +18,7 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker},
     clock::Instant,
     gate::{Ending, GateLayer, Gated, PerKind},
+    meter::{self, Contributors, Meter},
     surge_queue,
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},

@@ -7,11 +7,13 @@ pub(crate) mod atomic {
 }
 
 mod lock;
+mod striped;
 mod turn;
 mod waiters;
 
 pub(crate) use self::{
     lock::{Guard, Lock},
+    striped::Striped,
     turn::{Turn, Wakeup},
     waiters::{Ticket, Waiters},
 };

@@ -1,4 +1,4 @@
-use tracing::{debug, info, warn};
+use tracing::{debug, info, trace, warn};
 
 use crate::event::{Event, Observer};
 
@@ -17,6 +17,8 @@ impl Observer for Tracing {
     fn observe(&self, event: &Event) {
         let layer = event.layer();
         match *event {
+            Event::Admitted { .. } => trace!(target: "plimsoll", layer, "admitted"),
+            Event::Settled { ended, after, .. } => trace!(target: "plimsoll", layer, ?ended, ?after, "settled"),
             Event::BulkheadResized { from, to, .. } => {
                 info!(target: "plimsoll", layer, from, to, "bulkhead resized");
             }
