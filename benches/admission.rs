@@ -33,6 +33,8 @@ fn admission(criterion: &mut Criterion) {
     let shed = ServiceBuilder::new().load_shed().concurrency_limit(1000).service(Inner);
     measure(criterion, "tower concurrency limit, shedding", shed);
 
+    measure(criterion, "meter", Stack::new().metered("meter").service(Inner));
+
     measure(criterion, "timeout", Stack::new().timeout(SECOND).service(Inner));
     measure(criterion, "tower timeout", ServiceBuilder::new().timeout(SECOND).service(Inner));
 

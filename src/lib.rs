@@ -121,6 +121,7 @@ pub mod control;
 pub mod dead_letter;
 mod error;
 pub mod event;
+pub mod export;
 pub mod gate;
 pub mod guide;
 #[cfg(feature = "http")]

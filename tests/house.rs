@@ -12,7 +12,7 @@ const LANDING: &[&str] = &["limit", "telemetry"];
 const ROOMS: &[&str] = &["bulkhead", "circuit_breaker", "load_shed", "meter", "retry", "surge_queue", "timeout"];
 /// What knows all rooms.
 const ATTIC: &[&str] = &["control"];
-const ANNEXES: &[&str] = &["guide", "http", "testing"];
+const ANNEXES: &[&str] = &["export", "guide", "http", "testing"];
 
 /// The files of a room that hold plumbing; every other holds thought.
 const PLUMBING: &[&str] = &[
@@ -128,6 +128,10 @@ fn a_word_has_one_home() {
         ("Instant::now", &["clock"]),
         ("SystemTime", &[]),
         ("http::", &["http/"]),
+        ("metrics::", &["export/"]),
+        ("opentelemetry::", &["export/"]),
+        ("prometheus_client::", &["export/"]),
+        ("serde_json::", &["export/"]),
     ];
     for file in files() {
         for (word, homes) in homes {

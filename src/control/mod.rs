@@ -48,6 +48,8 @@
 mod opaque;
 mod registry;
 mod rooms;
+#[cfg(feature = "serde")]
+mod serial;
 mod snapshot;
 
 use std::any::Any;

@@ -46,6 +46,11 @@ impl Snapshot {
         self.layers.iter().flat_map(|layer| layer.samples.iter().map(move |sample| (layer, sample)))
     }
 
+    /// The numbers of one metric, of every layer that has it.
+    pub fn numbers_of(&self, metric: Metric) -> impl Iterator<Item = (&Layer, &Sample)> {
+        self.numbers().filter(move |(_, sample)| sample.metric == metric)
+    }
+
     /// The layer of this label.
     pub fn layer(&self, label: &str) -> Option<&Layer> {
         self.layers.iter().find(|layer| &*layer.label == label)

@@ -5,9 +5,13 @@ mod metric;
 mod names;
 mod sample;
 #[cfg(feature = "tracing")]
+mod sieve;
+#[cfg(feature = "tracing")]
 mod tracing;
 mod value;
 
+#[cfg(feature = "serde")]
+pub(crate) use self::names::hold_name;
 #[cfg(feature = "tracing")]
 pub use self::tracing::Tracing;
 pub use self::{

@@ -92,8 +92,14 @@ pub(super) const QUEUES: &[Attributes] = &[&[("plimsoll.state", "drained")], &[(
 pub(super) const NONE: &[Attributes] = &[&[]];
 
 /// How a hold is called.
-pub(crate) fn of_hold(held: Hold) -> Attributes {
+pub(super) fn of_hold(held: Hold) -> Attributes {
     HOLDS.get(hold(held)).copied().unwrap_or_default()
+}
+
+/// How a hold is called, in a word.
+#[cfg(feature = "serde")]
+pub(crate) fn hold_name(held: Hold) -> &'static str {
+    of_hold(held).last().map_or("", |(_, name)| *name)
 }
 
 #[cfg(test)]
