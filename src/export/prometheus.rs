@@ -83,7 +83,7 @@ fn encode(mut encoder: MetricEncoder<'_>, number: &Number) -> fmt::Result {
 
 /// The bucket without a bound is written as infinity.
 fn buckets(histogram: &Histogram) -> Vec<(f64, u64)> {
-    let bound = |bound: Option<std::time::Duration>| bound.map_or(f64::MAX, |bound| bound.as_secs_f64());
+    let bound = |bound: Option<std::time::Duration>| bound.map_or(f64::INFINITY, |bound| bound.as_secs_f64());
     histogram.buckets().map(|(upper, count)| (bound(upper), count)).collect()
 }
 
