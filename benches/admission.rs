@@ -2,11 +2,17 @@
 
 mod support;
 
+use std::num::NonZeroU32;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use plimsoll::{
     Stack,
+    bulkhead::Bulkhead,
+    circuit_breaker::CircuitBreaker,
+    keyed::{self, Keyed},
     limit::Fixed,
     load_shed,
+    rate_limit::{self, RateLimit},
     surge_queue::{self, SurgeQueue},
 };
 use support::*;
@@ -29,6 +35,7 @@ fn admission(criterion: &mut Criterion) {
 
     measure(criterion, "bare", Inner);
     measure(criterion, "bulkhead", Stack::new().bulkhead(limit(1000)).service(Inner));
+    measure(criterion, "sharded bulkhead", Stack::new().sharded_bulkhead(cells()).service(Inner));
     measure(criterion, "tower concurrency limit", ServiceBuilder::new().concurrency_limit(1000).service(Inner));
     let shed = ServiceBuilder::new().load_shed().concurrency_limit(1000).service(Inner);
     measure(criterion, "tower concurrency limit, shedding", shed);
@@ -52,6 +59,31 @@ fn admission(criterion: &mut Criterion) {
     );
     let both = Stack::new().overload_control(queue(), load_shed::Settings::new());
     measure(criterion, "surge queue, load shed", both.service(Inner));
+
+    measure(criterion, "rate limit", Stack::new().rate_limit(often()).service(Inner));
+    let two = rate_limit::Settings::try_new(&[often(), often()]).expect("two");
+    measure(criterion, "rate limit, two quotas", Stack::new().rate_limit(two).service(Inner));
+    let asked = RateLimit::new(often()).cost_by(|req: &u64| *req as u32).exempt_by(|req: &u64| *req == 1);
+    measure(criterion, "rate limit, costs and exemptions", Stack::new().rate_limit(asked).service(Inner));
+    let heeding = rate_limit::Settings::from(often()).with_throttle_hints(SECOND);
+    measure(criterion, "rate limit, throttle hints", Stack::new().rate_limit(heeding).service(Inner));
+    let governor = governor::RateLimiter::direct(governor::Quota::per_second(NonZeroU32::MAX));
+    criterion.bench_function("rate limit, governor by hand", |bencher| bencher.iter(|| governor.check().is_ok()));
+    measure(criterion, "rate limit, tower's", ServiceBuilder::new().rate_limit(u64::MAX, SECOND).service(Inner));
+
+    let of_bulkheads = |keys: u64| {
+        // Each call is for another key than the one before it, and all have a place.
+        let turn = std::cell::Cell::new(0_u64);
+        let key = move |_: &u64| turn.replace(if turn.get() + 1 < keys { turn.get() + 1 } else { 0 });
+        let keyed = Keyed::new(keyed::Settings::new(), key, |_: &u64| Bulkhead::new(limit(1000)));
+        let mut service = Stack::new().keyed(keyed).service(Inner);
+        (0..keys).for_each(|_| assert!(once(&mut service)));
+        service
+    };
+    measure(criterion, "bulkhead for each key, 1 key", of_bulkheads(1));
+    measure(criterion, "bulkhead for each key, 1000 keys", of_bulkheads(1000));
+    let breakers = Keyed::new(keyed::Settings::new(), |_: &u64| 7_u64, |_: &u64| CircuitBreaker::new(plain_breaker()));
+    measure(criterion, "breaker for each key, no clock", Stack::new().keyed(breakers).service(Inner));
 
     measure(criterion, "retry with budget", Stack::new().retry(retrying()).service(Inner));
     measure(criterion, "tower retry with budget", ServiceBuilder::new().retry(TowerRetry::new()).service(Inner));

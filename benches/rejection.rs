@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{convert::Infallible, future::Future, time::Duration};
+use std::{convert::Infallible, future::Future, num::NonZeroU32, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use plimsoll::{
@@ -11,6 +11,7 @@ use plimsoll::{
     clock::{self, Moment},
     gate::Ending,
     limit::{Fixed, Limit},
+    rate_limit::{self, Quota},
     surge_queue::{self, SurgeQueue},
     timeout::TimeoutLayer,
 };
@@ -75,6 +76,23 @@ fn rejection(criterion: &mut Criterion) {
     let held = CircuitBreaker::new(breaker());
     held.handle().force_open();
     measure(criterion, "circuit held open", Stack::new().circuit_breaker(held).service(Inner));
+
+    // One in a day, which is gone.
+    let day = || Quota::try_per_day(1).expect("not zero");
+    let mut gone = Stack::new().rate_limit(day()).service(Inner);
+    assert!(once(&mut gone));
+    measure(criterion, "rate limit, gone", gone);
+    let two = rate_limit::Settings::try_new(&[often(), day()]).expect("two");
+    let mut one_gone = Stack::new().rate_limit(two).service(Inner);
+    assert!(once(&mut one_gone));
+    measure(criterion, "rate limit, one of two gone", one_gone);
+    let mut foretelling =
+        Stack::new().rate_limit(rate_limit::Settings::from(day()).with_wait(9, SECOND)).service(Inner);
+    assert!(once(&mut foretelling));
+    measure(criterion, "rate limit, wait too long", foretelling);
+    let governor = governor::RateLimiter::direct(governor::Quota::per_hour(NonZeroU32::MIN));
+    assert!(governor.check().is_ok());
+    criterion.bench_function("rate limit, governor by hand", |bencher| bencher.iter(|| governor.check().is_ok()));
 
     let past = clock::now();
     let late = TimeoutLayer::new(Duration::MAX).deadline_by(move |_: &u64| Some(past));

@@ -12,11 +12,14 @@ use crate::{
     control::{Control, Description, Opaque, Registry},
     event::{Events, Observer},
     gate::{GateLayer, PerKind, Seq},
+    keyed::Keyed,
     lift::{Lift, LiftLayer},
     limit::Limit,
     load_shed::LoadShed,
     meter::Meter,
+    rate_limit::RateLimit,
     retry::RetryLayer,
+    shuffle_shard::sharded_bulkhead::ShardedBulkhead,
     surge_queue::{Nothing, SurgeQueue},
     telemetry::Counters,
     timeout::TimeoutLayer,
@@ -73,6 +76,12 @@ impl<L, G, C> Stack<L, G, C> {
         self.with_handle(bulkhead.handle()).push(bulkhead)
     }
 
+    /// Adds a [sharded bulkhead](crate::shuffle_shard::sharded_bulkhead): no tenant takes more than a few cells of many.
+    pub fn sharded_bulkhead<T>(self, bulkhead: ShardedBulkhead<T>) -> Stack<L, Seq<G, ShardedBulkhead<T>>, C> {
+        bulkhead.join(&self.events);
+        self.with_handle(bulkhead.handle()).push(bulkhead)
+    }
+
     /// Adds a [`timeout`](crate::timeout): not longer than that. A `Duration` will do.
     pub fn timeout<D, T, K>(self, timeout: impl Into<TimeoutLayer<D, T, K>>) -> Within<TimeoutLayer<D, T, K>, L, G, C>
     where
@@ -103,6 +112,20 @@ impl<L, G, C> Stack<L, G, C> {
     {
         gates.join(&self.events);
         self.with_handle(Opaque::new::<H>("per_kind")).judged().push(gates)
+    }
+
+    /// Adds [a gate for each key](crate::keyed) of a request, a tenant's or an endpoint's, which tell this stack's observer
+    /// what happens in them. They hear how calls ended.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn keyed<K, H, Q, M, S>(self, keyed: Keyed<K, H, Q, M, S>) -> Stack<L, Seq<G, Keyed<K, H, Q, M, S>>, Judged<C>>
+    where
+        K: Send + Sync + 'static,
+        H: Send + Sync + 'static,
+        S: Send + Sync + 'static,
+        C: Judge,
+    {
+        keyed.join(&self.events);
+        self.with_handle(keyed.handle()).judged().push(keyed)
     }
 
     /// Adds a [circuit breaker](crate::circuit_breaker), which stops calling what keeps failing: one of your own, or
@@ -147,6 +170,14 @@ impl<L, G, C> Stack<L, G, C> {
         C: Clone,
     {
         self.with_handle(Opaque::new::<M>("layer")).nest(layer)
+    }
+
+    /// Adds a [rate limit](crate::rate_limit): not more often than that. Its settings or a single
+    /// [`Quota`](crate::rate_limit::Quota) will do.
+    pub fn rate_limit<W, X, D>(self, limit: impl Into<RateLimit<W, X, D>>) -> Stack<L, Seq<G, RateLimit<W, X, D>>, C> {
+        let limit = limit.into();
+        limit.join(&self.events);
+        self.with_handle(limit.handle()).push(limit)
     }
 
     /// Tries again what failed: takes [`retry::Settings`](crate::retry::Settings), or a
@@ -340,6 +371,22 @@ impl<L, G, C> Stack<L, G, C> {
     {
         let Stack { outer, judge, events, seen, .. } = self.close();
         Stack { outer: Nest::new(layer, outer), group: (), judge, events, seen }
+    }
+}
+
+#[cfg(feature = "http")]
+impl<L, A, B, C> Stack<L, Seq<A, B>, C> {
+    /// Lets the gates just before this, back to the last layer that is none, hold their permits until the response's *body*
+    /// ends, and not only until its head is there: what streams takes a place for as long as it does. Only over services
+    /// that answer with `http::Response`. See [`http::hold`](crate::http::hold).
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn until_body_ends(self) -> Stack<Nest<crate::http::UntilBodyEnds<Seq<A, B>, C>, L>, (), C>
+    where
+        C: Clone,
+    {
+        let gates = GateLayer::in_stack(self.group, self.judge.clone(), self.events.clone());
+        let outer = Nest::new(crate::http::UntilBodyEnds::new(gates), self.outer);
+        Stack { outer, group: (), judge: self.judge, events: self.events }
     }
 }
 

@@ -31,10 +31,16 @@ pub enum Event {
     CircuitOpened { layer: &'static str, trip: Trip, open_for: Duration },
     /// The probes went well: the circuit lets a growing share of the calls through.
     CircuitRamping { layer: &'static str },
+    /// New keys find places for their gates again.
+    KeysFit { layer: &'static str },
+    /// A new key found no place for its gate: all are taken by keys that must be remembered.
+    KeysFull { layer: &'static str },
     /// A load shedder lets more through at once, or less.
     LimitChanged { layer: &'static str, from: u32, to: u32 },
     /// A request could not be served in time, and waits in the second lane of its queue.
     Demoted { layer: &'static str },
+    /// A rate limit's quotas were changed.
+    QuotaChanged { layer: &'static str },
     /// A queue that was standing is empty again.
     QueueDrained { layer: &'static str },
     /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
@@ -47,6 +53,8 @@ pub enum Event {
     RetryStopped { layer: &'static str, attempts: u32, stop: Stop },
     /// A call of a meter that announces each call ended: how, and after how long.
     Settled { layer: &'static str, ended: Ended, after: Duration },
+    /// The callee asked a rate limit to leave it alone: nothing is let in for `pause`.
+    Throttled { layer: &'static str, pause: Duration },
     /// A request would have been refused, were the room not only observing.
     WouldRefuse(Rejection),
 }
@@ -62,13 +70,17 @@ impl Event {
             | Self::CircuitHalfOpened { layer }
             | Self::CircuitOpened { layer, .. }
             | Self::CircuitRamping { layer }
+            | Self::KeysFit { layer }
+            | Self::KeysFull { layer }
             | Self::LimitChanged { layer, .. }
             | Self::Demoted { layer }
+            | Self::QuotaChanged { layer }
             | Self::QueueDrained { layer }
             | Self::QueueStanding { layer }
             | Self::Retrying { layer, .. }
             | Self::RetryStopped { layer, .. }
-            | Self::Settled { layer, .. } => layer,
+            | Self::Settled { layer, .. }
+            | Self::Throttled { layer, .. } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),
         }
     }

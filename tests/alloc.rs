@@ -15,10 +15,16 @@ use plimsoll::{
     bulkhead::{self, Bulkhead},
     circuit_breaker::{self, CircuitBreaker, Window},
     gate::PerKind,
+    keyed::{self, Keyed, Overflow},
     limit::Fixed,
     load_shed::{self, LoadShed},
     meter::{self, Contributors},
+    rate_limit::{self, Quota, RateLimit},
     retry,
+    shuffle_shard::{
+        Assign, BoundedOverlap, Dealt, HandSize, Node, Nodes, Pinned, Rendezvous,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
     surge_queue::{self, Surge, SurgeQueue},
     timeout::TimeoutLayer,
 };
@@ -80,6 +86,39 @@ fn a_full_bulkhead_allocates_nothing() {
     let mut service = Stack::new().bulkhead(limit(1)).service(Inner);
     let _held = service.call(0);
     assert_eq!(allocations(service, false), 0);
+}
+
+#[test]
+fn a_sharded_bulkhead_allocates_nothing_full_or_not() {
+    let cells = || {
+        let settings = sharded_bulkhead::Settings::try_new(1).and_then(|settings| settings.try_with_cells(8, 2));
+        ShardedBulkhead::new(settings.expect("valid"), |req: &u64| *req)
+    };
+    assert_eq!(allocations(Stack::new().sharded_bulkhead(cells()).service(Inner), true), 0);
+    let mut service = Stack::new().sharded_bulkhead(cells()).service(Inner);
+    let _held: Vec<_> = (0..1000).map(|tenant| service.call(tenant)).collect();
+    assert_eq!(allocations(service, false), 0);
+}
+
+#[test]
+fn a_hand_is_dealt_without_allocating() {
+    let zone = |n: usize| if n.is_multiple_of(2) { "even" } else { "odd" };
+    let nodes = Nodes::try_new((0..100).map(|n| Node::new(n.to_string()).in_zone(zone(n)))).expect("a fleet");
+    let rendezvous = Rendezvous::new(HandSize::new(5));
+    let bounded = BoundedOverlap::try_new(5, 2).expect("valid");
+    bounded.try_assign(1, &nodes).expect("a hand");
+    let pinned = Pinned::new(rendezvous);
+    pinned.pins().pin(1, ["1", "2"]).expect("room");
+    pinned.pins().quarantine(2).expect("room");
+    pinned.pins().set_apart(["3", "4"]).expect("room");
+    let dealt = Dealt::try_new(100, 5).expect("a deck");
+    let all: [&dyn Assign; 4] = [&rendezvous, &bounded, &pinned, &dealt];
+    for assignment in all {
+        let deal = || (0..10).for_each(|tenant| assert!(!assignment.hand(tenant, &nodes).is_empty()));
+        // The first call divides the nodes.
+        deal();
+        assert_eq!(allocation_counter::measure(deal).count_total, 0);
+    }
 }
 
 #[test]
@@ -182,6 +221,93 @@ fn a_gate_for_each_kind_allocates_nothing() {
     assert_eq!(allocations(service.clone(), true), 0);
     let _held = (service.call(0), service.call(1));
     assert_eq!(allocations(service, false), 0);
+}
+
+/// A bulkhead of so many places for each number.
+fn keyed(
+    capacity: u32,
+    overflow: Overflow,
+    places: u32,
+) -> Keyed<u64, Bulkhead, fn(&u64) -> u64, impl Fn(&u64) -> Bulkhead> {
+    let settings = keyed::Settings::new().try_with_capacity(capacity).expect("not zero").with_overflow(overflow);
+    Keyed::new(settings, (|req| *req) as fn(&u64) -> u64, move |_: &u64| Bulkhead::new(limit(places)))
+}
+
+#[test]
+fn a_gate_for_each_key_allocates_nothing_for_a_key_that_is_known() {
+    let mut service = Stack::new().keyed(keyed(2000, Overflow::Share, 1)).service(Inner);
+    assert!(allocations(service.clone(), true) > 0, "they are made");
+    assert_eq!(allocations(service.clone(), true), 0, "a thousand and one are known");
+    let _held: Vec<_> = (0..=1000).map(|req| service.call(req)).collect();
+    assert_eq!(allocations(service, false), 0);
+    let breakers = Keyed::new(keyed::Settings::new(), |_: &u64| "callee", |_: &&str| CircuitBreaker::default());
+    assert_eq!(allocations(Stack::new().keyed(breakers).service(Inner), true), 0);
+}
+
+#[test]
+fn a_key_without_a_place_allocates_nothing() {
+    for (overflow, answered) in [(Overflow::Share, true), (Overflow::Refuse, false), (Overflow::Admit, true)] {
+        let mut service = Stack::new().keyed(keyed(1, overflow, 1)).service(Inner);
+        let _held = service.call(7777);
+        assert_eq!(allocations(service, answered), 0, "{overflow:?}");
+    }
+}
+
+/// What comes of two hundred thousand keys that come once: the entries of a thousand, and no more memory, give or
+/// take a hash table, than those had after the first twenty thousand. The key whose limit is reached is refused throughout.
+#[test]
+fn hostile_keys_leave_memory_flat_and_do_not_reset_a_limit() {
+    for overflow in [Overflow::Share, Overflow::Refuse, Overflow::Admit] {
+        let keyed = keyed(1024, overflow, 1);
+        let handle = keyed.handle();
+        let mut service = Stack::new().keyed(keyed).service(Inner);
+        let (_held, full) = (service.call(u64::MAX), service.clone());
+        let flood = |keys: std::ops::Range<u64>| {
+            let mut service = full.clone();
+            allocation_counter::measure(|| {
+                let mut cx = Context::from_waker(Waker::noop());
+                for key in keys {
+                    assert!(matches!(pin!(service.call(key)).poll(&mut cx), Poll::Ready(Ok(_))));
+                    assert!(matches!(pin!(service.call(u64::MAX)).poll(&mut cx), Poll::Ready(Err(_))), "at {key}");
+                }
+            })
+        };
+        let first = flood(0..20_000);
+        let rest = flood(20_000..200_000);
+        println!("{overflow:?}: {first:?}, then {rest:?}");
+        assert_eq!(handle.len(), 1024);
+        // A table that much is put into and taken out of doubles once, and then has room enough to tidy up in place.
+        assert!(first.bytes_max < 1024 * 1024 && rest.bytes_max < 64 * 1024, "{first:?}, then {rest:?}");
+    }
+}
+
+#[test]
+fn a_rate_limit_allocates_nothing() {
+    let often = || Quota::try_per_second(1_000_000).expect("valid");
+    let two = rate_limit::Settings::try_new(&[often(), often()]).expect("two");
+    for settings in [often().into(), two, two.with_throttle_hints(Duration::MAX), two.with_wait(9, Duration::MAX)] {
+        assert_eq!(allocations(Stack::new().rate_limit(settings).service(Inner), true), 0);
+        let asked = RateLimit::new(settings).cost_by(|req: &u64| *req as u32 % 3).exempt_by(|req: &u64| *req == 7);
+        assert_eq!(allocations(Stack::new().rate_limit(asked).service(Inner), true), 0);
+    }
+}
+
+#[test]
+fn a_rate_limit_that_refuses_allocates_nothing() {
+    let (often, day) = (Quota::try_per_second(1_000_000).expect("valid"), Quota::try_per_day(1).expect("valid"));
+    let two = rate_limit::Settings::try_new(&[often, day]).expect("two");
+    let short = rate_limit::Settings::new(day).with_wait(9, Duration::from_secs(1));
+    for settings in [day.into(), two, short, short.without_refunds()] {
+        let limit = RateLimit::new(settings);
+        limit.handle().drain();
+        assert_eq!(allocations(Stack::new().rate_limit(limit).service(Inner), false), 0);
+    }
+    let dear = RateLimit::new(often).cost_by(|_: &u64| u32::MAX);
+    assert_eq!(allocations(Stack::new().rate_limit(dear).service(Inner), false), 0);
+    // What is taken and put back at once, since the next gate refuses.
+    let mut full = Stack::new().rate_limit(often).bulkhead(limit(1)).service(Inner);
+    let _held = full.call(0);
+    assert_eq!(allocations(full, false), 0);
 }
 
 #[test]
@@ -306,4 +432,34 @@ fn a_refusal_that_is_counted_and_a_failure_that_is_timed_allocate_nothing() {
 fn contributors_allocate_nothing() {
     let contributors = Contributors::try_new(20, |req: &u64| *req).expect("not zero");
     assert_eq!(allocations(Stack::new().gate(contributors).service(Inner), true), 0);
+}
+
+/// The HTTP annex on the way of an answer: refusals have headers, which allocate, but nobody pays for them before.
+#[cfg(feature = "http")]
+#[test]
+fn the_http_layers_allocate_nothing_for_who_is_let_in() {
+    use http::{HeaderName, Request, Response};
+    use http_body_util::Full;
+    use plimsoll::http::{BodyTimeout, ReplayBodies, RespondRejections, SendDeadline, TimeLeft, Trusted};
+
+    let deadline = Trusted::everybody().deadline(TimeLeft::millis(HeaderName::from_static("x-left")));
+    let stack = Stack::new()
+        .layer(RespondRejections::problems())
+        .timeout(TimeoutLayer::new(Duration::MAX).deadline_by(deadline))
+        .bulkhead(limit(9))
+        .until_body_ends()
+        .layer(BodyTimeout::responses(Duration::from_secs(1)))
+        .layer(SendDeadline::new(TimeLeft::envoy()))
+        .layer(ReplayBodies::new());
+    let mut service = stack.service(tower::service_fn(|req: Request<plimsoll::http::Replay<_>>| {
+        drop::<Request<plimsoll::http::Replay<Full<bytes::Bytes>>>>(req);
+        ready(Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"static")))))
+    }));
+    let mut call = || {
+        let mut cx = Context::from_waker(Waker::noop());
+        let future = pin!(service.call(Request::new(Full::default())));
+        assert!(matches!(future.poll(&mut cx), Poll::Ready(Ok(response)) if response.status().is_success()));
+    };
+    call();
+    assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
 }

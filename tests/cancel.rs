@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use plimsoll::{
     Error, Ratio, Stack,
-    bulkhead::Order,
+    bulkhead::{Bulkhead, Order},
     circuit_breaker::{self, CircuitBreaker},
     gate::PerKind,
     meter::{self, Contributors, Meter},
+    keyed::{self, Keyed, Overflow},
+    rate_limit::{Quota, RateLimit},
     surge_queue,
 };
 use support::{
@@ -23,7 +25,7 @@ use support::{
     cuts::{cut_everywhere, cut_everywhere_watched},
     doors::{Hourglass, Shut, Turnstile},
     finding::{Kind, Report},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, settings, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, settings, slow, two_lanes},
     mix::{Mix, mix_everything},
     planted::{Door, DoorFault, Porter, PorterFault},
 };
@@ -119,6 +121,9 @@ mod in_any_order_of_many_callers_nothing_is_lost {
         surge_queue_whose_waits_run_out: 1_500, Mix { callers: 6, time: true, ..Mix::of(1) }, |kit: &Kit| {
             Stack::new().timeout(LIMIT).gate(kit.inside(kit.queue(1, surge_queue::Settings::new())))
         };
+        sharded_bulkhead: 1_500, Mix { callers: 6, ..Mix::of(4) }, |kit: &Kit| {
+            Stack::new().sharded_bulkhead(kit.sharded(2))
+        };
         load_shed: 1_500, Mix { callers: 5, ..Mix::of(2) }, |kit: &Kit| Stack::new().gate(kit.on_inner(kit.shed(2)));
         resized_load_shed: 1_500, Mix { callers: 6, resize: 4, ..Mix::of(3) }, |kit: &Kit| {
             Stack::new().load_shed(kit.shed(3))
@@ -136,6 +141,15 @@ mod in_any_order_of_many_callers_nothing_is_lost {
             let queues = [kit.queue_over_shed(2, patient()), kit.queue_over_shed(2, patient())];
             let per_kind = PerKind::try_new(queues, |ask: &Ask| ask.compartment).expect("two");
             Stack::new().gate(kit.on_inner(per_kind))
+        };
+        keyed_bulkhead: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
+            let bulkheads = [kit.waiting(2, Duration::MAX), kit.waiting(2, Duration::MAX)];
+            Stack::new().gate(kit.on_inner(kit.keyed(keyed::Settings::new(), bulkheads)))
+        };
+        keyed_bulkhead_without_room: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
+            let bulkheads = [kit.waiting(2, Duration::MAX), Bulkhead::new(settings(9))];
+            let one = keyed::Settings::new().try_with_capacity(1).expect("not zero");
+            Stack::new().gate(kit.on_inner(packed(kit.keyed(one, bulkheads))))
         };
         pair_of_bulkheads: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
             let outer = kit.set(settings(2).with_wait(8, Duration::MAX));

@@ -23,8 +23,11 @@ use plimsoll::{
     classify::Failure,
     clock::{Instant, Moment},
     gate::{Admission, Ending, Gate, Never},
+    keyed::{self, Keyed},
     load_shed::{self, LoadShed},
+    rate_limit::{Quota, RateLimit},
     retry,
+    shuffle_shard::sharded_bulkhead::{Settings, ShardedBulkhead},
     surge_queue::{self, SurgeQueue},
     testing::{Mock, Reply},
 };
@@ -213,6 +216,8 @@ macro_rules! client {
             .retry(retry::Settings::new())
             .bulkhead(one())
             .circuit_breaker($breaker)
+            .rate_limit(Quota::per_second(NonZeroU32::MAX))
+            .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, |_: &u8| Bulkhead::new(one())))
             .timeout(Duration::from_secs(1))
     };
 }
@@ -236,9 +241,13 @@ async fn the_whole_stack_goes_over_every_kind_of_error() {
 
 /// The order of a server: the deadline, who waits and how many are under way, and places further in.
 macro_rules! server {
-    ($queue:expr, $shed:expr) => {
-        Stack::new().timeout(Duration::from_secs(2)).overload_control($queue, $shed).bulkhead(one())
-    };
+    ($queue:expr, $shed:expr) => {{
+        let often = Quota::per_second(NonZeroU32::MAX);
+        let stack = Stack::new().timeout(Duration::from_secs(2)).overload_control($queue, $shed);
+        stack
+            .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, move |_: &u8| RateLimit::new(often)))
+            .bulkhead(one())
+    }};
 }
 
 #[tokio::test]
@@ -450,10 +459,13 @@ fn a_stack_with_hooks_and_its_service_can_be_printed() {
                 .deadline_by(|_: &u32| None::<plimsoll::clock::Instant>),
         )
         .retry(retry::RetryLayer::new(retry::Settings::new()).replay(|req: &u32, _: u32| Some(*req)))
-        .bulkhead(bulkhead.weight_by(|weight: &u32| *weight));
+        .bulkhead(bulkhead.weight_by(|weight: &u32| *weight))
+        .sharded_bulkhead(ShardedBulkhead::new(Settings::new(NonZeroU32::MIN).with_seed(99), |whose: &u32| {
+            u64::from(*whose)
+        }));
     let service = stack.wrap(());
     for printed in [format!("{stack:?}"), format!("{service:?}")] {
-        for part in ["limit: 9s", "attempts: 3", "limit: 7"] {
+        for part in ["limit: 9s", "attempts: 3", "limit: 7", "sharded_bulkhead", "seed: secret"] {
             assert!(printed.contains(part), "{part} is not in {printed}");
         }
     }

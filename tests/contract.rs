@@ -19,6 +19,8 @@ use plimsoll::{
     clock::Instant,
     gate::{Ending, GateLayer, Gated, PerKind},
     meter::{self, Contributors, Meter},
+    keyed::{self, Keyed, Overflow},
+    rate_limit::{Quota, RateLimit},
     surge_queue,
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},
@@ -30,7 +32,7 @@ use support::{
     finding::Kind,
     flag::Flag,
     inners::{picky, unclone, unsend},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, patient, quick, settings, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, settings, slow, two_lanes},
     planted::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
     quiet::catch,
     scripts::{Body, Finish, Pause, Ready},
@@ -509,6 +511,14 @@ harmless! {
         let heavy = |id: &u32| if *id == 1 { 2 } else { 1 };
         Stack::new().bulkhead(bulkhead.weight_by(heavy).deadline_by(deadline))
     };
+    key: bulkhead => {
+        let key = |id: &u32| if *id == 1 { panics() } else { 0 };
+        Stack::new().keyed(Keyed::new(keyed::Settings::new(), key, move |_: &u32| bulkhead.clone()))
+    };
+    factory: bulkhead => {
+        let make = move |id: &u32| if *id == 1 { panics() } else { bulkhead.clone() };
+        Stack::new().keyed(Keyed::new(keyed::Settings::new(), |id: &u32| *id, make))
+    };
     deadline_of_a_call: bulkhead => {
         let timeout = TimeoutLayer::new(LIMIT).deadline_by(|id: &u32| if *id == 1 { panics() } else { None::<Instant> });
         Stack::new().bulkhead(bulkhead).timeout(timeout)
@@ -608,6 +618,7 @@ fn services_and_futures_are_send_and_sync_where_their_parts_are() {
         .bulkhead(settings(1).with_wait(1, WAIT))
         .gate(())
         .per_kind(kinds)
+        .keyed(Keyed::new(keyed::Settings::new(), |(): &()| String::new(), |_: &String| Bulkhead::new(settings(1))))
         .timeout(LIMIT);
     let mut service = stack.service(mock);
     shared(&stack);

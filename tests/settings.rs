@@ -6,15 +6,19 @@ use std::{num::NonZeroU32, time::Duration};
 
 use futures_util::future::join_all;
 use plimsoll::{
-    InvalidSetting, Ratio, Stack,
+    Error, InvalidSetting, Outcome, Ratio, Stack,
     bulkhead::{self, Bulkhead, Order},
     chance::Chance,
     circuit_breaker::{self, CircuitBreaker, OpenTime, Probes, Window},
+    classify::Failure,
     clock,
+    keyed::{self, Keyed, Overflow},
     limit::Fixed,
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
+    rate_limit::{self, Quota, RateLimit},
     request::Priority,
     retry::{self, Backoff, RetryLayer},
+    shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
     surge_queue::{self, Ramp, Surge, SurgeQueue},
     testing::{Mock, Reply},
 };
@@ -61,6 +65,18 @@ fn any_bulkhead() -> impl Strategy<Value = Bulkhead> {
     })
 }
 
+/// As many cells as a test has memory for.
+fn any_cells() -> impl Strategy<Value = sharded_bulkhead::Settings> {
+    (number(), number(), number(), any::<u128>()).prop_map(|(permits, cells, hand, seed)| {
+        let room = "sharded_bulkhead.";
+        let one = sharded_bulkhead::Settings::new(NonZeroU32::MIN);
+        let settings = parsed(room, sharded_bulkhead::Settings::try_new(permits), one);
+        let cells = if (1000..=1 << 26).contains(&cells) { cells % 1000 } else { cells };
+        let settings = parsed(room, settings.try_with_cells(cells, hand as usize), settings);
+        if seed.is_multiple_of(2) { settings } else { settings.with_seed(seed) }
+    })
+}
+
 fn any_breaker() -> impl Strategy<Value = CircuitBreaker> {
     let windows = (number(), number(), duration(), any::<bool>());
     let times = (duration(), duration(), duration(), duration(), duration(), duration());
@@ -88,6 +104,23 @@ fn any_breaker() -> impl Strategy<Value = CircuitBreaker> {
         }
         CircuitBreaker::new(settings).chance(Chance::seeded(1))
     })
+}
+
+fn any_rate() -> impl Strategy<Value = rate_limit::Settings> {
+    let quota = (number(), duration(), number()).prop_map(|(cells, per, burst)| {
+        let quota = parsed("rate_limit.", Quota::try_new(cells, per), Quota::per_second(NonZeroU32::MIN));
+        parsed("rate_limit.", quota.try_with_burst(burst), quota)
+    });
+    let quotas = proptest::collection::vec(quota, 0..6);
+    (quotas, number(), duration(), duration(), number(), any::<bool>()).prop_map(
+        |(quotas, places, wait, pause, cost, keeps)| {
+            let one = rate_limit::Settings::new(Quota::per_day(NonZeroU32::MIN));
+            let settings = parsed("rate_limit.", rate_limit::Settings::try_new(&quotas), one);
+            let settings = parsed("rate_limit.", settings.try_with_costs_up_to(cost), settings);
+            let settings = settings.with_wait(places, wait).with_throttle_hints(pause);
+            if keeps { settings.without_refunds() } else { settings }
+        },
+    )
 }
 
 fn any_queue() -> impl Strategy<Value = SurgeQueue<Fixed>> {
@@ -142,6 +175,25 @@ fn any_queue_settings() -> impl Strategy<Value = surge_queue::Settings> {
     })
 }
 
+/// Asks to be left alone, for a time.
+fn throttled(result: Result<&(), &Error<std::io::Error>>) -> Outcome {
+    match result {
+        Err(Error::Inner(error)) => {
+            Outcome::Failure(Failure::Throttled(error.to_string().parse().ok().map(Duration::from_secs)))
+        }
+        _ => Outcome::Success,
+    }
+}
+
+fn any_keyed() -> impl Strategy<Value = keyed::Settings> {
+    let overflow = prop_oneof![Just(Overflow::Share), Just(Overflow::Refuse), Just(Overflow::Admit)];
+    (number(), duration(), overflow).prop_map(|(capacity, idle, overflow)| {
+        let settings = keyed::Settings::new().with_overflow(overflow);
+        let settings = parsed("keyed.", settings.try_with_capacity(capacity), settings);
+        parsed("keyed.", settings.try_with_idle(idle), settings)
+    })
+}
+
 fn any_retry() -> impl Strategy<Value = RetryLayer> {
     (number(), duration(), duration(), duration()).prop_map(|(attempts, base, cap, hint)| {
         let settings = retry::Settings::new().with_max_hint(hint);
@@ -159,10 +211,14 @@ proptest! {
         patience in 0..100u64,
         attempt in duration(),
         bulkhead in any_bulkhead(),
+        cells in any_cells(),
+        other_cells in any_cells(),
         breaker in any_breaker(),
         queue in any_queue(),
         left in duration(),
         retry in any_retry(),
+        keyed in any_keyed(),
+        anew in any_keyed(),
         replies in proptest::collection::vec((0..4u8, 0..5_000u64), 8),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -180,13 +236,18 @@ proptest! {
             let (handle, waits) = (bulkhead.handle(), queue.handle());
             let queue = queue.priority_by(|kind: &u32| Priority::from_level(*kind % 5)).tenant_by(|kind: &u32| (*kind % 3).into())
                 .deadline_by(move |kind: &u32| kind.is_multiple_of(2).then(|| clock::now().after(left)));
+            let cells = ShardedBulkhead::new(cells, |kind: &u32| (*kind % 3).into());
+            let in_cells = cells.handle();
             let bulkhead = bulkhead.weight_by(|weight: &u32| *weight).compartment_by(|kind: &u32| *kind as usize % 5);
+            let breakers = Keyed::new(keyed, |kind: &u32| *kind % 3, move |_: &u32| breaker.fresh());
+            let keys = breakers.handle();
             let service = Stack::new()
                 .timeout(patience)
+                .sharded_bulkhead(cells)
                 .surge_queue(queue)
                 .retry(retry)
                 .bulkhead(bulkhead)
-                .circuit_breaker(breaker)
+                .keyed(breakers)
                 .timeout(attempt)
                 .service(inner);
 
@@ -194,13 +255,66 @@ proptest! {
                 let start = clock::now();
                 let calls = (0..8u32).map(|call| service.clone().oneshot(call.wrapping_mul(u32::MAX / 5)));
                 join_all(calls).await;
+                in_cells.update(other_cells);
                 prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
+                prop_assert!(keys.len() <= 3);
+                keys.update(anew);
+                keys.sweep();
             }
+            prop_assert!((0..3).all(|key| keys.get(&key).is_none() || keys.forget(&key)), "somebody holds a key");
             let left = handle.snapshot();
             prop_assert_eq!((left.in_use, left.waiting, mock.in_flight()), (0, 0, 0));
+            prop_assert_eq!(in_cells.snapshot().in_use(), 0);
             let left = waits.snapshot();
             prop_assert_eq!((left.waiting, waits.limit().in_use()), ([0; 4], 0));
             prop_assert!(left.surge.is_none_or(|lane| (lane.waiting, lane.in_use, lane.lent) == ([0; 4], 0, 0)));
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_rate_limit_ends_every_call_and_lets_nobody_wait_for_ever_whatever_the_settings(
+        first in any_rate(),
+        second in any_rate(),
+        third in any_rate(),
+        pass in duration(),
+        left in duration(),
+        hint in any::<u64>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let patience = Duration::from_secs(3);
+            let (inner, mock) = Mock::new(move |call, _: &u32| match call % 3 {
+                0 => Reply::err(std::io::Error::other(hint.to_string())),
+                _ => Reply::ok(()).after(Duration::from_millis(call as u64 % 700)),
+            });
+            let limit = RateLimit::new(first);
+            let handle = limit.handle();
+            let limit = limit
+                .cost_by(|kind: &u32| *kind)
+                .exempt_by(|kind: &u32| *kind % 11 == 10)
+                .deadline_by(move |kind: &u32| kind.is_multiple_of(3).then(|| clock::now().after(left)));
+            let stack = Stack::new().timeout(patience).classify(throttled).rate_limit(limit);
+            let full = bulkhead::Settings::new(NonZeroU32::MIN);
+            let service = stack.gate(Bulkhead::new(full)).service(inner);
+            for settings in [second, third, first, second] {
+                let start = clock::now();
+                let calls = (0..12u32).map(|call| service.clone().oneshot(if call < 8 { call } else { call.wrapping_mul(u32::MAX / 5) }));
+                let change = async {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    handle.update(settings);
+                    handle.observe_only();
+                    handle.automatic();
+                };
+                futures_util::future::join(join_all(calls), change).await;
+                prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
+                let known = handle.snapshot();
+                prop_assert_eq!((known.waiting, mock.in_flight()), (0, 0));
+                prop_assert!(known.remaining.iter().flatten().all(|left| left.remaining <= left.limit), "{:?}", known);
+                prop_assert!(known.tightest.remaining <= known.tightest.limit);
+                tokio::time::advance(pass.min(Duration::from_secs(u32::MAX.into()))).await;
+                handle.drain();
+            }
             Ok(())
         })?;
     }

@@ -7,6 +7,7 @@ mod rng;
 use std::{
     future::Future,
     hint, io,
+    num::NonZeroU32,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -22,13 +23,19 @@ use plimsoll::{
     bulkhead::{self, Bulkhead, Order, Usage},
     circuit_breaker::{self, CircuitBreaker, OpenTime, Probes, State, Window},
     classify::Failure,
-    clock::{self, Instant},
+    clock::{self, Instant, Moment},
     event::Hold,
-    gate::PerKind,
+    gate::{Admission, Ending, Gate, PerKind},
+    keyed::{self, Keyed, Overflow},
     limit::{Fixed, Limit},
     load_shed::{self, LoadShed, Rule, Step},
+    rate_limit::{Quota, RateLimit, Settings},
     request::Priority,
     retry::{Budget, BudgetSettings},
+    shuffle_shard::{
+        Assign, BoundedOverlap, HandSize, Node, Nodes, Pinned, Rendezvous,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
     surge_queue::{self, Surge, SurgeQueue},
 };
 use rng::Rng;
@@ -265,6 +272,122 @@ fn a_surge_queue_never_lets_more_in_than_its_limit() {
     assert_eq!((handle.snapshot().waiting, handle.limit().in_use()), ([0; 4], 0));
 }
 
+/// At one and the same moment, so that nothing comes back: exactly as many cells as there are, whoever asks for them at
+/// once, and of all quotas or of none.
+#[test]
+fn a_rate_limit_gives_every_cell_once() {
+    let quota = |cells| Quota::try_per_hour(cells).expect("valid");
+    for settings in [Settings::new(quota(5_000)), Settings::try_new(&[quota(9_000), quota(5_000)]).expect("two")] {
+        let limit = RateLimit::new(settings).cost_by(|cost: &u32| *cost);
+        let (now, taken) = (clock::now(), AtomicU32::new(0));
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (limit, taken, mut rng) = (limit.clone(), &taken, Rng::new(thread + 1));
+                scope.spawn(move || {
+                    for _ in 0..10_000 {
+                        let cost = 1 + rng.below(3) as u32;
+                        let moment = Moment::at(now);
+                        if let Admission::Admitted(permit) = limit.admit(&cost, &moment) {
+                            taken.fetch_add(cost, SeqCst);
+                            // A gate further in refuses some.
+                            if rng.below(4) == 0 {
+                                taken.fetch_sub(cost, SeqCst);
+                                Gate::<u32>::settle(&limit, permit, Ending::Undispatched, &moment);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        while let Admission::Admitted(_) = limit.admit(&1, &Moment::at(now)) {
+            taken.fetch_add(1, SeqCst);
+        }
+        assert_eq!(taken.into_inner(), 5_000);
+    }
+}
+
+/// The same while the quotas are changed, for others with as many cells: whoever decided by two sets of rules at once would
+/// take too much, or what nobody gets any more.
+#[test]
+fn a_rate_limit_that_is_changed_gives_every_cell_once() {
+    let year = Duration::from_secs(365 * 24 * 3600);
+    let quota =
+        |years, burst| Quota::try_new(1, years * year).and_then(|quota| quota.try_with_burst(burst)).expect("valid");
+    let sets = [Settings::new(quota(1, 20_000)), Settings::new(quota(50, 20_000)), Settings::new(quota(7, 20_000))];
+    for two in [false, true] {
+        let limit = RateLimit::new(sets[0]);
+        let (handle, taken) = (limit.handle(), AtomicU32::new(0));
+        let at_work = AtomicU32::new(THREADS as u32);
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                let (limit, taken, at_work) = (limit.clone(), &taken, &at_work);
+                scope.spawn(move || {
+                    while let Admission::Admitted(_) = limit.admit(&(), &Moment::new()) {
+                        taken.fetch_add(1, SeqCst);
+                    }
+                    at_work.fetch_sub(1, SeqCst);
+                });
+            }
+            let mut rng = Rng::new(7);
+            while at_work.load(SeqCst) > 0 {
+                let settings = sets[rng.below(sets.len())];
+                let more = quota(3, 30_000);
+                handle.update(if two { settings.try_with_quota(more).expect("two") } else { settings });
+            }
+        });
+        // A change rounds up what is used, by less than a billionth: the last cell may be short of so much.
+        assert!((19_999..=20_000).contains(&taken.load(SeqCst)), "{taken:?}");
+    }
+}
+
+/// Requests of all costs wait without end, are given up on, are put back, and go through, while the quotas change and now and
+/// then it only observes. One who is forgotten would be waited for in vain; one who left and is still in the line is seen in
+/// the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rate_limit_forgets_nobody_who_waits() {
+    let often = Quota::try_per_second(200_000).and_then(|quota| quota.try_with_burst(5)).expect("valid");
+    let set = |quotas: &[Quota]| Settings::try_new(quotas).expect("some").with_wait(100, Duration::MAX);
+    let more = Quota::try_per_second(100_000).and_then(|quota| quota.try_with_burst(9)).expect("valid");
+    let sets = [set(&[often]), set(&[often, more]), set(&[more]).without_refunds()];
+    let limit = RateLimit::new(sets[0]).cost_by(|cost: &u32| *cost);
+    let handle = limit.handle();
+    let service = Stack::new().rate_limit(limit).bulkhead(bulkhead::Settings::try_new(3).expect("valid")).service(
+        service_fn(|_: u32| async {
+            Breath::default().await;
+            Ok::<_, io::Error>(())
+        }),
+    );
+    let callers: Vec<_> = (0..8)
+        .map(|caller| {
+            let (mut service, mut rng) = (service.clone(), Rng::new(caller + 1));
+            tokio::spawn(async move {
+                for _ in 0..200 {
+                    let call = service.call(1 + rng.below(4) as u32);
+                    match rng.below(4) {
+                        0 => drop(call),
+                        1 => drop(tokio::time::timeout(Duration::from_millis(1), call).await),
+                        _ => drop(call.await),
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut rng = Rng::new(99);
+    while !callers.iter().all(|caller| caller.is_finished()) {
+        handle.update(sets[rng.below(sets.len())]);
+        if rng.below(8) == 0 {
+            handle.observe_only()
+        } else {
+            handle.automatic()
+        }
+        tokio::task::yield_now().await;
+    }
+    for caller in callers {
+        caller.await.expect("no panic");
+    }
+    assert_eq!(handle.snapshot().waiting, 0);
+}
+
 /// Without resizing, what is in use never exceeds the limit.
 #[test]
 fn a_bulkhead_never_lets_more_in_than_its_limit() {
@@ -295,6 +418,94 @@ fn a_bulkhead_never_lets_more_in_than_its_limit() {
     });
     assert!(most.load(SeqCst) <= 5, "{most:?}");
     assert_eq!((handle.snapshot().in_use, handle.snapshot().waiting), (0, 0));
+}
+
+/// Tenants who share cells come, are refused, give up and are answered, while the cells get more permits and fewer, and now
+/// and then it only observes. No cell ever has more in it than the largest number there was; in the end all are empty.
+#[test]
+fn a_sharded_bulkhead_fills_no_cell_beyond_its_permits_and_empties_all() {
+    let settings = |permits| {
+        let settings = sharded_bulkhead::Settings::try_new(permits).and_then(|settings| settings.try_with_cells(4, 2));
+        settings.expect("valid").with_seed(3)
+    };
+    for observed in [false, true] {
+        let bulkhead = ShardedBulkhead::new(settings(1), |ask: &Ask| ask.compartment as u64);
+        let handle = bulkhead.handle();
+        let service = Stack::new().sharded_bulkhead(bulkhead).service(service_fn(|_: Ask| async {
+            Breath::default().await;
+            Ok::<_, io::Error>(())
+        }));
+        let at_work = AtomicU32::new(THREADS as u32);
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (mut service, mut rng, at_work) = (service.clone(), Rng::new(thread + 1), &at_work);
+                scope.spawn(move || {
+                    for _ in 0..5000 {
+                        let mut ask = || service.call(Ask { weight: 1, compartment: rng.below(5) });
+                        let calls = [ask(), ask()];
+                        let patience = if rng.below(2) == 0 { u32::MAX } else { rng.below(3) as u32 };
+                        for call in calls {
+                            let _ = drive(call, patience);
+                        }
+                    }
+                    at_work.fetch_sub(1, SeqCst);
+                });
+            }
+            let mut rng = Rng::new(100);
+            while at_work.load(SeqCst) > 0 {
+                handle.update(settings(1 + rng.below(2) as u32));
+                if observed && rng.below(8) == 0 {
+                    handle.observe_only()
+                } else {
+                    handle.automatic()
+                }
+                let most = if observed { 2 * THREADS as u32 } else { 2 };
+                let cells = handle.snapshot().cells;
+                assert!(cells.iter().all(|in_use| *in_use <= most), "{cells:?}");
+                thread::yield_now();
+            }
+        });
+        assert_eq!(handle.snapshot().in_use(), 0);
+    }
+}
+
+/// Tenants are assigned, forgotten, pinned and let go while others look them up. No two hands ever overlap more than they
+/// may, and whoever is looked up has a hand.
+#[test]
+fn hands_are_assigned_and_looked_up_at_once() {
+    let nodes = Nodes::try_new((0..30).map(|n| Node::new(n.to_string()))).expect("a fleet");
+    let bounded = BoundedOverlap::try_new(3, 1).expect("valid");
+    let pinned = Pinned::new(bounded.clone());
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (nodes, bounded, pinned, mut rng) = (&nodes, &bounded, &pinned, Rng::new(thread + 1));
+            scope.spawn(move || {
+                let pins = pinned.pins();
+                for _ in 0..500 {
+                    let tenant = rng.below(40) as u64;
+                    match rng.below(8) {
+                        0 => drop(bounded.forget(tenant)),
+                        1 => pins.pin(tenant, ["1", "2", "3"]).expect("room"),
+                        2 => drop(pins.unpin(tenant)),
+                        3 => pins.set_apart([rng.below(30).to_string()]).expect("room"),
+                        4 => pins.quarantine(tenant).expect("room"),
+                        _ => drop(bounded.try_assign(tenant, nodes)),
+                    }
+                    assert!(!pinned.hand(tenant, nodes).is_empty());
+                }
+            });
+        }
+    });
+    let hands = bounded.assignments();
+    for (number, (_, one)) in hands.iter().enumerate() {
+        let shared = |other: &[u64]| one.iter().filter(|node| other.contains(node)).count();
+        assert!(hands[..number].iter().all(|(_, other)| shared(other) <= 1));
+    }
+    // What was forgotten is free: with nobody left, as many fit as into a new one.
+    hands.iter().for_each(|(tenant, _)| assert!(bounded.forget(*tenant)));
+    let (anew, rendezvous) = (BoundedOverlap::try_new(3, 1).expect("valid"), Rendezvous::new(HandSize::new(3)));
+    assert_eq!(bounded.try_assign(1, &nodes), anew.try_assign(1, &nodes));
+    assert_eq!(anew.hand(1, &nodes), rendezvous.hand(1, &nodes));
 }
 
 /// Two threads and one permit, which is put back just when the other looks for it. Nobody comes later to wake whoever
@@ -510,6 +721,81 @@ fn a_queue_in_front_of_a_load_shedder_forgets_nobody() {
             let (end, shed) = (handle.snapshot(), handle.limit().handle().snapshot());
             assert_eq!((end.waiting, shed.in_use, shed.parked), ([0; 4], 0, 0), "seed {seed}: {end:?} {shed:?}");
         }
+    }
+}
+
+/// Many threads ask for few keys, of which fewer have a place than there are, wait, give up, and are answered, while keys
+/// are forgotten, looked up and swept below them, and the places become more and fewer. Whatever is forgotten and made
+/// anew, of no key are more inside at once than its limit; and in the end nobody holds any.
+#[test]
+fn a_gate_for_each_key_never_lets_more_in_than_the_limit_of_each_and_gives_every_key_back() {
+    const KEYS: usize = 5;
+    const LIMIT: u32 = 2;
+    let room = |places| keyed::Settings::new().try_with_capacity(places).expect("not zero");
+    for seed in 0..4 {
+        let waits = bulkhead::Settings::try_new(LIMIT).expect("not zero").with_wait(THREADS as u32, Duration::MAX);
+        let refuse = room(2).with_overflow(Overflow::Refuse).try_with_idle(Duration::from_nanos(1)).expect("not zero");
+        let keyed = Keyed::new(refuse, |key: &usize| *key, move |_: &usize| Bulkhead::new(waits));
+        let handle = keyed.handle();
+        let inside: [AtomicU32; KEYS] = Default::default();
+        let service = Stack::new().keyed(keyed).service(service_fn(|key: usize| {
+            let inside = &inside[key];
+            async move {
+                let _inside = Inside::enter(inside, LIMIT);
+                Breath::default().await;
+                Ok::<_, io::Error>(())
+            }
+        }));
+        let (at_work, served) = (AtomicU32::new(THREADS as u32), AtomicU32::new(0));
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (mut service, mut rng) = (service.clone(), Rng::new(seed * THREADS + thread + 1));
+                let (at_work, served) = (&at_work, &served);
+                scope.spawn(move || {
+                    for _ in 0..2000 {
+                        let patience = if rng.below(2) == 0 { u32::MAX } else { rng.below(4) as u32 };
+                        if let Some(Ok(())) = drive(service.call(rng.below(KEYS)), patience) {
+                            served.fetch_add(1, SeqCst);
+                        }
+                    }
+                    at_work.fetch_sub(1, SeqCst);
+                });
+            }
+            let mut rng = Rng::new(seed + 100);
+            while at_work.load(SeqCst) > 0 {
+                let key = rng.below(KEYS);
+                match rng.below(5) {
+                    0 => drop(handle.forget(&key)),
+                    1 => drop(handle.get(&key).map(|kept| kept.handle().snapshot())),
+                    2 => drop(handle.sweep()),
+                    3 => handle.update_gates(move |_, bulkhead| bulkhead.handle().update(waits)),
+                    _ => handle.update(refuse.with_capacity(NonZeroU32::MIN.saturating_add(rng.below(4) as u32))),
+                }
+                assert!(handle.len() <= KEYS);
+                thread::yield_now();
+            }
+        });
+        assert!(served.load(SeqCst) > 0, "seed {seed}");
+        for key in 0..KEYS {
+            assert!(handle.get(&key).is_none() || handle.forget(&key), "seed {seed}: somebody holds {key}");
+        }
+        assert_eq!(handle.len(), 0);
+    }
+}
+
+/// One who is inside, until it is dropped.
+struct Inside<'a>(&'a AtomicU32);
+
+impl<'a> Inside<'a> {
+    fn enter(inside: &'a AtomicU32, limit: u32) -> Self {
+        assert!(inside.fetch_add(1, SeqCst) < limit, "one too many");
+        Self(inside)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
     }
 }
 

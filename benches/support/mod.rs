@@ -15,7 +15,9 @@ use std::{
 use plimsoll::{
     Ratio, Stack, bulkhead,
     circuit_breaker::{self, CircuitBreaker},
+    rate_limit::Quota,
     retry,
+    shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
 };
 use tower::{
     Service, ServiceBuilder,
@@ -55,6 +57,16 @@ pub fn once<S: Service<u64>>(service: &mut S) -> bool {
 
 pub fn limit(limit: u32) -> bulkhead::Settings {
     bulkhead::Settings::try_new(limit).expect("not zero")
+}
+
+/// 64 cells, of which the tenant has four.
+pub fn cells() -> ShardedBulkhead<impl Fn(&u64) -> u64 + Clone> {
+    ShardedBulkhead::new(sharded_bulkhead::Settings::try_new(1000).expect("not zero"), |req: &u64| *req)
+}
+
+/// More often than anybody asks.
+pub fn often() -> Quota {
+    Quota::try_per_second(u32::MAX).expect("not zero")
 }
 
 pub fn breaker() -> circuit_breaker::Settings {

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use plimsoll::{
-    Rejection,
-    http::{Answer, HeadersOnly},
-};
+use plimsoll::Rejection;
 
 use crate::wire::Response;
 
@@ -15,13 +12,12 @@ use crate::wire::Response;
 /// their clients agree on this one beside it.
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
-/// The answer to a request that was refused.
-pub(crate) fn answer(rejection: &Rejection) -> http::Response<Body> {
-    let mut response = HeadersOnly.answer(rejection);
+/// The answer to a request that was refused: what it would be anyway, and the exact time beside it.
+pub(crate) fn answer(rejection: &Rejection, mut response: http::Response<()>) -> http::Response<Body> {
     if let Some(after) = rejection.retry_after() {
         response.headers_mut().insert(RETRY_AFTER_MS, HeaderValue::from(after.as_millis() as u64));
     }
-    response
+    response.map(|()| Body::empty())
 }
 
 /// How long the server wants to be left alone, as exactly as it says. The other form of `Retry-After`, a date, is not one
@@ -44,8 +40,7 @@ mod tests {
     #[test]
     fn is_heard_as_it_was_said() {
         let rejection = Rejection::new(Reason::QueueFull, "queue").with_retry_after(Duration::from_millis(75));
-        let (head, _) = answer(&rejection).into_parts();
-        assert_eq!(head.headers.get(RETRY_AFTER), Some(&HeaderValue::from_static("1")));
+        let (head, _) = answer(&rejection, http::Response::new(())).into_parts();
         let response = Response::from_parts(head, Default::default());
         assert_eq!(read(&response), Some(Duration::from_millis(75)));
     }
@@ -53,7 +48,7 @@ mod tests {
     #[test]
     fn is_not_made_up() {
         assert_eq!(read(&Response::default()), None);
-        let (head, _) = answer(&Rejection::new(Reason::Timeout, "timeout")).into_parts();
+        let (head, _) = answer(&Rejection::new(Reason::Timeout, "timeout"), http::Response::new(())).into_parts();
         assert_eq!(read(&Response::from_parts(head, Default::default())), None);
     }
 }

@@ -186,6 +186,11 @@ where
         self.state.put_back(permit);
     }
 
+    /// Whether all permits are there, nobody waits, and it does refuse.
+    fn is_neutral(&self, _: &Moment) -> bool {
+        !self.state.observing.load(SeqCst) && self.state.permits.are_all_free()
+    }
+
     fn events(&self) -> Option<&Events> {
         Some(&self.state.events)
     }

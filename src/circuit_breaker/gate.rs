@@ -15,7 +15,7 @@ use crate::{
     event::{Event, Events, Observer},
     gate::{Admission, Ending, Gate, Never},
     rejection::{Reason, Rejection},
-    stats::Mark,
+    stats::{Counts, Mark},
 };
 
 /// Stops calling what keeps failing. See the [room's page](super).
@@ -160,6 +160,14 @@ impl<Req> Gate<Req> for CircuitBreaker {
         if mark.failed || mark.slow {
             circuit.judge(permit.generation(), hint(ending), now);
         }
+    }
+
+    /// Whether the circuit is closed, not held, and calm if it was ever open; no call in its window failed or was slow, and
+    /// no row of failures has begun. Successes are no reason to keep it: without them it trips sooner, not later.
+    fn is_neutral(&self, now: &Moment) -> bool {
+        let Counts { failures, slow, .. } = self.circuit.evidence.counts(now.now());
+        let blameless = (failures, slow, self.circuit.evidence.failures_in_a_row()) == (0, 0, 0);
+        blameless && self.circuit.read(|machine| machine.is_calm(now.now()))
     }
 
     fn events(&self) -> Option<&Events> {

@@ -243,6 +243,12 @@ impl Machine {
         self.conclude(Trip::ProbeFailed, now)
     }
 
+    /// Whether a new machine would do the same: closed, not held, and long enough so that the next opening is a first one.
+    pub(super) fn is_calm(&self, now: Instant) -> bool {
+        let Phase::Closed { since } = self.phase else { return false };
+        self.hold == Hold::Automatic && (self.streak == 0 || now.since(since) >= self.settings.calm)
+    }
+
     /// Held so that it does not judge.
     fn is_held(&self) -> bool {
         matches!(self.hold, Hold::Open | Hold::Closed)

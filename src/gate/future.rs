@@ -95,59 +95,100 @@ where
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut phase = self.project().phase;
-        loop {
-            match phase.as_mut().project() {
-                // ## Running => (Running | Answered)
-                PhaseProject::Running { future, held } => {
-                    let result = ready!(watch(held, |_| future.poll(cx)));
-                    held.finish(result.as_ref());
-                    // Drops the inner future too: what it holds is free now, not when the caller lets go of us.
-                    phase.set(Phase::Answered);
-                    return Poll::Ready(result);
-                }
-                // ## Waiting => (Waiting | Readying | Answered)
-                PhaseProject::Waiting { queued, req, timer, .. } => {
-                    let answer = ready!(poll_wait(queued, req, timer, cx));
-                    let PhaseReplace::Waiting { queued, inner, req, .. } =
-                        phase.as_mut().project_replace(Phase::Answered)
-                    else {
-                        continue;
-                    };
-                    match answer {
-                        Ok(permit) => {
-                            let held = Held::new(Arc::clone(&queued.group), permit);
-                            phase.set(Phase::Readying { held, inner, req });
-                        }
-                        Err(rejection) => return Poll::Ready(Err(queued.group.refuse(req, rejection))),
+        let result = ready!(advance(&mut phase, cx));
+        if let PhaseProject::Running { held, .. } = phase.as_mut().project() {
+            held.finish(result.as_ref());
+        }
+        // Drops the inner future too: what it holds is free now, not when the caller lets go of us.
+        phase.set(Phase::Answered);
+        Poll::Ready(result)
+    }
+}
+
+#[cfg(feature = "http")]
+impl<S, Req, G, C> ResponseFuture<S, Req, G, C>
+where
+    S: Service<Req>,
+    S::Error: From<Rejection>,
+    G: Gate<Req>,
+{
+    /// As `poll`, but hands over the permit of a request that the inner service answered, for whom the call is not over
+    /// with that.
+    #[inline]
+    #[allow(clippy::type_complexity, reason = "said once")]
+    pub(crate) fn poll_held(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<(Result<S::Response, S::Error>, Option<Held<G, C, Req>>)>
+    where
+        C: Classify<S::Response, S::Error>,
+    {
+        let mut phase = self.project().phase;
+        let result = ready!(advance(&mut phase, cx));
+        Poll::Ready(match phase.project_replace(Phase::Answered) {
+            PhaseReplace::Running { held, .. } => (result, Some(held)),
+            _ => (result, None),
+        })
+    }
+}
+
+/// Goes on until there is a result: of the inner service, whose permit is still held then, or of somebody further out.
+#[inline(always)]
+fn advance<S, Req, G, C>(
+    phase: &mut Pin<&mut Phase<S, Req, G, C>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<S::Response, S::Error>>
+where
+    S: Service<Req>,
+    S::Error: From<Rejection>,
+    G: Gate<Req>,
+    C: Classify<S::Response, S::Error>,
+{
+    loop {
+        match phase.as_mut().project() {
+            // ## Running => Running
+            PhaseProject::Running { future, held } => return watch(held, |_| future.poll(cx)),
+            // ## Waiting => (Waiting | Readying | Answered)
+            PhaseProject::Waiting { queued, req, timer, .. } => {
+                let answer = ready!(poll_wait(queued, req, timer, cx));
+                let PhaseReplace::Waiting { queued, inner, req, .. } = phase.as_mut().project_replace(Phase::Answered)
+                else {
+                    continue;
+                };
+                match answer {
+                    Ok(permit) => {
+                        let held = Held::new(Arc::clone(&queued.group), permit);
+                        phase.set(Phase::Readying { held, inner, req });
                     }
+                    Err(rejection) => return Poll::Ready(Err(queued.group.refuse(req, rejection))),
                 }
-                // ## Readying => (Readying | Running | Answered)
-                PhaseProject::Readying { held, inner, .. } => {
-                    // The permit went back when the inner service panicked; without one, nobody is dispatched.
-                    assert!(!held.is_settled(), "polled after it panicked");
-                    let ready = ready!(watch(held, |_| inner.poll_ready(cx)));
-                    let PhaseReplace::Readying { mut held, mut inner, req } =
-                        phase.as_mut().project_replace(Phase::Answered)
-                    else {
-                        continue;
-                    };
-                    if let Err(error) = ready {
-                        held.finish(Err(&error));
-                        return Poll::Ready(Err(error));
-                    }
-                    held.dispatched();
-                    let future = watch(&mut held, |_| inner.call(req));
-                    phase.set(Phase::Running { future, held });
-                }
-                // ## Ended => Answered
-                PhaseProject::Ended { .. } => {
-                    let PhaseReplace::Ended { result } = phase.as_mut().project_replace(Phase::Answered) else {
-                        continue;
-                    };
-                    return Poll::Ready(result);
-                }
-                PhaseProject::Answered => panic!("polled after it was ready"),
             }
+            // ## Readying => (Readying | Running | Answered)
+            PhaseProject::Readying { held, inner, .. } => {
+                // The permit went back when the inner service panicked; without one, nobody is dispatched.
+                assert!(!held.is_settled(), "polled after it panicked");
+                let ready = ready!(watch(held, |_| inner.poll_ready(cx)));
+                let PhaseReplace::Readying { mut held, mut inner, req } =
+                    phase.as_mut().project_replace(Phase::Answered)
+                else {
+                    continue;
+                };
+                if let Err(error) = ready {
+                    held.finish(Err(&error));
+                    return Poll::Ready(Err(error));
+                }
+                held.dispatched();
+                let future = watch(&mut held, |_| inner.call(req));
+                phase.set(Phase::Running { future, held });
+            }
+            // ## Ended => Answered
+            PhaseProject::Ended { .. } => {
+                let PhaseReplace::Ended { result } = phase.as_mut().project_replace(Phase::Answered) else {
+                    continue;
+                };
+                return Poll::Ready(result);
+            }
+            PhaseProject::Answered => panic!("polled after it was ready"),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The permit of a request, and the gates that it is owed to.
-pub(super) struct Held<G: Gate<Req>, C, Req> {
+pub(crate) struct Held<G: Gate<Req>, C, Req> {
     group: Arc<Group<G, C>>,
     permit: G::Permit,
     stage: Stage,
@@ -46,7 +46,7 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
 
     /// Gives the permit back, unless that is done already.
     #[inline(always)]
-    pub(super) fn settle(&mut self, ending: Ending) {
+    pub(crate) fn settle(&mut self, ending: Ending) {
         if self.stage != Stage::Settled {
             // Before, not after: should the gate panic, it is not asked again.
             self.stage = Stage::Settled;
@@ -65,7 +65,7 @@ impl<G: Gate<Req>, C, Req> Drop for Held<G, C, Req> {
 /// Runs `inner`; if it panics, settles the permit as panicked, at once. `std::thread::panicking()` in a destructor
 /// could not tell: a runtime may catch the panic first, and drop the future after.
 #[inline(always)]
-pub(super) fn watch<G: Gate<Req>, C, Req, T>(held: &mut Held<G, C, Req>, inner: impl FnOnce(&Group<G, C>) -> T) -> T {
+pub(crate) fn watch<G: Gate<Req>, C, Req, T>(held: &mut Held<G, C, Req>, inner: impl FnOnce(&Group<G, C>) -> T) -> T {
     struct Unwinding<'a, G: Gate<Req>, C, Req>(&'a mut Held<G, C, Req>);
 
     impl<G: Gate<Req>, C, Req> Drop for Unwinding<'_, G, C, Req> {

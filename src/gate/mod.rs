@@ -31,7 +31,7 @@
 //!
 //! # Place in the stack
 //! Where you put it. To keep a hold on its state, hand in an `Arc` of it. For one gate for each kind of request, put them
-//! into [`PerKind`].
+//! into [`PerKind`]; for one for each key, a tenant's, say, into [`Keyed`](crate::keyed::Keyed).
 //!
 //! # Defaults
 //! A gate's waits are never looked at by the clock, and abandoning one does nothing, unless you implement
@@ -214,6 +214,8 @@ mod service;
 
 use std::task::{Context, Poll};
 
+#[cfg(feature = "http")]
+pub(crate) use self::guard::{Held, watch};
 pub use self::{
     future::ResponseFuture,
     layer::GateLayer,
@@ -293,8 +295,8 @@ pub trait Gate<Req> {
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment);
 
     /// Whether a new gate in this one's place would decide the same from here on: no permit is out, nobody waits, and
-    /// nothing is remembered that speaks against anybody. What keeps a gate for each key forgets only such ones to make
-    /// room. By default `false`, which is always safe.
+    /// nothing is remembered that speaks against anybody. [`Keyed`](crate::keyed::Keyed), which keeps a gate for each key, forgets
+    /// only such ones to make room, and counts by itself who holds a permit or waits. By default `false`, which is always safe.
     fn is_neutral(&self, now: &Moment) -> bool {
         let _ = now;
         false

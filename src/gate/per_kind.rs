@@ -17,6 +17,8 @@ use crate::{
 /// A gate for each kind of request: a limit for each route, say, where a cheap one and a dear one behind one limit would
 /// spoil each other's measurements, and one that hangs would take the others' places.
 ///
+/// For keys that are not known beforehand, tenants, say, there is [`Keyed`](crate::keyed::Keyed).
+///
 /// The kinds are few, and known when it is built: each has a gate of its own from the beginning. A request of the kind `n`
 /// meets the `n`th gate, and one of a kind that there is none for the last. Clones share all of them. It costs one
 /// question more than the gate alone, and permits and waits are a word longer; cancel safety, refusals and waits are those

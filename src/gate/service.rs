@@ -12,7 +12,7 @@ use super::{
     guard::{Held, Queued, watch},
 };
 use crate::{
-    classify::{Classify, Standard},
+    classify::{Classify, Outcome, Standard},
     clock::Moment,
     event::{Event, Events},
     rejection::Rejection,
@@ -24,7 +24,7 @@ use crate::{
 /// are only read.
 #[derive(Debug)]
 #[repr(align(128))]
-pub(super) struct Group<G, C> {
+pub(crate) struct Group<G, C> {
     pub(super) gate: G,
     pub(super) judge: C,
     pub(super) events: Events,
@@ -147,7 +147,16 @@ where
     where
         C: Classify<Res, E>,
     {
-        let outcome = watch(self, |group| group.judge.classify(result));
+        let outcome = self.judge(result);
         self.settle(Ending::Finished(outcome));
+    }
+
+    /// What the judge makes of a result.
+    #[inline(always)]
+    pub(crate) fn judge<Res, E>(&mut self, result: Result<&Res, &E>) -> Outcome
+    where
+        C: Classify<Res, E>,
+    {
+        watch(self, |group| group.judge.classify(result))
     }
 }

@@ -1,14 +1,23 @@
-//! At home in HTTP: refusals become answers, and requests carry what the layers know.
+//! At home in HTTP, whatever the framework: axum, hyper, tonic, reqwest and all that speak in the types of the crate `http`.
+//!
+//! | you want | there is | it goes |
+//! |---|---|---|
+//! | refusals to be answered, over HTTP and gRPC | [`RespondRejections`] | outermost on a server |
+//! | callers to know their quota | [`AnnounceQuota`] | outside of that |
+//! | the caller's deadline, priority or tenant from headers | [`Trusted`] | into `deadline_by`, `priority_by`, `tenant_by` |
+//! | a permit held until the response's body ends | [`Stack::until_body_ends`](crate::Stack::until_body_ends), [`UntilBodyEnds`] | after the gate |
+//! | bodies that may not hang or drip | [`BodyTimeout`] | requests': outermost; responses': innermost |
+//! | responses judged, and `Retry-After` heard | [`ByStatus`] | into [`Stack::classify`](crate::Stack::classify) |
+//! | requests with bodies to be tried again | [`ReplayBodies`], [`ReplayRequests`] | around, and into, a retry |
+//! | the callee to know how long there is | [`SendDeadline`] | innermost on a client |
+//! | requests to carry what the layers know | [`Extensions`] | into `carry` of a timeout or a retry |
 //!
 //! # Refusals become answers
 //! A server has to say something to everybody. [`RespondRejections`] goes outermost; it turns
 //! [`Error::Rejected`](crate::Error::Rejected) into a response, and the error type becomes the inner service's own
-//! again: `Infallible`, for axum. The status is the reason's in its [table](crate::Reason): 503 where there was no
-//! room, 504 where there was no time. `Retry-After` says what is known, in whole seconds, rounded up.
+//! again: `Infallible`, for axum.
 //!
 //! ```
-//! # #[cfg(feature = "http")]
-//! # fn main() -> Result<(), plimsoll::InvalidSetting> {
 //! use std::time::Duration;
 //! use axum::{Router, routing::get};
 //! use plimsoll::{Stack, bulkhead, http::RespondRejections};
@@ -22,25 +31,89 @@
 //!     .route("/", get(|| async { "hello" }))
 //!     .layer(stack.wrapping());
 //! # let _ = app;
-//! # Ok(())
-//! # }
-//! # #[cfg(not(feature = "http"))]
-//! # fn main() {}
+//! # Ok::<_, plimsoll::InvalidSetting>(())
 //! ```
 //!
-//! Routes layered from one stack share its limits. A body of your own is a closure:
-//! [`RespondRejections::with`]`(|rejection: &Rejection| …)`, over [`HeadersOnly`].
+//! Routes layered from one stack share its limits.
+//!
+//! * The **status** is the reason's in its [table](crate::Reason): 429 where the caller sent too much, 422 where it asked for
+//!   too much, 503 where there was no room, 504 where there was no time; or [your own](respond::Settings::try_with_status).
+//! * **`Retry-After`** says what is known, in whole seconds, rounded up and at least one. To a caller's own rate limit it is
+//!   exact; those who find no room may be [spread](respond::Settings::with_jitter).
+//! * The **body** is empty, a [problem](RespondRejections::problems) (RFC 9457), or [what a closure
+//!   says](RespondRejections::with). The first and the last need a body that is `Default`; the other, and
+//!   [`with_own_body`](RespondRejections::with_own_body), go over any, as `Either`.
+//! * **gRPC** callers, told by `content-type: application/grpc`, get HTTP 200 and headers alone: `grpc-status`,
+//!   `grpc-message`, and `grpc-retry-pushback-ms` where it is known, or -1 where trying again is in vain. So one stack may
+//!   stand in front of a server that speaks both. gRPC-Web is answered in HTTP.
+//! * A refusal that comes out of **readiness** is answered to the next request; hyper would close the connection.
+//!
+//! # What callers say of themselves
+//! Headers are anybody's. [`Trusted`] reads deadline, priority and tenant from those of callers that you trust, and knows
+//! nothing of others; what is not exactly as it should be is not there. [Its page](Trusted) has a server's stack.
+//!
+//! # A client
+//! ```
+//! use std::time::Duration;
+//! use http::Request;
+//! use plimsoll::{
+//!     Stack, circuit_breaker,
+//!     http::{ByStatus, ReplayBodies, ReplayRequests, SendDeadline, TimeLeft},
+//!     retry,
+//! };
+//! # use http_body_util::Full;
+//! # let client = tower::service_fn(|_: Request<plimsoll::http::Replay<Full<bytes::Bytes>>>| async {
+//! #     Ok::<_, std::io::Error>(http::Response::new(()))
+//! # });
+//!
+//! let stack = Stack::new()
+//!     .timeout(Duration::from_secs(5))
+//!     .classify(ByStatus::new())                                  // 429, 5xx and what they ask for
+//!     .layer(ReplayBodies::new())                                 // up to 64 KiB of each body
+//!     .retry(retry::RetryLayer::new(retry::Settings::new()).replay(ReplayRequests::new()))
+//!     .circuit_breaker(circuit_breaker::Settings::new())
+//!     .timeout(Duration::from_secs(1))
+//!     .layer(SendDeadline::new(TimeLeft::envoy()));               // what is left of that second
+//! let client = stack.service(client);
+//! # tokio_test::block_on(tower::ServiceExt::oneshot(client, Request::new(Full::default()))).expect("answered");
+//! ```
+//!
+//! The transport gets `Request<`[`Replay`]`<B>>`; hyper's clients take any body. For one that wants a body of its own, a
+//! `tower::util::MapRequestLayer` goes innermost: `|req: Request<Replay<B>>| req.map(axum::body::Body::new)`.
 //!
 //! # Requests carry what the layers know
 //! With `.carry(`[`Extensions`]`)` on a timeout or a retry, the request takes its deadline and the number of the attempt
 //! along to its handler, across `spawn` too.
+//!
+//! # What it costs
+//! None of these layers locks, boxes a future, or allocates anything for a request that is let in and answered, but: a
+//! replayed body an allocation, a body that has to be waited for its timer, and the fields of a quota their text. Answers to
+//! who is refused have headers and bodies, which allocate; a bare [`Error`](crate::Error) does not.
 
+pub mod body_timeout;
 mod carry;
-mod future;
-mod respond;
+mod fields;
+pub mod hold;
+mod judge;
+mod priority;
+pub mod quota;
+pub mod replay;
+pub mod respond;
+mod send_deadline;
+mod time_left;
+mod trust;
+mod wall;
 
 pub use self::{
+    body_timeout::BodyTimeout,
     carry::Extensions,
-    future::ResponseFuture,
-    respond::{Answer, HeadersOnly, RespondRejections, Responding},
+    hold::UntilBodyEnds,
+    judge::{Adjust, ByStatus, HeadOf, Plain, Unadjusted},
+    quota::{AnnounceQuota, Quota},
+    replay::{Replay, ReplayBodies, ReplayRequests},
+    respond::{Answer, HeadersOnly, Problems, RespondRejections},
+    send_deadline::{SendDeadline, SendingDeadline},
+    time_left::TimeLeft,
+    trust::{Believed, Deadline, Everybody, Tenant, Trust, Trusted, Urgency},
+    wall::Wall,
 };

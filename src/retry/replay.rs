@@ -25,6 +25,14 @@
 pub trait Replay<Req> {
     /// The request for the `attempt`th attempt, of which the first is 1; or `None` where it cannot be had again.
     fn replay(&self, req: &Req, attempt: u32) -> Option<Req>;
+
+    /// Whether a copy that was made can still be sent. It is asked when an attempt has failed, for copies that share
+    /// something with the request that was sent, such as a body that was recorded on the way. By default it can.
+    #[inline]
+    fn is_whole(&self, copy: &Req) -> bool {
+        let _ = copy;
+        true
+    }
 }
 
 impl<F: Fn(&Req, u32) -> Option<Req>, Req> Replay<Req> for F {

@@ -137,6 +137,7 @@ impl<S, Req> Tries<S, Req> {
     #[cold]
     pub(super) fn ignored<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>)
     where
+        R: Replay<Req>,
         D: DeadLetters<Req>,
     {
         if self.attempt > 1 && !self.nested {
@@ -146,10 +147,14 @@ impl<S, Req> Tries<S, Req> {
 
     /// An attempt failed: is there another?
     #[cold]
-    pub(super) fn failed<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>, failure: Failure) -> Result<Pause, Stop> {
+    pub(super) fn failed<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>, failure: Failure) -> Result<Pause, Stop>
+    where
+        R: Replay<Req>,
+    {
         if self.nested {
             return Err(Stop::Nested);
         }
+        self.keep_what_is_whole(plan);
         let (settings, now) = (plan.shared.state.settings(), clock::now());
         let failed = Failed {
             attempts: self.attempt,
@@ -182,6 +187,14 @@ impl<S, Req> Tries<S, Req> {
         Ok(Pause { gave_way: sleep.is_some(), sleep, withdrawal })
     }
 
+    /// A copy that cannot be sent any more is none.
+    fn keep_what_is_whole<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>)
+    where
+        R: Replay<Req>,
+    {
+        self.spare = self.spare.take().filter(|spare| plan.replay.is_whole(&spare.req));
+    }
+
     /// Whether the inner service is ready for the next attempt; `Ready(false)` if it never will be.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool>
     where
@@ -208,6 +221,7 @@ impl<S, Req> Tries<S, Req> {
         if deadline != Instant::FAR && clock::now() >= deadline {
             return Err(Stop::Deadline);
         }
+        self.keep_what_is_whole(plan);
         let Spare { mut inner, mut req } = self.spare.take().ok_or(Stop::NotReplayable)?;
         let copy = self.next(plan, &mut req);
         if let Some(withdrawal) = pause.withdrawal {
@@ -225,11 +239,13 @@ impl<S, Req> Tries<S, Req> {
     #[cold]
     pub(super) fn stop<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>, stop: Stop)
     where
+        R: Replay<Req>,
         D: DeadLetters<Req>,
     {
         let attempts = if self.nested { 1 } else { self.attempt };
         plan.shared.state.stopped();
         plan.shared.events.emit(|| Event::RetryStopped { layer: plan.shared.state.settings().name(), attempts, stop });
+        self.keep_what_is_whole(plan);
         if let Some(spare) = self.spare.take()
             && plan.dead_letters.wanted()
         {

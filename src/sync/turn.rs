@@ -41,6 +41,11 @@ impl<P> Turn<P> {
         true
     }
 
+    /// Has whoever waits look again. They are to be woken once the lock is gone, and heard of again when they have looked.
+    pub(crate) fn nudge(&mut self) -> Wakeup {
+        if let Self::Awaited(waker) = self { Wakeup(waker.take()) } else { Wakeup(None) }
+    }
+
     /// The turn if it has come; else what would have woken them, to be dropped once the lock is gone.
     pub(crate) fn end(self) -> Result<P, Wakeup> {
         match self {
@@ -56,6 +61,11 @@ impl<P> Turn<P> {
 pub(crate) struct Wakeup(pub(super) Option<Waker>);
 
 impl Wakeup {
+    /// Nobody is to be woken.
+    pub(crate) const fn nobody() -> Self {
+        Self(None)
+    }
+
     /// Wakes them; who has not been polled yet will look by themselves. A panic of their waker is not ours: it must not
     /// keep the turns of others, and from a drop guard that is unwinding it would abort.
     pub(crate) fn wake(self) {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What is counted of each layer, and by what.
-const ROWS: [(Metric, &[Attributes]); 10] = [
+const ROWS: [(Metric, &[Attributes]); 13] = [
     (Metric::Refusals, names::REASONS),
     (Metric::WouldRefuse, names::REASONS),
     (Metric::LimitChanges, names::DIRECTIONS),
@@ -26,6 +26,9 @@ const ROWS: [(Metric, &[Attributes]); 10] = [
     (Metric::Holds, names::HOLDS),
     (Metric::RetryCauses, names::FAILURES),
     (Metric::RetryStops, names::STOPS),
+    (Metric::KeysChanges, names::KEYS),
+    (Metric::QuotaChanges, names::NONE),
+    (Metric::Pauses, names::NONE),
 ];
 
 const REFUSALS: usize = 0;
@@ -38,6 +41,9 @@ const TRIPS: usize = 6;
 const HOLDS: usize = 7;
 const CAUSES: usize = 8;
 const STOPS: usize = 9;
+const KEYS: usize = 10;
+const QUOTAS: usize = 11;
+const PAUSES: usize = 12;
 
 /// The row of an event, and its place in the row.
 fn place(event: &Event) -> Option<(usize, usize)> {
@@ -58,6 +64,10 @@ fn place(event: &Event) -> Option<(usize, usize)> {
         Event::CircuitHeld { hold, .. } => (HOLDS, names::hold(hold)),
         Event::Retrying { failure, .. } => (CAUSES, names::failure(failure)),
         Event::RetryStopped { stop, .. } => (STOPS, names::stop(stop)),
+        Event::KeysFit { .. } => (KEYS, 0),
+        Event::KeysFull { .. } => (KEYS, 1),
+        Event::QuotaChanged { .. } => (QUOTAS, 0),
+        Event::Throttled { .. } => (PAUSES, 0),
         // Their meter counts them.
         Event::Admitted { .. } | Event::Settled { .. } => return None,
     })

@@ -71,6 +71,17 @@ metrics! {
     RetryCauses: "plimsoll.retry.causes", Counter, "{attempt}", "`error.type`", "Attempts that failed and were to be followed by another";
     RetriesStopped: "plimsoll.retries.stopped", Counter, "{request}", "", "Requests that failed and were not tried again";
     RetryStops: "plimsoll.retry.stops", Counter, "{request}", "`plimsoll.stop`", "Why requests that failed were not tried again";
+    Quota: "plimsoll.quota", Gauge, "{cell}", "`plimsoll.quota`", "The most cells of a quota that there can be";
+    QuotaRemaining: "plimsoll.quota.remaining", Gauge, "{cell}", "`plimsoll.quota`", "Cells of a quota that a request could have";
+    QuotaChanges: "plimsoll.quota.changes", Counter, "{change}", "", "How often the quotas of a rate limit were changed";
+    Pause: "plimsoll.pause", Gauge, "s", "", "For how long nobody is let in, because the callee asked so";
+    Pauses: "plimsoll.pauses", Counter, "{pause}", "", "How often the callee asked to be left alone";
+    Keys: "plimsoll.keys", Gauge, "{key}", "", "Keys that have a gate of their own";
+    KeysLimit: "plimsoll.keys.limit", Gauge, "{key}", "", "Keys that can have one";
+    KeysForgotten: "plimsoll.keys.forgotten", Counter, "{key}", "`plimsoll.why`", "Keys that were forgotten, to make room or because nobody asked for them";
+    KeysOverflowed: "plimsoll.keys.overflowed", Counter, "{request}", "", "Requests that found no place for their key";
+    KeysChanges: "plimsoll.keys.changes", Counter, "{change}", "`plimsoll.state`", "How often there was no place for a new key, and how often there was again";
+    CellsFull: "plimsoll.cells.full", Gauge, "{cell}", "", "Cells of a sharded bulkhead that take no more";
     Budget: "plimsoll.budget", Gauge, "{token}", "", "What is left of a budget";
 }
 

@@ -89,6 +89,7 @@ pub(super) const STATES: &[Attributes] =
     &[&[("plimsoll.state", "closed")], &[("plimsoll.state", "half_open")], &[("plimsoll.state", "ramping")]];
 pub(super) const DIRECTIONS: &[Attributes] = &[&[("plimsoll.direction", "down")], &[("plimsoll.direction", "up")]];
 pub(super) const QUEUES: &[Attributes] = &[&[("plimsoll.state", "drained")], &[("plimsoll.state", "standing")]];
+pub(super) const KEYS: &[Attributes] = &[&[("plimsoll.state", "fit")], &[("plimsoll.state", "full")]];
 pub(super) const NONE: &[Attributes] = &[&[]];
 
 /// How a hold is called.

@@ -97,10 +97,14 @@ impl Observer for Tracing {
                 warn!(target: "plimsoll", layer, ?trip, ?open_for, "circuit opened");
             }
             Event::CircuitRamping { .. } => info!(target: "plimsoll", layer, "circuit ramping"),
+            Event::KeysFit { .. } => info!(target: "plimsoll", layer, "keys fit"),
+            Event::KeysFull { .. } => warn!(target: "plimsoll", layer, "keys full"),
             Event::LimitChanged { from, to, .. } => debug!(target: "plimsoll", layer, from, to, "limit changed"),
             Event::Demoted { .. } => {
                 self.sift(&self.demoted, |left_out| debug!(target: "plimsoll", layer, left_out, "demoted"));
             }
+            Event::Demoted { .. } => debug!(target: "plimsoll", layer, "demoted"),
+            Event::QuotaChanged { .. } => info!(target: "plimsoll", layer, "quota changed"),
             Event::QueueDrained { .. } => info!(target: "plimsoll", layer, "queue drained"),
             Event::QueueStanding { .. } => warn!(target: "plimsoll", layer, "queue standing"),
             Event::Refused(rejection) => {
@@ -121,6 +125,7 @@ impl Observer for Tracing {
                     debug!(target: "plimsoll", layer, attempts, ?stop, left_out, "retry stopped");
                 });
             }
+            Event::Throttled { pause, .. } => warn!(target: "plimsoll", layer, ?pause, "throttled by the callee"),
             Event::WouldRefuse(rejection) => {
                 let reason = rejection.reason();
                 self.sift(&self.would_refuse[reason as usize], |left_out| {

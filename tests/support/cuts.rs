@@ -260,7 +260,10 @@ where
         for number in 0..=wanted {
             let mut client = Client::new(self.service.clone(), Ask::light(FRESH + number));
             client.settle_down();
-            while !client.has_ended() && !self.kit.reached(client.ask.id) && self.kit.loads().is_empty() {
+            while !client.has_ended()
+                && !self.kit.reached(client.ask.id)
+                && self.kit.loads().iter().all(|load| load.limit == 0)
+            {
                 // A gate without permits that lets requests wait: for its time to come.
                 self.clock.advance(Duration::from_secs(1));
                 client.settle_down();

@@ -10,12 +10,18 @@ use std::{
 };
 
 use plimsoll::{
+    Gate,
     bulkhead::{self, Bulkhead, Settings},
     chance::Chance,
+    clock::Moment,
+    gate::Admission,
+    keyed::{self, Keyed},
     limit::{Fixed, Limit},
     load_shed::{self, LoadShed},
+    rate_limit::{self, Quota, RateLimit},
     request::Priority,
     retry::{self, RetryLayer},
+    shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
     surge_queue::{self, SurgeQueue},
     testing::{Handle, Mock, Readiness},
 };
@@ -39,6 +45,9 @@ pub(crate) fn quick() -> RetryLayer {
 
 /// A queue that asks for class and tenant: a request's compartment, and its weight.
 pub(crate) type Queue<L> = SurgeQueue<L, fn(&Ask) -> Priority, fn(&Ask) -> u64>;
+
+/// A bulkhead for each compartment.
+pub(crate) type OfBulkheads = Keyed<usize, Bulkhead, fn(&Ask) -> usize, Box<dyn Fn(&usize) -> Bulkhead>>;
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +88,7 @@ pub(crate) struct Load {
 
 type Gauge = Box<dyn Fn() -> Load>;
 type Resizer = Box<dyn Fn(u32)>;
+type Count = Box<dyn Fn() -> usize>;
 
 /// The world below one stack. Stacks are built from it, so that it can look into them.
 pub(crate) struct Kit {
@@ -88,6 +98,7 @@ pub(crate) struct Kit {
     gauges: RefCell<Vec<Gauge>>,
     handles: RefCell<Vec<bulkhead::Handle>>,
     resizers: RefCell<Vec<Resizer>>,
+    keys: RefCell<Vec<Count>>,
     pub(crate) ledger: Ledger,
     /// Instances of the inner service that were asked whether they are ready, and then left.
     pub(crate) left_behind: Rc<Cell<usize>>,
@@ -119,8 +130,9 @@ impl Kit {
             scripted.unwrap_or(Readiness::Ready)
         });
         let (gauges, handles, resizers) = (RefCell::default(), RefCell::default(), RefCell::default());
+        let keys = RefCell::default();
         let (ledger, left_behind) = (Ledger::default(), Rc::default());
-        Self { inner, mock, plan, gauges, handles, resizers, ledger, left_behind }
+        Self { inner, mock, plan, gauges, handles, resizers, keys, ledger, left_behind }
     }
 
     /// The service at the bottom.
@@ -147,6 +159,30 @@ impl Kit {
         bulkhead
     }
 
+    /// A sharded bulkhead of which a tenant, who is a request's compartment, has two cells of five, of so many permits each.
+    pub(crate) fn sharded(&self, permits: u32) -> ShardedBulkhead<fn(&Ask) -> u64> {
+        let settings = sharded_bulkhead::Settings::try_new(permits).and_then(|settings| settings.try_with_cells(5, 2));
+        let sharded = ShardedBulkhead::new(
+            settings.expect("valid").with_seed(1),
+            (|ask| ask.compartment as u64) as fn(&Ask) -> u64,
+        );
+        let handle = sharded.handle();
+        self.gauge(move || {
+            let snapshot = handle.snapshot();
+            let limit = snapshot.settings.most_of_a_tenant() as usize;
+            Load { in_use: snapshot.in_use() as usize, waiting: 0, limit, idle: false }
+        });
+        sharded
+    }
+
+    /// A rate limit that can be looked into, of which there is enough for everybody.
+    pub(crate) fn rate(&self, settings: rate_limit::Settings) -> RateLimit {
+        let limit = RateLimit::new(settings);
+        let handle = limit.handle();
+        self.gauge(move || Load { waiting: handle.snapshot().waiting, ..Load::default() });
+        limit
+    }
+
     /// A queue in front of `limit` places, that can be looked into.
     pub(crate) fn queue(&self, limit: u32, settings: surge_queue::Settings) -> Queue<Fixed> {
         let fixed = Fixed::try_new(limit).expect("not zero");
@@ -166,6 +202,18 @@ impl Kit {
     pub(crate) fn queue_over_shed(&self, limit: u32, settings: surge_queue::Settings) -> Queue<LoadShed> {
         let in_use = |shed: &LoadShed| shed_load(&shed.handle().snapshot()).in_use as u32;
         self.queue_over(steady(limit), settings, in_use, |shed, to| shed.handle().update(at_most(to)))
+    }
+
+    /// A gate for each compartment: that of an even number meets the first bulkhead, of an odd one the second. Which of them
+    /// are held can be looked into.
+    pub(crate) fn keyed(&self, settings: keyed::Settings, bulkheads: [Bulkhead; 2]) -> OfBulkheads {
+        let make = Box::new(move |compartment: &usize| bulkheads[compartment % 2].clone());
+        let keyed = Keyed::new(settings, (|ask| ask.compartment) as fn(&Ask) -> usize, make as Box<_>);
+        let handle = keyed.handle();
+        // What nobody holds can be forgotten; a bulkhead that is handed in again is none the worse for it.
+        let is_held = move |key: &usize| handle.get(key).is_some() && !handle.forget(key);
+        self.keys.borrow_mut().push(Box::new(move || (0..8).filter(&is_held).count()));
+        keyed
     }
 
     fn queue_over<L: Limit + 'static>(
@@ -257,12 +305,21 @@ impl Kit {
                 found(Kind::StillWaiting);
             }
         }
+        for keys in self.keys.borrow().iter().map(|keys| keys()).filter(|keys| *keys > 0) {
+            findings.push(Finding { kind: held, at: format!("{at}: {keys} keys") });
+        }
         // A future that panicked keeps what is in it until it is dropped; it does not keep its permit.
         if self.inner.in_flight() > 0 && held == Kind::Leak {
             findings.push(Finding { kind: Kind::StillInside, at: format!("{at}: {} inside", self.inner.in_flight()) });
         }
         findings
     }
+}
+
+/// Two a second, one at once, where eight may wait without end.
+pub(crate) fn slow() -> rate_limit::Settings {
+    let quota = Quota::try_per_second(2).and_then(|quota| quota.try_with_burst(1)).expect("not zero");
+    rate_limit::Settings::new(quota).with_wait(8, Duration::MAX)
 }
 
 pub(crate) fn settings(limit: u32) -> Settings {
@@ -295,6 +352,13 @@ fn at_most(limit: u32) -> load_shed::Settings {
 fn shed_load(snapshot: &load_shed::Snapshot) -> Load {
     let in_use = (snapshot.in_use + snapshot.parked) as usize;
     Load { in_use, waiting: 0, limit: snapshot.limit as usize, idle: false }
+}
+
+/// One whose only place is taken for ever, so that every request shares a gate with the others: that of compartment 0.
+pub(crate) fn packed(keyed: OfBulkheads) -> OfBulkheads {
+    let taken = keyed.admit(&Ask { compartment: 9, ..Ask::light(0) }, &Moment::new());
+    assert!(matches!(taken, Admission::Admitted(_)));
+    keyed.overflow_as(0)
 }
 
 /// A queue where eight may wait, without end.

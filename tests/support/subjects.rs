@@ -30,6 +30,14 @@ macro_rules! every_subject {
                 let set = settings(4).try_with_compartments(&[2, 1]).expect("fits").with_wait(8, Duration::MAX);
                 Stack::new().bulkhead(kit.set(set).compartment_by(|ask: &Ask| ask.compartment))
             };
+            sharded_bulkhead: Some(2), |kit: &Kit| Stack::new().sharded_bulkhead(kit.sharded(1));
+            sharded_bulkhead_of_wider_cells: Some(4), |kit: &Kit| Stack::new().gate(kit.on_inner(kit.sharded(2)));
+            sharded_bulkhead_over_waiting_bulkhead: Some(1), |kit: &Kit| {
+                Stack::new().sharded_bulkhead(kit.sharded(1)).bulkhead(kit.waiting(1, WAIT))
+            };
+            retry_over_sharded_bulkhead: Some(2), |kit: &Kit| {
+                Stack::new().retry(quick()).sharded_bulkhead(kit.sharded(1))
+            };
             timeout: None, |_: &Kit| Stack::new().timeout(LIMIT);
             timeout_without_end: None, |_: &Kit| Stack::new().timeout(Duration::MAX);
             gate: None, |kit: &Kit| Stack::new().gate(kit.on_inner(()));
@@ -135,6 +143,74 @@ macro_rules! every_subject {
             surge_queue_per_kind: Some(1), |kit: &Kit| {
                 let queues = [kit.queue_over_shed(1, patient()), kit.queue_over_shed(3, patient())];
                 Stack::new().per_kind(PerKind::try_new(queues, |ask: &Ask| ask.compartment).expect("two"))
+            };
+            keyed_bulkhead: Some(2), |kit: &Kit| {
+                let bulkheads = [kit.bulkhead(2), kit.bulkhead(1)];
+                Stack::new().gate(kit.on_inner(kit.keyed(keyed::Settings::new(), bulkheads)))
+            };
+            keyed_bulkhead_that_lets_wait: Some(1), |kit: &Kit| {
+                let bulkheads = [kit.waiting(1, Duration::MAX), kit.bulkhead(1)];
+                Stack::new().gate(kit.on_inner(kit.keyed(keyed::Settings::new(), bulkheads)))
+            };
+            keyed_bulkhead_that_lets_wait_for_a_time: Some(1), |kit: &Kit| {
+                let bulkheads = [kit.waiting(1, WAIT), kit.waiting(1, WAIT)];
+                Stack::new().keyed(kit.keyed(keyed::Settings::new(), bulkheads))
+            };
+            keyed_bulkhead_without_room: Some(2), |kit: &Kit| {
+                let bulkheads = [kit.waiting(2, Duration::MAX), Bulkhead::new(settings(9))];
+                let one = keyed::Settings::new().try_with_capacity(1).expect("not zero");
+                Stack::new().gate(kit.on_inner(packed(kit.keyed(one, bulkheads))))
+            };
+            keyed_bulkhead_that_refuses_for_want_of_room: Some(0), |kit: &Kit| {
+                let one = keyed::Settings::new().try_with_capacity(1).expect("not zero").with_overflow(Overflow::Refuse);
+                let bulkheads = [kit.bulkhead(9), Bulkhead::new(settings(9))];
+                Stack::new().gate(kit.on_inner(packed(kit.keyed(one, bulkheads))))
+            };
+            keyed_circuit_breaker: None, |kit: &Kit| {
+                let key = |ask: &Ask| ask.compartment;
+                let breakers = Keyed::new(keyed::Settings::new(), key, |_: &usize| CircuitBreaker::default());
+                Stack::new().gate(kit.on_inner(breakers))
+            };
+            keyed_of_keyed: Some(1), |kit: &Kit| {
+                let inner = kit.keyed(keyed::Settings::new(), [kit.waiting(1, WAIT), kit.bulkhead(1)]);
+                let outer = Keyed::new(keyed::Settings::new(), |ask: &Ask| ask.compartment, move |_: &usize| inner.clone());
+                Stack::new().keyed(outer)
+            };
+            retry_over_keyed_bulkhead: Some(1), |kit: &Kit| {
+                Stack::new().retry(quick()).keyed(kit.keyed(keyed::Settings::new(), [kit.waiting(1, WAIT), kit.bulkhead(1)]))
+            };
+            rate_limit: None, |_: &Kit| Stack::new().rate_limit(Quota::try_per_second(1000).expect("not zero"));
+            rate_limit_that_refuses: Some(0), |kit: &Kit| {
+                let limit = RateLimit::new(Quota::try_per_day(1).expect("not zero"));
+                limit.handle().drain();
+                Stack::new().gate(kit.on_inner(limit))
+            };
+            rate_limit_that_exempts: None, |kit: &Kit| {
+                Stack::new().gate(kit.on_inner(kit.rate(slow()).exempt_by(|_: &Ask| true)))
+            };
+            rate_limit_that_lets_wait: None, |kit: &Kit| Stack::new().gate(kit.on_inner(kit.rate(slow())));
+            rate_limit_of_two_quotas: None, |kit: &Kit| {
+                let minute = Quota::try_per_minute(100).and_then(|quota| quota.try_with_burst(2)).expect("not zero");
+                let limit = kit.rate(slow().try_with_quota(minute).expect("two"));
+                Stack::new().rate_limit(limit.cost_by(|ask: &Ask| ask.weight.min(1)))
+            };
+            rate_limit_that_only_observes: None, |kit: &Kit| {
+                let limit = kit.rate(slow());
+                limit.handle().observe_only();
+                Stack::new().gate(kit.on_inner(limit))
+            };
+            rate_limit_over_waiting_bulkhead: Some(1), |kit: &Kit| {
+                let often = Quota::try_per_second(1000).expect("not zero");
+                Stack::new().rate_limit(often).bulkhead(kit.waiting(1, WAIT))
+            };
+            timeout_over_rate_limit: None, |kit: &Kit| {
+                Stack::new().timeout(2 * LIMIT).gate(kit.inside(kit.rate(slow())))
+            };
+            keyed_rate_limit: None, |kit: &Kit| {
+                let each = kit.rate(slow());
+                let key = |ask: &Ask| ask.compartment;
+                let limits = Keyed::new(keyed::Settings::new(), key, move |_: &usize| each.clone());
+                Stack::new().gate(kit.on_inner(limits))
             };
             retry: None, |_: &Kit| Stack::new().retry(quick());
             retry_over_bulkhead: Some(1), |kit: &Kit| Stack::new().retry(quick()).bulkhead(kit.bulkhead(1));

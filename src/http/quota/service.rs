@@ -1,0 +1,84 @@
+use std::task::{Context, Poll};
+
+use ::http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{Quota, ResponseFuture};
+
+/// Says of a request what will tell, once it is answered, how much its sender has left. A closure that returns a closure
+/// qualifies: `|req: &Request<B>| { let caller = …; move || limits.quota(&caller) }`. What that returns is `Some` quota or
+/// `None`, or several.
+pub trait QuotaOf<Req> {
+    /// What will tell; it runs when there is an answer. A panic in either is the caller's to see, and loses nothing.
+    type Later: FnOnce() -> Self::Quotas;
+    /// The quotas.
+    type Quotas: IntoIterator<Item = Quota>;
+
+    /// What will tell of this request, before it is counted.
+    fn later(&self, req: &Req) -> Self::Later;
+}
+
+impl<F, Req, Later, Quotas> QuotaOf<Req> for F
+where
+    F: Fn(&Req) -> Later,
+    Later: FnOnce() -> Quotas,
+    Quotas: IntoIterator<Item = Quota>,
+{
+    type Later = Later;
+    type Quotas = Quotas;
+
+    fn later(&self, req: &Req) -> Later {
+        self(req)
+    }
+}
+
+/// Puts `RateLimit` fields on responses: the outermost layer. See the [module](super).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AnnounceQuota<Q> {
+    quota: Q,
+}
+
+impl<Q> AnnounceQuota<Q> {
+    /// Announces what `quota` says.
+    pub const fn new(quota: Q) -> Self {
+        Self { quota }
+    }
+}
+
+impl<S, Q: Clone> Layer<S> for AnnounceQuota<Q> {
+    type Service = Announcing<S, Q>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Announcing { inner, quota: self.quota.clone() }
+    }
+}
+
+/// A service whose responses tell callers how much they have left. Made by [`AnnounceQuota`].
+#[derive(Clone, Debug)]
+pub struct Announcing<S, Q> {
+    inner: S,
+    quota: Q,
+}
+
+impl<S, Q, B, Out> Service<Request<B>> for Announcing<S, Q>
+where
+    S: Service<Request<B>, Response = Response<Out>>,
+    Q: QuotaOf<Request<B>>,
+{
+    type Response = Response<Out>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, Q::Later>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, req: Request<B>) -> Self::Future {
+        let later = self.quota.later(&req);
+        ResponseFuture::new(self.inner.call(req), later)
+    }
+}

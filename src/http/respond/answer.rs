@@ -1,0 +1,98 @@
+use ::http::Response;
+use http_body_util::Either;
+
+use crate::rejection::Rejection;
+
+/// Puts a body to the answer that tells a caller of a refusal.
+///
+/// A closure `Fn(&Rejection, Response<()>) -> Response<B>` qualifies. It is given the answer as the
+/// [settings](super::Settings) make it, with its status and its `Retry-After`, and completes it; gRPC callers get a standard
+/// answer. It has to make the inner service's body; for one of its own see [`OwnBody`]. A panic in it is the caller's to
+/// see: by then the inner service's future is gone, so that nothing of the call is left, and the service goes on.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` makes no answers beside those with a body `{B}`",
+    label = "not an answer for this body",
+    note = "the body has to be `Default` for `RespondRejections::new` and for closures, which are written `|rejection: &Rejection, response: Response<()>| …`",
+    note = "`RespondRejections::problems` and `OwnBody` go over any body"
+)]
+pub trait Answer<B> {
+    /// The body of all answers, the inner service's among them.
+    type Body;
+
+    /// An answer of the inner service.
+    fn pass(&self, response: Response<B>) -> Response<Self::Body>;
+
+    /// The answer to who was refused over HTTP.
+    fn answer(&self, rejection: &Rejection, response: Response<()>) -> Response<Self::Body>;
+
+    /// The answer to who was refused over gRPC. The headers say all; the body must be empty.
+    fn answer_grpc(&self, rejection: &Rejection, response: Response<()>) -> Response<Self::Body>;
+}
+
+impl<F, B> Answer<B> for F
+where
+    F: Fn(&Rejection, Response<()>) -> Response<B>,
+    B: Default,
+{
+    type Body = B;
+
+    #[inline]
+    fn pass(&self, response: Response<B>) -> Response<B> {
+        response
+    }
+
+    fn answer(&self, rejection: &Rejection, response: Response<()>) -> Response<B> {
+        self(rejection, response)
+    }
+
+    fn answer_grpc(&self, _: &Rejection, response: Response<()>) -> Response<B> {
+        response.map(|()| B::default())
+    }
+}
+
+/// Leaves the body empty: the status says what there is to say, and `Retry-After` when to come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeadersOnly;
+
+impl<B: Default> Answer<B> for HeadersOnly {
+    type Body = B;
+
+    #[inline]
+    fn pass(&self, response: Response<B>) -> Response<B> {
+        response
+    }
+
+    fn answer(&self, _: &Rejection, response: Response<()>) -> Response<B> {
+        response.map(|()| B::default())
+    }
+
+    fn answer_grpc(&self, _: &Rejection, response: Response<()>) -> Response<B> {
+        response.map(|()| B::default())
+    }
+}
+
+/// A closure whose answers have a body of another type than the inner service's: callers get one or the other, as
+/// [`Either`], which goes over bodies that cannot be made, such as hyper's `Incoming`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OwnBody<F>(pub F);
+
+impl<F, B, Own> Answer<B> for OwnBody<F>
+where
+    F: Fn(&Rejection, Response<()>) -> Response<Own>,
+    Own: Default,
+{
+    type Body = Either<B, Own>;
+
+    #[inline]
+    fn pass(&self, response: Response<B>) -> Response<Self::Body> {
+        response.map(Either::Left)
+    }
+
+    fn answer(&self, rejection: &Rejection, response: Response<()>) -> Response<Self::Body> {
+        self.0(rejection, response).map(Either::Right)
+    }
+
+    fn answer_grpc(&self, _: &Rejection, response: Response<()>) -> Response<Self::Body> {
+        response.map(|()| Either::Right(Own::default()))
+    }
+}

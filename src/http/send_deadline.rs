@@ -1,0 +1,164 @@
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use ::http::Request;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{carry::Extensions, time_left::TimeLeft};
+use crate::{
+    clock::{self, Instant},
+    request::{Carry, current},
+};
+
+/// Tells the callee how long the caller will wait: a layer for clients, the innermost, so that each attempt says what is
+/// left for it.
+///
+/// What is left is the earliest end of the timeouts around it, and of the deadline that the request
+/// [carries](super::Extensions), less a margin. Where there is no end, the header is left as it is. Where nothing is left,
+/// zero is sent, and the callee may refuse at once. Costs a clock read where there is an end; it holds nothing, and
+/// dropping its future drops the inner one, which it is.
+///
+/// ```
+/// use std::time::Duration;
+/// use http::Request;
+/// use plimsoll::{Stack, http::{SendDeadline, TimeLeft}, retry};
+///
+/// let stack = Stack::new()
+///     .timeout(Duration::from_secs(5))
+///     .retry(retry::Settings::new())
+///     .timeout(Duration::from_secs(1))
+///     .layer(SendDeadline::new(TimeLeft::envoy()).with_margin(Duration::from_millis(5)));
+/// # let _ = stack.service(tower::service_fn(|_: Request<()>| async { Ok::<_, std::io::Error>(()) }));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SendDeadline {
+    header: TimeLeft,
+    margin: Duration,
+}
+
+impl SendDeadline {
+    /// Writes what is left into this header, with no margin.
+    pub const fn new(header: TimeLeft) -> Self {
+        Self { header, margin: Duration::ZERO }
+    }
+
+    /// Tells the callee that there is so much less than there is: for the way there and back. An answer that is under way
+    /// when the time is up has been worked on for nothing.
+    pub const fn with_margin(mut self, margin: Duration) -> Self {
+        self.margin = margin;
+        self
+    }
+}
+
+impl<S> Layer<S> for SendDeadline {
+    type Service = SendingDeadline<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SendingDeadline { inner, layer: self.clone() }
+    }
+}
+
+/// A service whose requests say how long is left. Made by [`SendDeadline`].
+#[derive(Clone, Debug)]
+pub struct SendingDeadline<S> {
+    inner: S,
+    layer: SendDeadline,
+}
+
+impl<S, B> Service<Request<B>> for SendingDeadline<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, mut req: Request<B>) -> S::Future {
+        let carried = Extensions.get(&req).map_or(Instant::FAR, |carried| carried.deadline);
+        let deadline = carried.min(current().deadline);
+        if deadline != Instant::FAR {
+            let left = deadline.since(clock::now()).saturating_sub(self.layer.margin);
+            self.layer.header.write(req.headers_mut(), left);
+        }
+        self.inner.call(req)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use ::http::{HeaderName, HeaderValue};
+
+    use super::*;
+    use crate::{Stack, request::Carried, timeout::TimeoutLayer};
+
+    const LEFT: HeaderName = HeaderName::from_static("x-left");
+
+    /// Answers with what it was told.
+    #[derive(Clone)]
+    struct Told;
+
+    impl Service<Request<()>> for Told {
+        type Response = Option<HeaderValue>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<Option<HeaderValue>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, req: Request<()>) -> Self::Future {
+            std::future::ready(Ok(req.headers().get(LEFT).cloned()))
+        }
+    }
+
+    fn send() -> SendDeadline {
+        SendDeadline::new(TimeLeft::millis(LEFT)).with_margin(Duration::from_millis(5))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earliest_of_all_ends_is_told_less_the_margin() {
+        let stack = Stack::new().timeout(Duration::from_secs(3)).timeout(Duration::from_millis(250)).layer(send());
+        let told = stack.service(Told).call(Request::new(())).await.expect("answered");
+        assert_eq!(told, Some(HeaderValue::from_static("245")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_is_carried_counts_too() {
+        let mut req = Request::new(());
+        let deadline = clock::now().after(Duration::from_millis(100));
+        Extensions.insert(&mut req, Carried { deadline, ..Carried::NONE });
+        let stack = Stack::new().timeout(Duration::from_secs(3)).layer(send());
+        let told = stack.service(Told).call(req).await.expect("answered");
+        assert_eq!(told, Some(HeaderValue::from_static("95")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_margin_eats_is_zero() {
+        let stack = Stack::new().timeout(Duration::from_millis(4)).layer(send());
+        let told = stack.service(Told).call(Request::new(())).await.expect("answered");
+        assert_eq!(told, Some(HeaderValue::from_static("0")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_an_end_nothing_is_told_and_nothing_taken_away() {
+        let stack = Stack::new().timeout(TimeoutLayer::new(Duration::MAX)).layer(send());
+        let told = stack.service(Told).call(Request::new(())).await.expect("answered");
+        assert_eq!(told, None);
+        let mut req = Request::new(());
+        req.headers_mut().insert(LEFT, HeaderValue::from_static("mine"));
+        let told = stack.service(Told).call(req).await.expect("answered");
+        assert_eq!(told, Some(HeaderValue::from_static("mine")));
+    }
+}

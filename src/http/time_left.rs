@@ -1,0 +1,199 @@
+use std::time::Duration;
+
+use ::http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::fields::{digits, only};
+
+/// How the time that is left for a request is written into a header: which header, and in which unit. A plain value, read
+/// by [`Trusted::deadline`](super::Trusted::deadline) and written by [`SendDeadline`](super::SendDeadline).
+///
+/// What is left travels, not a point in time: clocks of two machines do not agree. What it took to travel is not
+/// subtracted; that is the sender's [margin](super::SendDeadline::with_margin).
+///
+/// ```
+/// use http::HeaderName;
+/// use plimsoll::http::TimeLeft;
+///
+/// const MILLIS: TimeLeft = TimeLeft::millis(HeaderName::from_static("x-time-left-ms"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct TimeLeft {
+    name: HeaderName,
+    unit: Unit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Seconds,
+    Millis,
+    /// Milliseconds, of which zero is no limit.
+    Envoy,
+    /// Up to eight digits, and the first letter of the unit.
+    Grpc,
+}
+
+impl TimeLeft {
+    /// Whole milliseconds, in a header of this name.
+    pub const fn millis(name: HeaderName) -> Self {
+        Self { name, unit: Unit::Millis }
+    }
+
+    /// Whole seconds, in a header of this name.
+    pub const fn seconds(name: HeaderName) -> Self {
+        Self { name, unit: Unit::Seconds }
+    }
+
+    /// `x-envoy-expected-rq-timeout-ms`, which Envoy sets on requests to its own upstreams. Zero is no limit there.
+    pub const fn envoy() -> Self {
+        Self { name: HeaderName::from_static("x-envoy-expected-rq-timeout-ms"), unit: Unit::Envoy }
+    }
+
+    /// `grpc-timeout`, which every gRPC client with a deadline sends.
+    pub const fn grpc() -> Self {
+        Self { name: HeaderName::from_static("grpc-timeout"), unit: Unit::Grpc }
+    }
+
+    /// The header's name.
+    pub const fn name(&self) -> &HeaderName {
+        &self.name
+    }
+
+    /// What is left by this header. `None` where it is missing, stands there twice, or is anything but digits; a number that
+    /// is too large for a [`Duration`] of 584 years is as much as that.
+    pub fn read(&self, headers: &HeaderMap) -> Option<Duration> {
+        let text = only(headers, &self.name)?;
+        match self.unit {
+            Unit::Seconds => digits(text).map(Duration::from_secs),
+            Unit::Millis => digits(text).map(Duration::from_millis),
+            Unit::Envoy => digits(text).filter(|millis| *millis > 0).map(Duration::from_millis),
+            Unit::Grpc => grpc(text),
+        }
+    }
+
+    /// Writes what is left, over whatever stood there. Rounded up: who is given a part of a second more does a little too
+    /// much, who is told zero does nothing at all.
+    pub fn write(&self, headers: &mut HeaderMap, left: Duration) {
+        let value = match self.unit {
+            Unit::Seconds => HeaderValue::from(units(left, 1_000_000_000)),
+            Unit::Millis => HeaderValue::from(units(left, 1_000_000)),
+            Unit::Envoy => HeaderValue::from(units(left, 1_000_000).max(1)),
+            Unit::Grpc => {
+                let (number, letter) = GRPC
+                    .iter()
+                    .map(|(letter, nanos)| (units(left, *nanos), *letter))
+                    .find(|(number, _)| *number <= 99_999_999)
+                    .unwrap_or((99_999_999, 'H'));
+                match HeaderValue::try_from(format!("{number}{letter}")) {
+                    Ok(value) => value,
+                    Err(_) => return,
+                }
+            }
+        };
+        headers.insert(self.name.clone(), value);
+    }
+}
+
+/// gRPC's units, the finest first, in nanoseconds.
+const GRPC: [(char, u64); 6] =
+    [('n', 1), ('u', 1_000), ('m', 1_000_000), ('S', 1_000_000_000), ('M', 60_000_000_000), ('H', 3_600_000_000_000)];
+
+fn grpc(text: &str) -> Option<Duration> {
+    let (number, letter) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let (_, nanos) = GRPC.iter().find(|(known, _)| letter.starts_with(*known))?;
+    if number.len() > 8 {
+        return None;
+    }
+    Some(Duration::from_nanos(digits(number)?.saturating_mul(*nanos)))
+}
+
+/// `left` in units of so many nanoseconds, rounded up.
+fn units(left: Duration, nanos: u64) -> u64 {
+    u64::try_from(left.as_nanos().div_ceil(u128::from(nanos))).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NAME: HeaderName = HeaderName::from_static("x-left");
+
+    fn read(format: &TimeLeft, text: &str) -> Option<Duration> {
+        format.read(&HeaderMap::from_iter([(format.name.clone(), text.parse().expect("a value"))]))
+    }
+
+    fn written(format: &TimeLeft, left: Duration) -> String {
+        let mut headers = HeaderMap::from_iter([(format.name.clone(), HeaderValue::from_static("stale"))]);
+        format.write(&mut headers, left);
+        only(&headers, &format.name).expect("one value").to_owned()
+    }
+
+    #[test]
+    fn each_format_is_read_in_its_unit() {
+        let ms = Duration::from_millis;
+        assert_eq!(read(&TimeLeft::millis(NAME), "1500"), Some(ms(1500)));
+        assert_eq!(read(&TimeLeft::seconds(NAME), "2"), Some(ms(2000)));
+        assert_eq!(read(&TimeLeft::envoy(), "15000"), Some(ms(15_000)));
+        for (text, left) in [("250m", ms(250)), ("2S", ms(2000)), ("1M", ms(60_000)), ("1H", ms(3_600_000))] {
+            assert_eq!(read(&TimeLeft::grpc(), text), Some(left), "{text}");
+        }
+        assert_eq!(read(&TimeLeft::grpc(), "7u"), Some(Duration::from_micros(7)));
+        assert_eq!(read(&TimeLeft::grpc(), "0n"), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn nothing_left_is_nothing_and_for_envoy_no_limit() {
+        assert_eq!(read(&TimeLeft::millis(NAME), "0"), Some(Duration::ZERO));
+        assert_eq!(read(&TimeLeft::envoy(), "0"), None);
+        assert_eq!(written(&TimeLeft::millis(NAME), Duration::ZERO), "0");
+        assert_eq!(written(&TimeLeft::envoy(), Duration::ZERO), "1");
+    }
+
+    #[test]
+    fn junk_is_no_deadline() {
+        for junk in ["", "-5", "+5", "1.5", "5 ms", "NaN", "5,5", "0x5"] {
+            for format in [TimeLeft::millis(NAME), TimeLeft::seconds(NAME), TimeLeft::envoy(), TimeLeft::grpc()] {
+                assert_eq!(read(&format, junk), None, "{format:?}: {junk:?}");
+            }
+        }
+        for junk in ["5", "S", "5s", "+5S", "123456789m", "5é"] {
+            assert_eq!(read(&TimeLeft::grpc(), junk), None, "{junk:?}");
+        }
+    }
+
+    #[test]
+    fn more_than_fits_is_as_much_as_fits() {
+        assert!(read(&TimeLeft::millis(NAME), "99999999999999999999999").is_some());
+        assert_eq!(written(&TimeLeft::seconds(NAME), Duration::MAX), u64::MAX.to_string());
+        assert_eq!(written(&TimeLeft::grpc(), Duration::MAX), "99999999H");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again_and_at_most_a_unit_longer(nanos in 1u64..) {
+            let left = Duration::from_nanos(nanos);
+            let formats = [TimeLeft::millis(NAME), TimeLeft::seconds(NAME), TimeLeft::envoy(), TimeLeft::grpc()];
+            for format in formats {
+                let again = read(&format, &written(&format, left)).expect("ours");
+                let unit = match format.unit {
+                    Unit::Seconds => 1_000_000_000,
+                    Unit::Millis | Unit::Envoy => 1_000_000,
+                    // Of a hundred million units the finest; from one to the next it is sixty times as coarse.
+                    Unit::Grpc => (nanos / 1_600_000).max(1),
+                };
+                prop_assert!(again >= left, "{format:?}");
+                prop_assert!(again - left <= Duration::from_nanos(unit), "{format:?}");
+            }
+        }
+
+        #[test]
+        fn whatever_stands_there_is_read_or_not(bytes in prop::collection::vec(32u8..127, 0..300)) {
+            for format in [TimeLeft::millis(NAME), TimeLeft::seconds(NAME), TimeLeft::envoy(), TimeLeft::grpc()] {
+                let value = HeaderValue::from_bytes(&bytes).expect("visible");
+                let _ = format.read(&HeaderMap::from_iter([(format.name.clone(), value)]));
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+use std::{
+    fmt,
+    hash::{BuildHasher, Hash, RandomState},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{
+    handle::Handle,
+    newcomer::{Factory, Met},
+    place::{Permit, Place, Wait},
+    settings::Settings,
+    state::State,
+};
+use crate::{
+    clock::{Instant, Moment},
+    event::{Events, Observer},
+    gate::{Admission, Ending, Gate},
+    rejection::{Reason, Rejection},
+    request::KeyOf,
+};
+
+/// A gate for each key; see the [module](super). Clones share all of them; [`fresh`](Self::fresh) does not.
+///
+/// `K` is the key, `G` the gate of each, `Q` the question for the key, `M` what makes a gate, and `S` what hashes keys.
+#[must_use]
+pub struct Keyed<K, G, Q, M, S = RandomState> {
+    state: Arc<State<K, G, S>>,
+    key: Q,
+    make: Arc<M>,
+    shared_as: Option<Arc<K>>,
+}
+
+impl<K, G, Q, M> Keyed<K, G, Q, M> {
+    /// A gate for each key that `key` finds in a request, `|r: &Req| r.tenant`, as `make` makes it for that key. The
+    /// first request for a key makes its gate; [`fresh`](crate::bulkhead::Bulkhead::fresh) makes one of another:
+    /// `move |_| bulkhead.fresh()`.
+    ///
+    /// `make` is called without a lock, and may be called in vain: where two requests for a new key come at once.
+    pub fn new<Req>(settings: Settings, key: Q, make: M) -> Self
+    where
+        K: Eq + Hash,
+        G: Gate<Req>,
+        Q: KeyOf<Req, Key = K>,
+        M: Fn(&K) -> G,
+    {
+        let state = State::new(settings, RandomState::new(), Events::default());
+        Self { state: Arc::new(state), key, make: Arc::new(make), shared_as: None }
+    }
+}
+
+impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
+    /// Hashes keys by `hasher`. By default that is the standard library's, with a seed from the operating system: nobody
+    /// can guess which keys share a shard. With a fixed one, which keys do and which is forgotten first is the same in
+    /// every run. A fixed one that strangers know lets them choose keys that collide. They make one shard slow: a call for
+    /// any key in it then takes as long as it takes to compare with all that are in it, under its lock. How many these can
+    /// be stays bounded, and the other shards are not slowed.
+    ///
+    /// The state is new: take the [`handle`](Self::handle) after.
+    pub fn with_hasher<H>(self, hasher: H) -> Keyed<K, G, Q, M, H> {
+        let state = State::new(self.state.settings(), hasher, self.state.events.clone());
+        Keyed { state: Arc::new(state), key: self.key, make: self.make, shared_as: self.shared_as }
+    }
+
+    /// Makes the gate that those [share](super::Overflow::Share) who find no place as if it were for this key. Without
+    /// it, that is the key of whoever needs it first, whom a stranger may choose: say it where some keys are given more
+    /// than others.
+    pub fn overflow_as(mut self, key: K) -> Self {
+        self.shared_as = Some(Arc::new(key));
+        self
+    }
+
+    /// The same settings, question, factory, changes and observer, and no keys: for another dependency.
+    pub fn fresh(&self) -> Self
+    where
+        Q: Clone,
+        S: Clone,
+    {
+        Self {
+            state: Arc::new(self.state.fresh(self.state.hasher.clone())),
+            key: self.key.clone(),
+            make: Arc::clone(&self.make),
+            shared_as: self.shared_as.clone(),
+        }
+    }
+
+    /// Looks at the gates and changes them while they serve. Take it before this goes into the stack.
+    pub fn handle(&self) -> Handle<K, G, S> {
+        Handle::new(Arc::clone(&self.state))
+    }
+
+    /// Lets `observer` hear what happens here, and in all of the gates that have no observer of their own; in a stack,
+    /// the stack's observer does unless this was called, and hears of refusals in any case. The first who asks is heard.
+    pub fn observe(self, observer: impl Observer + 'static) -> Self {
+        self.state.events.observe(observer);
+        self
+    }
+
+    pub(crate) fn join(&self, events: &Events) {
+        self.state.events.join(events);
+    }
+}
+
+impl<K, G, Q: Clone, M, S> Clone for Keyed<K, G, Q, M, S> {
+    fn clone(&self) -> Self {
+        Self {
+            state: Arc::clone(&self.state),
+            key: self.key.clone(),
+            make: Arc::clone(&self.make),
+            shared_as: self.shared_as.clone(),
+        }
+    }
+}
+
+/// Whatever the question and the keys are: closures are not `Debug`, and keys are not for logs.
+impl<K, G, Q, M, S> fmt::Debug for Keyed<K, G, Q, M, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyed").field("snapshot", &self.handle().snapshot()).finish_non_exhaustive()
+    }
+}
+
+impl<Req, K, G, Q, M, S> Gate<Req> for Keyed<K, G, Q, M, S>
+where
+    K: Eq + Hash,
+    G: Gate<Req>,
+    Q: KeyOf<Req, Key = K>,
+    M: Fn(&K) -> G,
+    S: BuildHasher,
+{
+    type Permit = Permit<G::Permit>;
+    type Wait = Wait<G::Wait>;
+
+    /// A key that is there: its hash, and one short lock. Another: a clock reading, two short locks, and its gate.
+    #[inline]
+    fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait> {
+        let state = &*self.state;
+        let key = self.key.key(req);
+        let hash = state.hash(&key);
+        let met = match state.come(hash, &key) {
+            Some((place, visit)) => Met::Own(place, visit),
+            None => {
+                let factory = Factory { make: &*self.make, shared_as: self.shared_as.as_deref() };
+                state.welcome(key, hash, &factory, now)
+            }
+        };
+        match met {
+            Met::Own(place, visit) => {
+                let answer = visit.entry.gate.admit(req, now);
+                if !matches!(answer, Admission::Refused(_)) {
+                    visit.stay();
+                }
+                placed(place, answer)
+            }
+            Met::Shared(gate) => placed(Place::SHARED, gate.admit(req, now)),
+            Met::Open => Admission::Admitted(Permit(None)),
+            Met::Full => Admission::Refused(Rejection::new(Reason::KeysFull, state.name)),
+        }
+    }
+
+    fn poll_wait(
+        &self,
+        wait: &mut Self::Wait,
+        req: &Req,
+        now: &Moment,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Self::Permit, Rejection>> {
+        let Wait { place, wait } = wait;
+        // Whoever waits holds the entry, so it is there.
+        let Some(gate) = self.state.at(*place) else {
+            return Poll::Ready(Err(Rejection::new(Reason::KeysFull, self.state.name)));
+        };
+        let polled = gate.poll_wait(wait, req, now, cx);
+        if let Poll::Ready(Err(_)) = polled {
+            gate.send_away();
+        }
+        polled.map_ok(|permit| Permit(Some((*place, permit))))
+    }
+
+    fn wait_until(&self, wait: &Self::Wait) -> Instant {
+        self.state.at(wait.place).map_or(Instant::FAR, |gate| gate.wait_until(&wait.wait))
+    }
+
+    fn abandon(&self, wait: Self::Wait) {
+        if let Some(gate) = self.state.go(wait.place) {
+            gate.abandon(wait.wait);
+        }
+    }
+
+    /// Offers it to the gate of its key, which the request is asked for once more; if that has no place, to the one that
+    /// those share, if there is one. No gate is made for it.
+    fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
+        let key = self.key.key(&req);
+        match (self.state.visit(&key), self.state.shared.get()) {
+            (Some(entry), _) => entry.gate.refused(req, rejection),
+            (None, Some(gate)) => gate.refused(req, rejection),
+            (None, None) => Some(req),
+        }
+    }
+
+    /// One short lock.
+    #[inline]
+    fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment) {
+        if let Some((place, permit)) = permit.0
+            && let Some(gate) = self.state.go(place)
+        {
+            gate.settle(permit, ending, now);
+        }
+    }
+
+    /// Whether it has few keys, eight at most, and their gates all are; and the shared one.
+    fn is_neutral(&self, now: &Moment) -> bool {
+        self.state.shared.get().is_none_or(|gate| gate.is_neutral(now))
+            && self.state.few().is_some_and(|few| few.iter().flatten().all(|entry| entry.gate.is_neutral(now)))
+    }
+
+    fn events(&self) -> Option<&Events> {
+        Some(&self.state.events)
+    }
+}
+
+/// The answer of the gate at `place`.
+#[inline]
+fn placed<P, W>(place: Place, answer: Admission<P, W>) -> Admission<Permit<P>, Wait<W>> {
+    match answer {
+        Admission::Admitted(permit) => Admission::Admitted(Permit(Some((place, permit)))),
+        Admission::Waiting(wait) => Admission::Waiting(Wait { place, wait }),
+        Admission::Refused(rejection) => Admission::Refused(rejection),
+    }
+}

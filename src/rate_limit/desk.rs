@@ -1,0 +1,344 @@
+//! Where everything is decided that is not decided without a lock: several quotas, who waits, pauses, other settings.
+//!
+//! # Who waits, and for how long
+//! Whoever waits is charged when their turn comes, and not before: so who leaves, or is refused, has cost nothing. Next to
+//! what is used, the desk keeps a *plan* of what will be once all who wait have had their turn. A newcomer's turn is read
+//! off the plan, exactly, and who could not wait for so long is refused at once.
+//!
+//! Everybody sets an alarm for their own turn, and whoever comes by, at their alarm or for something else, serves all whose
+//! turn has come: so one who is not polled does not hold up the others. When somebody leaves, those behind move up; they
+//! need not be told before they are first in line.
+
+use std::{array, time::Duration};
+
+use super::{
+    line::{Line, Ticket, Waiting},
+    permit::Permit,
+    quotas::Quotas,
+    remaining::Remaining,
+    settings::{MAX_QUOTAS, Settings},
+};
+use crate::{
+    clock::Instant,
+    rejection::{Reason, Rejection},
+    sync::{Turn, Wakeup},
+};
+
+/// Timers tick in milliseconds, and tasks take a moment to be polled. Who takes their turn not later than that is charged as
+/// if they had been on time. Otherwise a quota of a thousand a second, one at a time, would let wait two milliseconds each.
+const LATE: Duration = Duration::from_millis(2);
+
+/// Guarded by the rate limit's lock. What it puts into `wake` is woken once that is gone.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) settings: Settings,
+    pub(super) line: Line,
+    /// Counted up whenever the rules change.
+    pub(super) version: u32,
+    pub(super) observing: bool,
+    quotas: Quotas,
+    /// What will be once all who wait have had their turn, if it [is known](Self::planned).
+    plan: Quotas,
+    planned: bool,
+    /// Nobody is let in before this.
+    paused_until: Instant,
+}
+
+/// What became of a request that asked at the desk.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    Admitted(Permit),
+    Waiting(Place),
+    Refused(Rejection),
+    /// It would have been refused.
+    Observed(Rejection),
+}
+
+/// A request's place in the line, for whom it is.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) ticket: Ticket,
+    /// When to look again.
+    pub(super) alarm: Instant,
+    /// It waits no longer than this.
+    pub(super) until: Instant,
+}
+
+impl Desk {
+    pub(super) fn new(settings: Settings) -> Self {
+        let quotas = Quotas::new(&settings, 0);
+        Self {
+            settings,
+            line: Line::default(),
+            version: 0,
+            observing: false,
+            quotas,
+            plan: quotas,
+            planned: false,
+            paused_until: Instant::from_nanos(0),
+        }
+    }
+
+    pub(super) fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
+    /// What was used without a lock, of the one quota that there is.
+    pub(super) fn take_over(&mut self, arrival: u64) {
+        self.quotas.set_single(arrival);
+    }
+
+    /// What is used, if nobody has to ask at the desk.
+    pub(super) fn alone(&self, now: Instant) -> Option<u64> {
+        let plain = self.line.is_empty() && !self.observing && self.paused_until <= now;
+        self.quotas.single().filter(|_| plain).map(|gcra| gcra.arrival())
+    }
+
+    /// Puts the origins forward once in some years.
+    pub(super) fn keep_young(&mut self, now: Instant) {
+        if self.quotas.are_old(now) {
+            self.quotas = self.quotas.renewed(now);
+            self.version = self.version.wrapping_add(1);
+            self.planned = false;
+        }
+    }
+
+    /// Nobody uses more than there is, whatever was believed.
+    pub(super) fn forgive(&mut self, now: Instant) {
+        self.quotas.forgive(now);
+        self.planned = false;
+    }
+
+    /// A request that has to ask here.
+    pub(super) fn arrive(&mut self, cells: u32, now: Instant, deadline: Instant, wake: &mut Vec<Wakeup>) -> Arrival {
+        self.serve(now, wake);
+        if self.line.is_empty() && self.paused_until <= now && self.quotas.take_if_there(cells, now) {
+            return Arrival::Admitted(self.permit(cells));
+        }
+        let Some(due) = self.next_due(cells, now, wake) else {
+            return self.refuse(Reason::TooExpensive, None, now);
+        };
+        let patience = now.after(self.settings.max_wait());
+        let until = patience.min(deadline);
+        if self.is_full(cells, now) || due > patience {
+            return self.refuse(Reason::RateLimited, Some(due), now);
+        }
+        if due > until {
+            return self.refuse(Reason::DeadlineUnreachable, Some(due), now);
+        }
+        if self.observing {
+            // It would have waited. What will be is charged now: that is the same for whoever comes after.
+            self.quotas.take(cells, due);
+            return Arrival::Admitted(self.permit(cells));
+        }
+        if self.line.is_empty() {
+            self.plan = self.quotas;
+            self.planned = true;
+        }
+        self.plan.take(cells, due);
+        let by_deadline = deadline < patience;
+        let ticket = self.line.join(Waiting { cells, until, by_deadline, alarm: due, turn: Turn::default() });
+        Arrival::Waiting(Place { ticket, alarm: due, until })
+    }
+
+    /// Lets in all whose turn has come.
+    pub(super) fn serve(&mut self, now: Instant, wake: &mut Vec<Wakeup>) {
+        while let Some((ticket, first)) = self.line.first() {
+            let (cells, alarm) = (first.cells, first.alarm);
+            let Some(due) = self.quotas.due(cells).map(|due| due.max(self.paused_until)) else {
+                wake.push(self.line.end(ticket, Err(self.rejection(Reason::TooExpensive, None, now))));
+                continue;
+            };
+            if due > now {
+                if due < alarm {
+                    wake.extend(self.tell(ticket, due));
+                }
+                return;
+            }
+            let at = due.max(now.before(LATE));
+            // What was planned for the others was planned for an earlier moment.
+            self.planned &= at == due;
+            self.quotas.take(cells, at);
+            wake.push(self.line.end(ticket, Ok(self.permit(cells))));
+        }
+    }
+
+    /// Whoever waited until their time was up, and has to go.
+    pub(super) fn late(&mut self, ticket: Ticket, now: Instant) -> (Rejection, Option<Waiting>) {
+        let due = self.line.get(ticket).map(|waiting| waiting.alarm);
+        let gone = self.forget(ticket);
+        let by_deadline = gone.as_ref().is_some_and(|gone| gone.by_deadline);
+        let reason = if by_deadline { Reason::DeadlineExceeded } else { Reason::WaitTimeout };
+        (self.rejection(reason, due.filter(|due| *due > now), now), gone)
+    }
+
+    /// Whoever leaves. If their turn had come, what was taken for them is put back, whatever the settings; else those behind
+    /// move up.
+    pub(super) fn forget(&mut self, ticket: Ticket) -> Option<Waiting> {
+        let gone = match self.line.leave(ticket) {
+            Ok(Ok(permit)) => {
+                self.put_back(permit);
+                return None;
+            }
+            Ok(Err(_)) => return None,
+            Err(gone) => gone?,
+        };
+        if self.quotas.single().is_some() {
+            self.plan.unplan(gone.cells);
+        } else {
+            self.planned = false;
+        }
+        Some(gone)
+    }
+
+    /// When somebody who was not served should look again.
+    pub(super) fn alarm(&mut self, ticket: Ticket, now: Instant, wake: &mut Vec<Wakeup>) -> Instant {
+        let alarm = |desk: &Self| desk.line.get(ticket).map_or(Instant::FAR, |waiting| waiting.alarm);
+        if alarm(self) <= now {
+            self.plan_anew(now, false, wake);
+        }
+        alarm(self)
+    }
+
+    /// Puts back what was taken for nothing.
+    pub(super) fn put_back(&mut self, permit: Permit) {
+        self.quotas.put_back(permit);
+        self.planned = false;
+    }
+
+    /// Lets nobody in before `until`. Whether that is news.
+    pub(super) fn pause(&mut self, until: Instant, now: Instant, wake: &mut Vec<Wakeup>) -> bool {
+        let news = until > self.paused_until && until > now;
+        if news {
+            self.paused_until = until;
+            self.plan_anew(now, true, wake);
+        }
+        news
+    }
+
+    /// Uses up what is left.
+    pub(super) fn drain(&mut self, now: Instant, wake: &mut Vec<Wakeup>) {
+        self.quotas.drain(now);
+        self.plan_anew(now, true, wake);
+    }
+
+    /// Other settings. Who waits is told when their turn is by these, and refused at once if that is too late.
+    pub(super) fn update(&mut self, settings: Settings, now: Instant, wake: &mut Vec<Wakeup>) {
+        self.version = self.version.wrapping_add(1);
+        self.settings = settings.with_name(self.settings.name());
+        self.quotas = self.quotas.changed(&self.settings, self.version, now);
+        self.serve(now, wake);
+        self.plan_anew(now, true, wake);
+    }
+
+    /// Only observes from now on: all who wait go on at once, charged as if they had waited.
+    pub(super) fn observe(&mut self, now: Instant, wake: &mut Vec<Wakeup>) {
+        self.observing = true;
+        self.serve(now, wake);
+        while let Some((ticket, first)) = self.line.first() {
+            let cells = first.cells;
+            let due = self.quotas.due(cells).map_or(now, |due| due.max(self.paused_until));
+            self.quotas.take(cells, due);
+            wake.push(self.line.end(ticket, Ok(self.permit(cells))));
+        }
+    }
+
+    /// What a request could have at this moment: of the tightest quota, and of each.
+    pub(super) fn remaining(
+        &mut self,
+        now: Instant,
+        wake: &mut Vec<Wakeup>,
+    ) -> (Remaining, [Option<Remaining>; MAX_QUOTAS]) {
+        self.serve(now, wake);
+        let quotas = if self.line.is_empty() { self.quotas } else { *self.planned(now, wake) };
+        let open = self.line.is_empty() && self.paused_until <= now;
+        let remaining = |gcra| Remaining::new(gcra, now, open, self.paused_until);
+        let each = array::from_fn(|at| quotas.all().get(at).map(remaining));
+        (each.iter().flatten().copied().fold(remaining(quotas.first()), Remaining::tighter), each)
+    }
+
+    /// Whether a new one would decide the same.
+    pub(super) fn is_neutral(&self, now: Instant) -> bool {
+        self.line.is_empty() && !self.observing && self.paused_until <= now && self.quotas.is_full(now)
+    }
+
+    /// For how long nobody is let in.
+    pub(super) fn paused_until(&self) -> Instant {
+        self.paused_until
+    }
+
+    /// When whoever came now would have their turn, or `None` for never.
+    fn next_due(&mut self, cells: u32, now: Instant, wake: &mut Vec<Wakeup>) -> Option<Instant> {
+        let paused_until = self.paused_until;
+        let quotas = if self.line.is_empty() { &self.quotas } else { self.planned(now, wake) };
+        quotas.due(cells).map(|due| due.max(paused_until))
+    }
+
+    fn planned(&mut self, now: Instant, wake: &mut Vec<Wakeup>) -> &Quotas {
+        if !self.planned {
+            self.plan_anew(now, false, wake);
+        }
+        &self.plan
+    }
+
+    /// Goes along the line, and notes when each will have their turn; who cannot wait for so long is refused. O(n), and
+    /// only after something was not as planned. Those whose turn is at another time than they know are told so, all of them
+    /// or only those for whom it is later.
+    fn plan_anew(&mut self, now: Instant, tell: bool, wake: &mut Vec<Wakeup>) {
+        self.plan = self.quotas;
+        self.planned = true;
+        let mut next = self.line.first();
+        while let Some((ticket, waiting)) = next {
+            let (cells, until, by_deadline, alarm) = (waiting.cells, waiting.until, waiting.by_deadline, waiting.alarm);
+            match self.plan.due(cells).map(|due| due.max(self.paused_until)) {
+                Some(due) if due <= until => {
+                    self.plan.take(cells, due);
+                    if due > alarm || tell && due < alarm {
+                        wake.extend(self.tell(ticket, due).filter(|_| tell));
+                    }
+                }
+                due => {
+                    let late = if by_deadline { Reason::DeadlineUnreachable } else { Reason::RateLimited };
+                    let reason = if due.is_some() { late } else { Reason::TooExpensive };
+                    let rejection = self.rejection(reason, due, now);
+                    wake.push(self.line.end(ticket, Err(rejection)));
+                }
+            }
+            next = self.line.after(ticket);
+        }
+    }
+
+    /// Notes when somebody's turn is, and has them look.
+    fn tell(&mut self, ticket: Ticket, due: Instant) -> Option<Wakeup> {
+        let waiting = self.line.get_mut(ticket)?;
+        waiting.alarm = due;
+        Some(waiting.turn.nudge())
+    }
+
+    /// Whether there is no place to wait. While it only observes nobody does: those who would are told by what they owe.
+    fn is_full(&self, cells: u32, now: Instant) -> bool {
+        let places = self.settings.places();
+        if !self.observing {
+            return self.line.len() >= places as usize;
+        }
+        let owed = self.quotas.all().iter().map(|gcra| gcra.owed(now)).max().unwrap_or(0);
+        owed / u64::from(cells.max(1)) >= u64::from(places)
+    }
+
+    fn permit(&self, cells: u32) -> Permit {
+        Permit::new(cells, self.version)
+    }
+
+    fn refuse(&self, reason: Reason, due: Option<Instant>, now: Instant) -> Arrival {
+        let rejection = self.rejection(reason, due, now);
+        if self.observing { Arrival::Observed(rejection) } else { Arrival::Refused(rejection) }
+    }
+
+    fn rejection(&self, reason: Reason, due: Option<Instant>, now: Instant) -> Rejection {
+        let rejection = Rejection::new(reason, self.settings.name());
+        match due {
+            Some(due) => rejection.with_retry_after(due.since(now)),
+            None => rejection,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+use std::time::Duration;
+
+use super::quota::Quota;
+use crate::settings::InvalidSetting;
+
+/// How many quotas a rate limit can have.
+pub const MAX_QUOTAS: usize = 4;
+
+/// How a [`RateLimit`](super::RateLimit) is set: a plain value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Settings {
+    name: &'static str,
+    /// Behind `len` there are copies of the first, so that equal settings are equal.
+    quotas: [Quota; MAX_QUOTAS],
+    len: usize,
+    max_waiting: u32,
+    max_wait: Duration,
+    puts_back: bool,
+    max_pause: Duration,
+}
+
+impl Settings {
+    /// At most `quota`, and nobody waits.
+    pub const fn new(quota: Quota) -> Self {
+        Self {
+            name: "rate_limit",
+            quotas: [quota; MAX_QUOTAS],
+            len: 1,
+            max_waiting: 0,
+            max_wait: Duration::ZERO,
+            puts_back: true,
+            max_pause: Duration::ZERO,
+        }
+    }
+
+    /// At most each of `quotas`: ten a second, say, and a thousand an hour.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for none, or for more than [`MAX_QUOTAS`].
+    pub fn try_new(quotas: &[Quota]) -> Result<Self, InvalidSetting> {
+        let Some((first, others)) = quotas.split_first() else {
+            return Err(InvalidSetting::new("rate_limit.quotas", quotas, "at least 1 quota"));
+        };
+        others.iter().try_fold(Self::new(*first), |settings, quota| settings.try_with_quota(*quota))
+    }
+
+    /// Adds a quota: a request passes when every one has cells for it, and is charged to all or to none.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if there are [`MAX_QUOTAS`] already.
+    pub fn try_with_quota(mut self, quota: Quota) -> Result<Self, InvalidSetting> {
+        match self.quotas.get_mut(self.len) {
+            Some(place) => *place = quota,
+            None => return Err(InvalidSetting::new("rate_limit.quotas", self.len + 1, "at most 4 quotas")),
+        }
+        self.len += 1;
+        Ok(self)
+    }
+
+    /// Says how many cells the dearest request [costs](super::RateLimit::cost_by), to learn at the door, and not from
+    /// [`TooExpensive`](crate::Reason::TooExpensive), if it could never pass. It changes nothing.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is more than the smallest burst.
+    pub fn try_with_costs_up_to(self, cells: u32) -> Result<Self, InvalidSetting> {
+        if self.quotas().iter().all(|quota| quota.burst().get() >= cells) {
+            return Ok(self);
+        }
+        Err(InvalidSetting::new("rate_limit.cost", cells, "at most the smallest burst"))
+    }
+
+    /// The name under which it refuses and announces. By default `rate_limit`.
+    pub const fn with_name(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Lets up to `max_waiting` requests wait for their turn, each at most `max_wait`, and no longer than to its deadline.
+    /// If either is zero, nobody waits.
+    pub const fn with_wait(mut self, max_waiting: u32, max_wait: Duration) -> Self {
+        self.max_waiting = max_waiting;
+        self.max_wait = max_wait;
+        self
+    }
+
+    /// What was taken stays taken, though the request was never sent, because a gate further in refused it or its caller
+    /// left. For where the attempt is what counts: of a password, say. By default it is put back.
+    pub const fn without_refunds(mut self) -> Self {
+        self.puts_back = false;
+        self
+    }
+
+    /// Lets nobody in for as long as the callee asks in a failure that is judged
+    /// [`Throttled`](crate::classify::Failure::Throttled), and for at most `max_pause`. Zero, and the default, is not to
+    /// listen: who may say so needs to be trusted. It needs a [judge](crate::Classify) that finds such hints.
+    pub const fn with_throttle_hints(mut self, max_pause: Duration) -> Self {
+        self.max_pause = max_pause;
+        self
+    }
+
+    /// The name under which it refuses and announces.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The quotas, in the order in which they were given.
+    pub fn quotas(&self) -> &[Quota] {
+        &self.quotas[..self.len]
+    }
+
+    /// How many requests may wait.
+    pub const fn max_waiting(&self) -> u32 {
+        self.max_waiting
+    }
+
+    /// How long each may wait.
+    pub const fn max_wait(&self) -> Duration {
+        self.max_wait
+    }
+
+    /// Whether what was taken for a request that was never sent is put back.
+    pub const fn refunds(&self) -> bool {
+        self.puts_back
+    }
+
+    /// For how long the callee can have it pause. Zero if it is not listened to.
+    pub const fn max_pause(&self) -> Duration {
+        self.max_pause
+    }
+
+    /// How many may wait, with the time to do so.
+    pub(super) const fn places(&self) -> u32 {
+        if self.max_wait.is_zero() { 0 } else { self.max_waiting }
+    }
+
+    /// The quotas, and how many of them count.
+    pub(super) const fn padded_quotas(&self) -> ([Quota; MAX_QUOTAS], usize) {
+        (self.quotas, self.len)
+    }
+}
+
+impl From<Quota> for Settings {
+    fn from(quota: Quota) -> Self {
+        Self::new(quota)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quota(cells: u32) -> Quota {
+        Quota::try_per_second(cells).expect("not zero")
+    }
+
+    #[test]
+    fn there_are_one_to_four_quotas() {
+        let setting =
+            |quotas: &[Quota]| Settings::try_new(quotas).map(|_| "none").unwrap_or_else(|error| error.setting());
+        assert_eq!(setting(&[]), "rate_limit.quotas");
+        assert_eq!(setting(&[quota(1); 4]), "none");
+        assert_eq!(setting(&[quota(1); 5]), "rate_limit.quotas");
+    }
+
+    #[test]
+    fn a_cost_that_no_burst_holds_is_refused_at_the_door() {
+        let settings = Settings::try_new(&[quota(10), quota(7)]).expect("two");
+        assert!(settings.try_with_costs_up_to(7).is_ok());
+        let error = settings.try_with_costs_up_to(8).expect_err("too much");
+        assert_eq!((error.setting(), error.value()), ("rate_limit.cost", "8"));
+    }
+
+    #[test]
+    fn settings_that_say_the_same_are_equal() {
+        let both = |first, second| Settings::new(quota(first)).try_with_quota(quota(second)).expect("two");
+        assert_eq!(both(1, 2), Settings::try_new(&[quota(1), quota(2)]).expect("two"));
+        assert_ne!(both(1, 1), Settings::new(quota(1)));
+    }
+}
