@@ -3,6 +3,12 @@
 mod support;
 
 use std::num::NonZeroU32;
+use std::{
+    convert::Infallible,
+    future::Ready,
+    hint::black_box,
+    task::{Context, Poll},
+};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use plimsoll::{
@@ -14,6 +20,8 @@ use plimsoll::{
     load_shed,
     rate_limit::{self, RateLimit},
     surge_queue::{self, SurgeQueue},
+    work::Work,
+    work_budget::{self, Cost, WorkBudget},
 };
 use support::*;
 use tower::{Service, ServiceBuilder};
@@ -26,6 +34,25 @@ fn measure<S: Service<u64>>(criterion: &mut Criterion, name: &str, mut service: 
 
 fn size_of_inner() -> usize {
     size_of::<<Inner as Service<u64>>::Future>()
+}
+
+/// As [`Inner`], and spends of its work.
+#[derive(Clone, Copy)]
+struct Spending;
+
+impl Service<u64> for Spending {
+    type Response = u64;
+    type Error = Infallible;
+    type Future = Ready<Result<u64, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, req: u64) -> Self::Future {
+        assert!(plimsoll::work::current().is_some_and(|work| work.spend(req).is_ok()));
+        Inner.call(req)
+    }
 }
 
 fn admission(criterion: &mut Criterion) {
@@ -41,6 +68,17 @@ fn admission(criterion: &mut Criterion) {
     measure(criterion, "tower concurrency limit, shedding", shed);
 
     measure(criterion, "meter", Stack::new().metered("meter").service(Inner));
+    let seats = work_budget::Settings::try_new(1000).and_then(|settings| settings.try_with_fuel_per_seat(5));
+    let seats = seats.expect("not zero");
+    let budget = |settings| Stack::new().work_budget(WorkBudget::new(settings).cost_by(|req: &u64| Cost::fuel(*req)));
+    measure(criterion, "work budget, admission alone", budget(seats).service(Inner));
+    let fuel = seats.try_with_fuel(100).expect("not zero");
+    measure(criterion, "work budget, with fuel", budget(fuel).service(Inner));
+    measure(criterion, "work budget, with fuel, one spend", budget(fuel).service(Spending));
+    measure(criterion, "work budget, polls timed", budget(fuel.with_max_busy(SECOND)).service(Inner));
+    let work = Work::new(u64::MAX);
+    criterion.bench_function("work: spend", |bencher| bencher.iter(|| work.spend(black_box(1))));
+    criterion.bench_function("work: child, which spends", |bencher| bencher.iter(|| work.child(9).spend(black_box(1))));
 
     measure(criterion, "timeout", Stack::new().timeout(SECOND).service(Inner));
     measure(criterion, "tower timeout", ServiceBuilder::new().timeout(SECOND).service(Inner));

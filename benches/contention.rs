@@ -9,7 +9,7 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use plimsoll::Stack;
+use plimsoll::{Stack, work_budget};
 use support::*;
 use tower::{Service, ServiceBuilder};
 
@@ -46,6 +46,10 @@ fn contention(criterion: &mut Criterion) {
     measure(criterion, "bare", Inner);
     measure(criterion, "bulkhead", Stack::new().bulkhead(limit(1000)).service(Inner));
     measure(criterion, "sharded bulkhead", Stack::new().sharded_bulkhead(cells()).service(Inner));
+    let budget = work_budget::Settings::try_new(1000).expect("not zero");
+    measure(criterion, "work budget, admission alone", Stack::new().work_budget(budget).service(Inner));
+    let fuel = budget.try_with_fuel(100).expect("not zero");
+    measure(criterion, "work budget, with fuel", Stack::new().work_budget(fuel).service(Inner));
     measure(criterion, "tower concurrency limit", ServiceBuilder::new().concurrency_limit(1000).service(Inner));
     measure(criterion, "circuit breaker, no clock", Stack::new().circuit_breaker(plain_breaker()).service(Inner));
     measure(criterion, "circuit breaker, default", Stack::new().circuit_breaker(breaker()).service(Inner));

@@ -23,6 +23,7 @@ use crate::{
     surge_queue::{Nothing, SurgeQueue},
     telemetry::Counters,
     timeout::TimeoutLayer,
+    work_budget::WorkBudget,
 };
 
 /// Layers, the outermost first, to be put around a service.
@@ -82,6 +83,17 @@ impl<L, G, C> Stack<L, G, C> {
         self.with_handle(bulkhead.handle()).push(bulkhead)
     }
 
+    /// Adds a [work budget](crate::work_budget): as much work at once as its seats, and for each request no more than it may
+    /// do. Its settings will do.
+    pub fn work_budget<B, K, D, W>(
+        self,
+        budget: impl Into<WorkBudget<B, K, D, W>>,
+    ) -> Stack<L, Seq<G, WorkBudget<B, K, D, W>>, C> {
+        let budget = budget.into();
+        budget.join(&self.events);
+        self.with_handle(budget.handle()).push(budget)
+    }
+
     /// Adds a [`timeout`](crate::timeout): not longer than that. A `Duration` will do.
     pub fn timeout<D, T, K>(self, timeout: impl Into<TimeoutLayer<D, T, K>>) -> Within<TimeoutLayer<D, T, K>, L, G, C>
     where
@@ -115,7 +127,8 @@ impl<L, G, C> Stack<L, G, C> {
     }
 
     /// Adds [a gate for each key](crate::keyed) of a request, a tenant's or an endpoint's, which tell this stack's observer
-    /// what happens in them. They hear how calls ended.
+    /// what happens in them. They hear how calls ended. Keys and gates have to be `Send` and `Sync`, as they are shared with
+    /// [`control`](Self::control); [`gate`](Self::gate) takes any.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub fn keyed<K, H, Q, M, S>(self, keyed: Keyed<K, H, Q, M, S>) -> Stack<L, Seq<G, Keyed<K, H, Q, M, S>>, Judged<C>>
     where
@@ -200,7 +213,8 @@ impl<L, G, C> Stack<L, G, C> {
     }
 
     /// Adds a [surge queue](crate::surge_queue) in front of its limit: a burst waits its turn. The limit hears how calls
-    /// ended.
+    /// ended. It has to be `Send` and `Sync`, as it is shared with [`control`](Self::control); [`gate`](Self::gate) takes a
+    /// queue in front of any.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub fn surge_queue<Q, P, T, D, S, X>(
         self,
@@ -386,7 +400,7 @@ impl<L, A, B, C> Stack<L, Seq<A, B>, C> {
     {
         let gates = GateLayer::in_stack(self.group, self.judge.clone(), self.events.clone());
         let outer = Nest::new(crate::http::UntilBodyEnds::new(gates), self.outer);
-        Stack { outer, group: (), judge: self.judge, events: self.events }
+        Stack { outer, group: (), judge: self.judge, events: self.events, seen: self.seen }
     }
 }
 

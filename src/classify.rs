@@ -98,14 +98,14 @@ impl<Res, E: Refusal> Classify<Res, E> for Standard {
 impl Outcome {
     /// What a refusal from further in says about the callee.
     ///
-    /// Nothing, if the request was never dispatched, or if the caller's own deadline ran out. A timeout of ours
-    /// after dispatch is a failure: so a circuit breaker above a per-attempt timeout trips on a callee that hangs.
+    /// Nothing, if the request was never dispatched, or if the caller's own deadline or the work that it may do ran out. A
+    /// timeout of ours after dispatch is a failure: so a circuit breaker above a per-attempt timeout trips on a callee that hangs.
     pub const fn of_rejection(rejection: &Rejection) -> Self {
         if !rejection.was_dispatched() {
             return Self::Ignored;
         }
         match rejection.reason() {
-            Reason::DeadlineExceeded => Self::Ignored,
+            Reason::DeadlineExceeded | Reason::WorkExhausted => Self::Ignored,
             Reason::Timeout => Self::Failure(Failure::Timeout),
             _ => Self::Failure(Failure::Transient),
         }
@@ -197,5 +197,6 @@ mod tests {
         let late = |reason| judge(Err(refused(reason).dispatched().into()));
         assert_eq!(late(Reason::Timeout), Outcome::Failure(Failure::Timeout));
         assert_eq!(late(Reason::DeadlineExceeded), Outcome::Ignored);
+        assert_eq!(late(Reason::WorkExhausted), Outcome::Ignored);
     }
 }

@@ -21,6 +21,8 @@ pub enum Event {
     Admitted { layer: &'static str },
     /// A bulkhead's limit was changed.
     BulkheadResized { layer: &'static str, from: u32, to: u32 },
+    /// A work budget's number of seats was changed.
+    BudgetResized { layer: &'static str, from: u32, to: u32 },
     /// The circuit closed: the callee is healthy.
     CircuitClosed { layer: &'static str },
     /// The circuit is held as it is by hand, or handed back to its own judgement.
@@ -37,10 +39,12 @@ pub enum Event {
     KeysFull { layer: &'static str },
     /// A load shedder lets more through at once, or less.
     LimitChanged { layer: &'static str, from: u32, to: u32 },
-    /// A request could not be served in time, and waits in the second lane of its queue.
+    /// A request cannot be served in time, or costs too much, and goes to the second lane of its room.
     Demoted { layer: &'static str },
     /// A rate limit's quotas were changed.
     QuotaChanged { layer: &'static str },
+    /// A poll of a request kept its thread for as long as is announced, or longer.
+    LongPoll { layer: &'static str, took: Duration },
     /// A queue that was standing is empty again.
     QueueDrained { layer: &'static str },
     /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
@@ -55,6 +59,8 @@ pub enum Event {
     Settled { layer: &'static str, ended: Ended, after: Duration },
     /// The callee asked a rate limit to leave it alone: nothing is let in for `pause`.
     Throttled { layer: &'static str, pause: Duration },
+    /// A request that has ended wanted more than the fuel that it was `granted`.
+    WorkExhausted { layer: &'static str, granted: u64 },
     /// A request would have been refused, were the room not only observing.
     WouldRefuse(Rejection),
 }
@@ -64,6 +70,7 @@ impl Event {
     pub const fn layer(&self) -> &'static str {
         match self {
             Self::Admitted { layer }
+            | Self::BudgetResized { layer, .. }
             | Self::BulkheadResized { layer, .. }
             | Self::CircuitClosed { layer }
             | Self::CircuitHeld { layer, .. }
@@ -75,12 +82,14 @@ impl Event {
             | Self::LimitChanged { layer, .. }
             | Self::Demoted { layer }
             | Self::QuotaChanged { layer }
+            | Self::LongPoll { layer, .. }
             | Self::QueueDrained { layer }
             | Self::QueueStanding { layer }
             | Self::Retrying { layer, .. }
             | Self::RetryStopped { layer, .. }
             | Self::Settled { layer, .. }
-            | Self::Throttled { layer, .. } => layer,
+            | Self::Throttled { layer, .. }
+            | Self::WorkExhausted { layer, .. } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),
         }
     }
@@ -155,6 +164,8 @@ pub enum Stop {
     NotRetryable,
     /// A retry layer further out tries again already.
     Nested,
+    /// The work that the request may do is used up: another attempt could not do anything.
+    WorkExhausted,
 }
 
 /// Listens to events. A closure over `&Event` qualifies, and two listen as one by [`and`](Self::and).

@@ -83,6 +83,7 @@
 //! | who gets a permit | `bulkhead/permits.rs`, `bulkhead/queue.rs` |
 //! | how often is too often, and how exactly | `rate_limit/scale.rs`, `rate_limit/gcra.rs`; without a lock: `rate_limit/meter.rs` |
 //! | who waits for a turn, and what several quotas say | `rate_limit/desk.rs`, `rate_limit/line.rs`, `rate_limit/quotas.rs` |
+//! | who gets a permit, and who waits for one | `limit/pools.rs`, `limit/queue.rs`; the plumbing: `limit/permits.rs` |
 //! | what a queue may be in front of | `limit/` |
 //! | how a limit is found | `load_shed/rules/`, a file each |
 //! | what a rule is shown, and when | `load_shed/window.rs`, `load_shed/controller.rs` |
@@ -159,6 +160,8 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timeout;
+pub mod work;
+pub mod work_budget;
 
 pub use self::{
     builder::Stack,

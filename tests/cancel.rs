@@ -14,10 +14,11 @@ use plimsoll::{
     bulkhead::{Bulkhead, Order},
     circuit_breaker::{self, CircuitBreaker},
     gate::PerKind,
-    meter::{self, Contributors, Meter},
     keyed::{self, Keyed, Overflow},
+    meter::{self, Contributors, Meter},
     rate_limit::{Quota, RateLimit},
     surge_queue,
+    work_budget::{self, Demotion, OverCost},
 };
 use support::{
     client::Client,
@@ -25,7 +26,7 @@ use support::{
     cuts::{cut_everywhere, cut_everywhere_watched},
     doors::{Hourglass, Shut, Turnstile},
     finding::{Kind, Report},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, settings, slow, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, seats, settings, slow, two_lanes},
     mix::{Mix, mix_everything},
     planted::{Door, DoorFault, Porter, PorterFault},
 };
@@ -150,6 +151,19 @@ mod in_any_order_of_many_callers_nothing_is_lost {
             let bulkheads = [kit.waiting(2, Duration::MAX), Bulkhead::new(settings(9))];
             let one = keyed::Settings::new().try_with_capacity(1).expect("not zero");
             Stack::new().gate(kit.on_inner(packed(kit.keyed(one, bulkheads))))
+        };
+        work_budget: 2_000, Mix { callers: 6, heaviest: 3, ..Mix::of(3) }, |kit: &Kit| {
+            Stack::new().work_budget(kit.budget(seats(3)))
+        };
+        resized_work_budget: 2_500, Mix { callers: 6, heaviest: 3, resize: 4, ..Mix::of(3) }, |kit: &Kit| {
+            let clamping = seats(3).with_over_cost(OverCost::Clamp);
+            Stack::new().gate(kit.on_inner(kit.budget(clamping)))
+        };
+        work_budget_whose_waits_run_out: 1_500, Mix { callers: 6, time: true, ..Mix::of(1) }, |kit: &Kit| {
+            Stack::new().timeout(LIMIT).gate(kit.inside(kit.budget(seats(1).with_wait(8, Duration::from_secs(1)))))
+        };
+        work_budget_over_work_budget: 1_500, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
+            Stack::new().work_budget(kit.budget(seats(2))).gate(kit.on_inner(kit.budget(seats(2))))
         };
         pair_of_bulkheads: 2_000, Mix { callers: 6, ..Mix::of(2) }, |kit: &Kit| {
             let outer = kit.set(settings(2).with_wait(8, Duration::MAX));

@@ -18,12 +18,13 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker},
     clock::Instant,
     gate::{Ending, GateLayer, Gated, PerKind},
-    meter::{self, Contributors, Meter},
     keyed::{self, Keyed, Overflow},
+    meter::{self, Contributors, Meter},
     rate_limit::{Quota, RateLimit},
     surge_queue,
     testing::{Mock, Readiness, Reply},
     timeout::{Timeout, TimeoutLayer},
+    work_budget::{self, Demotion, OverCost},
 };
 use support::{
     client::{Client, End, Stage},
@@ -32,7 +33,7 @@ use support::{
     finding::Kind,
     flag::Flag,
     inners::{picky, unclone, unsend},
-    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, settings, slow, two_lanes},
+    kit::{Ask, Boom, Kit, LIMIT, WAIT, packed, patient, quick, seats, settings, slow, two_lanes},
     planted::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
     quiet::catch,
     scripts::{Body, Finish, Pause, Ready},

@@ -2,7 +2,10 @@
 //! with settings from all over their range serve calls to their end; nothing panics, hangs or is left behind.
 #![cfg(feature = "testing")]
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use plimsoll::{
@@ -21,6 +24,8 @@ use plimsoll::{
     shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
     surge_queue::{self, Ramp, Surge, SurgeQueue},
     testing::{Mock, Reply},
+    work,
+    work_budget::{self, Cost, Demotion, OverCost, WorkBudget},
 };
 use proptest::prelude::*;
 use tower::ServiceExt;
@@ -194,6 +199,43 @@ fn any_keyed() -> impl Strategy<Value = keyed::Settings> {
     })
 }
 
+fn any_budget() -> impl Strategy<Value = WorkBudget> {
+    let numbers = (number(), number(), number(), number());
+    let fuels = (any_u64(), any_u64(), any_u64());
+    (numbers, fuels, (duration(), duration(), duration()), share(), 0..3u8, any::<bool>()).prop_map(
+        |(numbers, fuels, times, width, over_cost, corrects)| {
+            let room = "work_budget.";
+            let (seats, places, demoted, times_over) = numbers;
+            let (per_seat, fuel, demoted_fuel) = fuels;
+            let (wait, busy, long) = times;
+            let settings = work_budget::Settings::new(NonZeroU32::MIN);
+            let settings = parsed(room, work_budget::Settings::try_new(seats), settings);
+            let settings = parsed(room, settings.try_with_fuel_per_seat(per_seat), settings);
+            let settings = parsed(room, settings.try_with_fuel(fuel), settings);
+            let settings = parsed(room, settings.try_with_max_busy(busy), settings);
+            let mut settings = parsed(room, settings.try_with_long_poll(long), settings);
+            let demotion = parsed(room, Demotion::try_new(demoted), Demotion::new(NonZeroU32::MIN));
+            settings = settings.with_over_cost(match over_cost {
+                0 => OverCost::Refuse,
+                1 => OverCost::Clamp,
+                _ => OverCost::Demote(demotion.with_fuel(demoted_fuel.try_into().unwrap_or(NonZeroU64::MIN))),
+            });
+            if let Some(times) = NonZeroU32::new(times_over) {
+                settings = settings.with_headroom(times).with_max_page(times);
+            }
+            if !corrects {
+                settings = settings.without_correction();
+            }
+            let width = parsed("width", Ratio::try_new("width", width), Ratio::HALF);
+            WorkBudget::new(settings.with_width(width).with_wait(places, wait))
+        },
+    )
+}
+
+fn any_u64() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), 1..50u64, any::<u64>(), Just(u64::MAX)]
+}
+
 fn any_retry() -> impl Strategy<Value = RetryLayer> {
     (number(), duration(), duration(), duration()).prop_map(|(attempts, base, cap, hint)| {
         let settings = retry::Settings::new().with_max_hint(hint);
@@ -357,6 +399,61 @@ proptest! {
                 prop_assert_eq!((known.in_use, known.parked, mock.in_flight()), (0, 0, 0));
                 prop_assert_eq!(waits.snapshot().waiting, [0; 4]);
                 handle.update(anew.handle().snapshot().settings);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_work_budget_ends_every_call_and_keeps_no_seat_whatever_the_settings_and_the_costs(
+        outer in any_budget(),
+        inner in any_budget(),
+        anew in any_budget(),
+        costs in proptest::collection::vec((number(), any_u64(), any_u64(), 0..4u8, 0..500u64), 12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let patience = Duration::from_secs(2);
+            let costs = std::sync::Arc::new(costs);
+            let (asked, spent) = (costs.clone(), costs.clone());
+            let cost = move |call: &usize| match asked[call % asked.len()] {
+                (seats, _, _, 0, _) => Cost::seats(seats),
+                (seats, fuel, _, 1, _) => Cost::fuel(fuel).with_seats(seats),
+                (_, fuel, ..) => Cost::fuel(fuel),
+            };
+            let (handle, handle_in) = (outer.handle(), inner.handle());
+            let inner = inner.cost_by(cost.clone());
+            let outer = outer.cost_by(cost).kind_by(|call: &usize| *call % 20);
+            let stack = Stack::new().timeout(patience).work_budget(outer).work_budget(inner);
+            let service = stack.service(tower::service_fn(move |call: usize| {
+                let (_, _, fuel, kind, millis) = spent[call % spent.len()];
+                async move {
+                    if let Some(work) = work::current() {
+                        let child = work.child(fuel / 2);
+                        let all = work.granted().unwrap_or(u64::MAX);
+                        let parts = [child.try_take(fuel), work.try_take(fuel), u64::from(work.spend(1).is_ok())];
+                        assert!(parts.iter().map(|part| u128::from(*part)).sum::<u128>() <= all.into());
+                        let _ = (work.page(usize::MAX, fuel), work.checkpoint(1).await, work.refund(fuel));
+                    }
+                    tokio::time::sleep(Duration::from_millis(millis)).await;
+                    if kind == 3 { Err(std::io::Error::other("down")) } else { Ok(()) }
+                }
+            }));
+            for round in 0..4usize {
+                let start = clock::now();
+                join_all((0..20).map(|call| service.clone().oneshot(call + round))).await;
+                prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
+                for handle in [&handle, &handle_in] {
+                    let known = handle.snapshot();
+                    let held = [known.seats, known.demoted].map(|usage| (usage.in_use, usage.waiting));
+                    prop_assert_eq!(held, [(0, 0); 2]);
+                    prop_assert!(known.spent <= known.granted);
+                    prop_assert!(known.kinds.iter().all(|kind| (0.25..=4.0).contains(&kind.ratio)));
+                }
+                handle.update(anew.handle().snapshot().settings);
+                if round == 2 {
+                    handle_in.observe_only();
+                }
             }
             Ok(())
         })?;

@@ -10,7 +10,7 @@ use std::{
     num::NonZeroU32,
     pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst},
     },
     task::{Context, Poll, Wake, Waker},
@@ -37,6 +37,8 @@ use plimsoll::{
         sharded_bulkhead::{self, ShardedBulkhead},
     },
     surge_queue::{self, Surge, SurgeQueue},
+    work::{self, Work},
+    work_budget::{self, Cost, Demotion, OverCost, WorkBudget},
 };
 use rng::Rng;
 use tower::{Service, service_fn};
@@ -236,6 +238,78 @@ fn a_surge_queue_gives_every_place_back_and_forgets_nobody() {
         assert!(end.surge.is_none_or(|lane| (lane.waiting, lane.in_use, lane.lent) == ([0; 4], 0, 0)), "{end:?}");
         let mut service = service;
         assert!(drive(service.call(Ask { weight: 1, compartment: 1 }), u32::MAX).expect("answered").is_ok());
+    }
+}
+
+/// Requests of all widths wait without end, are given up on, are answered and spend, in parts, on other threads too and
+/// later than they should, while the seats change below them. What is lost is missing in the end; what is there twice is
+/// spent by somebody.
+#[test]
+fn a_work_budget_gives_every_seat_back_and_spends_nothing_twice() {
+    let settings = |seats: u32| {
+        let settings = work_budget::Settings::try_new(seats).and_then(|settings| settings.try_with_fuel(40));
+        settings.expect("valid").with_width(Ratio::ONE).with_wait(THREADS as u32, Duration::MAX).without_correction()
+    };
+    let demoting = OverCost::Demote(Demotion::try_new(1).expect("one"));
+    let sets = [settings(4), settings(1).with_over_cost(OverCost::Clamp), settings(3).with_over_cost(demoting)];
+    for seed in 0..4 {
+        let (outer, inner) = (WorkBudget::new(sets[0]), WorkBudget::new(settings(9)));
+        let handles = [outer.handle(), inner.handle()];
+        let late: Mutex<Vec<Work>> = Mutex::default();
+        let cost = |ask: &Ask| Cost::fuel(10).with_seats(ask.weight);
+        let stack = Stack::new().work_budget(outer.cost_by(cost)).work_budget(inner);
+        let service = stack.service(service_fn(|ask: Ask| {
+            let late = &late;
+            async move {
+                let work = work::current().expect("there is fuel");
+                let others = std::mem::take(&mut *late.lock().expect("unpoisoned"));
+                for other in &others {
+                    let _ = other.try_take(3);
+                }
+                let mut spent = 0;
+                let child = work.child(ask.weight.into());
+                spent += child.try_take(4);
+                Breath::default().await;
+                if work.spend(u64::from(ask.weight) * 3).is_ok() {
+                    spent += u64::from(ask.weight) * 3;
+                }
+                spent -= work.refund(2);
+                drop(child);
+                let left = work.remaining();
+                assert!(spent + left <= work.granted().unwrap_or(0), "{spent} spent, {left} left of {work:?}");
+                late.lock().expect("unpoisoned").extend([work.child(1), work]);
+                Ok::<_, io::Error>(())
+            }
+        }));
+        let at_work = AtomicU32::new(THREADS as u32);
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (mut service, mut rng) = (service.clone(), Rng::new(seed * THREADS + thread + 1));
+                let at_work = &at_work;
+                scope.spawn(move || {
+                    for _ in 0..1000 {
+                        let ask = Ask { weight: 1 + rng.below(5) as u32, compartment: 0 };
+                        let patience = if rng.below(2) == 0 { u32::MAX } else { rng.below(4) as u32 };
+                        let _ = drive(service.call(ask), patience);
+                    }
+                    at_work.fetch_sub(1, SeqCst);
+                });
+            }
+            let mut rng = Rng::new(seed + 100);
+            while at_work.load(SeqCst) > 0 {
+                handles[0].update(sets[rng.below(sets.len())]);
+                thread::yield_now();
+            }
+        });
+        for handle in &handles {
+            let end = handle.snapshot();
+            let held = [end.seats, end.demoted].map(|usage| (usage.in_use, usage.waiting));
+            assert_eq!(held, [(0, 0); 2], "seed {seed}: {end:?}");
+            assert!(end.spent <= end.granted, "seed {seed}: {end:?}");
+        }
+        handles[0].update(sets[0]);
+        let mut service = service.clone();
+        assert!(drive(service.call(Ask { weight: 4, compartment: 0 }), u32::MAX).expect("answered").is_ok());
     }
 }
 

@@ -2,10 +2,9 @@ use std::sync::Arc;
 
 use super::{
     gate::State,
-    permits::COMMON,
     settings::{MAX_COMPARTMENTS, Settings},
 };
-use crate::{event::Event, sync::atomic::Ordering::Relaxed};
+use crate::{event::Event, limit::pools::COMMON};
 
 /// Looks at a bulkhead and changes it while it serves. A clone costs a reference count.
 #[derive(Clone, Debug)]
@@ -48,21 +47,20 @@ impl Handle {
 
     /// The bulkhead as it is at this moment.
     pub fn snapshot(&self) -> Snapshot {
-        // Locked for as long as it is looked at: in the middle of a resize, what is in use cannot be known.
-        let queue = self.0.queue.lock();
-        let usage = |pool| {
-            let (capacity, in_use, waiting) = self.0.permits.usage(pool);
+        let (settings, pools) = self.0.look();
+        let usage = |pool: usize| {
+            let (capacity, in_use, waiting) = pools[pool];
             Usage { capacity, in_use, waiting }
         };
         let common = usage(COMMON);
         let compartments = std::array::from_fn(|compartment| usage(compartment + 1));
         Snapshot {
-            settings: queue.settings,
+            settings,
             in_use: compartments.iter().fold(common.in_use, |sum, usage| sum.saturating_add(usage.in_use)),
-            waiting: self.0.permits.waiting(),
+            waiting: self.0.waiting(),
             common,
             compartments,
-            observe_only: self.0.observing.load(Relaxed),
+            observe_only: self.0.is_observing(),
         }
     }
 
@@ -70,18 +68,10 @@ impl Handle {
     /// limit stays until it ends and is not replaced; after growing, those who wait go on at once. Requests that wait
     /// already keep the bound on their wait.
     pub fn update(&self, settings: Settings) {
-        let state = &*self.0;
-        let from = {
-            let mut queue = state.queue.lock();
-            let from = queue.settings.limit.get();
-            queue.settings = settings.with_name(state.name);
-            state.permits.resize(&settings);
-            from
-        };
-        state.hand_over();
-        let to = settings.limit.get();
+        let before = self.0.update(|before| settings.with_name(before.name()));
+        let (layer, from, to) = (before.name(), before.limit().get(), settings.limit().get());
         if from != to {
-            state.events.emit(|| Event::BulkheadResized { layer: state.name, from, to });
+            self.0.events().emit(|| Event::BulkheadResized { layer, from, to });
         }
     }
 

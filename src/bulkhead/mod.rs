@@ -106,16 +106,14 @@
 
 mod gate;
 mod handle;
-mod permits;
-mod queue;
 mod settings;
 
 pub use self::{
-    gate::{Bulkhead, Wait},
+    gate::Bulkhead,
     handle::{Handle, Snapshot, Usage},
-    permits::Permit,
-    settings::{MAX_COMPARTMENTS, Order, Settings},
+    settings::{MAX_COMPARTMENTS, Settings},
 };
+pub use crate::limit::{permits::Wait, pools::Permit, queue::Order};
 use crate::{classify::Unjudged, gate::GateLayer, request::Unasked};
 
 /// A bulkhead alone, as a layer for `tower::ServiceBuilder`: `BulkheadLayer::new(settings)`, or of a [`Bulkhead`].

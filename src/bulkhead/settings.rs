@@ -1,32 +1,29 @@
 use std::{num::NonZeroU32, time::Duration};
 
-use crate::settings::{InvalidSetting, at_least_one};
+use crate::{
+    limit::{
+        pools::COMMON,
+        queue::{Order, Rules},
+    },
+    settings::{InvalidSetting, at_least_one},
+};
 
 /// How many compartments a bulkhead can have.
 pub const MAX_COMPARTMENTS: usize = 8;
+
+/// A lane for those who belong to no compartment, and one for each compartment.
+pub(super) const LANES: usize = MAX_COMPARTMENTS + 1;
 
 /// How a [`Bulkhead`](super::Bulkhead) is set: a plain value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
-    pub(super) name: &'static str,
-    pub(super) limit: NonZeroU32,
-    pub(super) guarantees: [u32; MAX_COMPARTMENTS],
-    pub(super) max_waiting: u32,
-    pub(super) max_wait: Duration,
-    pub(super) order: Order,
-}
-
-/// Who gets the next free permit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Order {
-    /// Who has waited longest. Fair, and the default.
-    #[default]
-    OldestFirst,
-    /// Who came last. Under a standing overload it answers some in time instead of all too late; those who came
-    /// first run into the bound on the wait.
-    NewestFirst,
+    name: &'static str,
+    limit: NonZeroU32,
+    guarantees: [u32; MAX_COMPARTMENTS],
+    max_waiting: u32,
+    max_wait: Duration,
+    order: Order,
 }
 
 impl Settings {
@@ -118,15 +115,25 @@ impl Settings {
     pub const fn compartments(&self) -> &[u32; MAX_COMPARTMENTS] {
         &self.guarantees
     }
+}
 
-    /// How many may wait, with the time to do so.
-    pub(super) const fn places(&self) -> u32 {
+impl Rules<LANES> for Settings {
+    fn capacities(&self) -> [u32; LANES] {
+        // The guarantees are at most the limit: `try_with_compartments` saw to it. What they leave is common.
+        let mut capacities = [self.limit.get() - self.guarantees.iter().sum::<u32>(); LANES];
+        capacities[COMMON + 1..].copy_from_slice(&self.guarantees);
+        capacities
+    }
+
+    fn places(&self) -> u32 {
         if self.max_wait.is_zero() { 0 } else { self.max_waiting }
     }
 
-    /// The permits that belong to no compartment.
-    pub(super) fn common(&self) -> u32 {
-        // The guarantees are at most the limit: `try_with_compartments` saw to it.
-        self.limit.get() - self.guarantees.iter().sum::<u32>()
+    fn max_wait(&self) -> Duration {
+        self.max_wait
+    }
+
+    fn order(&self) -> Order {
+        self.order
     }
 }

@@ -63,6 +63,21 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
         (**self).refused(req, rejection)
     }
 
+    #[inline(always)]
+    fn dispatch<T>(&self, permit: G::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T {
+        (**self).dispatch(permit, req, call)
+    }
+
+    #[inline(always)]
+    fn around<T>(&self, permit: G::Permit, step: impl FnOnce() -> T) -> T {
+        (**self).around(permit, step)
+    }
+
+    #[inline]
+    fn bound(&self, permit: G::Permit) -> Option<Rejection> {
+        (**self).bound(permit)
+    }
+
     #[inline]
     fn settle(&self, permit: G::Permit, ending: Ending, now: &Moment) {
         (**self).settle(permit, ending, now);
@@ -121,6 +136,27 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
             Some(gate) => gate.refused(req, rejection),
             None => Some(req),
         }
+    }
+
+    #[inline(always)]
+    fn dispatch<T>(&self, permit: Option<G::Permit>, req: Req, call: impl FnOnce(Req) -> T) -> T {
+        match (self, permit) {
+            (Some(gate), Some(permit)) => gate.dispatch(permit, req, call),
+            _ => call(req),
+        }
+    }
+
+    #[inline(always)]
+    fn around<T>(&self, permit: Option<G::Permit>, step: impl FnOnce() -> T) -> T {
+        match (self, permit) {
+            (Some(gate), Some(permit)) => gate.around(permit, step),
+            _ => step(),
+        }
+    }
+
+    #[inline]
+    fn bound(&self, permit: Option<G::Permit>) -> Option<Rejection> {
+        self.as_ref()?.bound(permit?)
     }
 
     #[inline]

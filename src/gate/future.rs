@@ -147,7 +147,15 @@ where
     loop {
         match phase.as_mut().project() {
             // ## Running => Running
-            PhaseProject::Running { future, held } => return watch(held, |_| future.poll(cx)),
+            PhaseProject::Running { future, held } => {
+                return match held.step(|| future.poll(cx)) {
+                    Poll::Ready(result) => Poll::Ready(result),
+                    Poll::Pending => match held.bound() {
+                        Some(rejection) => Poll::Ready(Err(rejection.into())),
+                        None => Poll::Pending,
+                    },
+                };
+            }
             // ## Waiting => (Waiting | Readying | Answered)
             PhaseProject::Waiting { queued, req, timer, .. } => {
                 let answer = ready!(poll_wait(queued, req, timer, cx));
@@ -177,8 +185,7 @@ where
                     held.finish(Err(&error));
                     return Poll::Ready(Err(error));
                 }
-                held.dispatched();
-                let future = watch(&mut held, |_| inner.call(req));
+                let future = held.dispatch(req, |req| inner.call(req));
                 phase.set(Phase::Running { future, held });
             }
             // ## Ended => Answered

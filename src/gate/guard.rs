@@ -33,10 +33,37 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
         Self { group, permit, stage: Stage::Admitted }
     }
 
-    /// From here on the inner service has the request.
+    /// Has the inner service called, within its gates. From here on it has the request.
     #[inline(always)]
-    pub(super) fn dispatched(&mut self) {
+    pub(super) fn dispatch<T>(&mut self, req: Req, call: impl FnOnce(Req) -> T) -> T {
         self.stage = Stage::Dispatched;
+        let permit = self.permit;
+        watch(self, |group| group.gate.dispatch(permit, req, call))
+    }
+
+    /// Runs a step of the call, within its gates; without them once the permit went back, as after a panic: what it stood
+    /// for may be another call's by now.
+    #[inline(always)]
+    pub(super) fn step<T>(&mut self, step: impl FnOnce() -> T) -> T {
+        if self.is_settled() {
+            return step();
+        }
+        let permit = self.permit;
+        watch(self, |group| group.gate.around(permit, step))
+    }
+
+    /// Whether a call that goes on has to end, as its gates see it. If so, that is announced.
+    #[inline(always)]
+    pub(super) fn bound(&mut self) -> Option<Rejection> {
+        if self.is_settled() {
+            return None;
+        }
+        let permit = self.permit;
+        watch(self, |group| {
+            let rejection = group.gate.bound(permit)?;
+            group.announce::<Req>(rejection);
+            Some(rejection)
+        })
     }
 
     /// Whether the permit went back already.

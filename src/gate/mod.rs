@@ -194,6 +194,8 @@
 //! * Every wait either ends in [`Gate::poll_wait`], or is abandoned, exactly once.
 //! * Permits and waits are plain data (a start time, a generation, an index), not guards: the future holds the one
 //!   pointer to the gates, and one drop guard for all of them. A permit is `Copy`, so it cannot be a guard by mistake.
+//! * A gate may go along with the calls that it admits: give the request something ([`Gate::dispatch`]), run each step
+//!   of the call ([`Gate::around`]), and end it ([`Gate::bound`]).
 //! * If a gate further in refuses, or the caller leaves before the request was dispatched, the permit is settled
 //!   with [`Ending::Undispatched`].
 //! * A permit is settled as soon as the call ends, not when its future is dropped.
@@ -289,6 +291,38 @@ pub trait Gate<Req> {
     fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
         let _ = rejection;
         Some(req)
+    }
+
+    /// Has the inner service called with an admitted request, and returns what that returns: the first step of the call.
+    /// Whatever the request is to take along is given to it here. By default it is called [within](Self::around) this gate,
+    /// with the request as it is.
+    #[inline(always)]
+    fn dispatch<T>(&self, permit: Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T
+    where
+        Self: Sized,
+    {
+        self.around(permit, || call(req))
+    }
+
+    /// Runs one step of an admitted call, which is the inner service's `call` or a poll of its future, and returns what
+    /// that returns. Whatever the call is to find on its thread is set here before, and taken away after, when unwinding
+    /// too; and here is where a step is measured. By default it only runs.
+    #[inline(always)]
+    fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T
+    where
+        Self: Sized,
+    {
+        let _ = permit;
+        step()
+    }
+
+    /// Whether a call that has not ended by itself has to end now: asked after each poll that was pending. If it has, the
+    /// inner future is dropped, the refusal is announced and is the caller's answer, and the permit is settled with what
+    /// the judge says of it. It should say [`dispatched`](Rejection::dispatched). By default calls take as long as they
+    /// take.
+    fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
+        let _ = permit;
+        None
     }
 
     /// Takes a permit back, and learns how the call ended.

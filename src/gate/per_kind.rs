@@ -188,6 +188,21 @@ where
     }
 
     #[inline]
+    fn dispatch<T>(&self, (kind, permit): Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T {
+        self.gate(kind).dispatch(permit, req, call)
+    }
+
+    #[inline]
+    fn around<T>(&self, (kind, permit): Self::Permit, step: impl FnOnce() -> T) -> T {
+        self.gate(kind).around(permit, step)
+    }
+
+    #[inline]
+    fn bound(&self, (kind, permit): Self::Permit) -> Option<Rejection> {
+        self.gate(kind).bound(permit)
+    }
+
+    #[inline]
     fn settle(&self, (kind, permit): Self::Permit, ending: Ending, now: &Moment) {
         self.gate(kind).settle(permit, ending, now);
     }

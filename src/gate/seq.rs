@@ -115,6 +115,22 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
         self.0.refused(req, rejection).and_then(|req| self.1.refused(req, rejection))
     }
 
+    /// The second within the first: it is further in.
+    #[inline(always)]
+    fn dispatch<T>(&self, (first, second): Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T {
+        self.0.dispatch(first, req, |req| self.1.dispatch(second, req, call))
+    }
+
+    #[inline(always)]
+    fn around<T>(&self, (first, second): Self::Permit, step: impl FnOnce() -> T) -> T {
+        self.0.around(first, || self.1.around(second, step))
+    }
+
+    #[inline(always)]
+    fn bound(&self, (first, second): Self::Permit) -> Option<Rejection> {
+        self.1.bound(second).or_else(|| self.0.bound(first))
+    }
+
     #[inline(always)]
     fn settle(&self, (first, second): Self::Permit, ending: Ending, now: &Moment) {
         let _owed = Owed { gate: &self.0, permit: first, ending, now };

@@ -38,8 +38,17 @@ impl<G, C> Group<G, C> {
         G: Gate<Req>,
     {
         drop(self.gate.refused(req, &rejection));
-        self.events.emit_or(|| self.gate.events(), || Event::Refused(rejection));
+        self.announce::<Req>(rejection);
         E::from(rejection)
+    }
+
+    /// Announces a refusal.
+    #[inline(always)]
+    pub(super) fn announce<Req>(&self, rejection: Rejection)
+    where
+        G: Gate<Req>,
+    {
+        self.events.emit_or(|| self.gate.events(), || Event::Refused(rejection));
     }
 }
 
@@ -112,8 +121,7 @@ impl<S, G, C> Gated<S, G, C> {
         let inner = &mut self.inner;
         match watch(&mut held, |_| inner.poll_ready(&mut cx)) {
             Poll::Ready(Ok(())) => {
-                held.dispatched();
-                let future = watch(&mut held, |_| inner.call(req));
+                let future = held.dispatch(req, |req| inner.call(req));
                 ResponseFuture::running(future, held)
             }
             Poll::Ready(Err(error)) => {

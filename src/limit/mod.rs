@@ -4,6 +4,9 @@
 //! [`SurgeQueue`](crate::surge_queue::SurgeQueue) waits in front of either, or of one of your own.
 
 mod fixed;
+pub(crate) mod permits;
+pub(crate) mod pools;
+pub(crate) mod queue;
 
 use std::time::Duration;
 

@@ -103,6 +103,7 @@
 //!   a retry layer further out? ── yes ─────────► Nested
 //!              attempts left? ── no ───────────► Attempts
 //!     another copy of it? ── no ───────────────► NotReplayable
+//!   work left that it may do? ── no ───────────► WorkExhausted
 //!  hint within the longest? ── no ─────────────► Hint            the last result
 //!                      │                                         is the answer
 //!    delay = hint + jittered backoff

@@ -16,6 +16,8 @@ pub(super) struct Failed {
     pub(super) failure: Failure,
     /// Whether there is another copy of it.
     pub(super) replayable: bool,
+    /// Whether the work that it may do is used up, so that it could do nothing if it were sent.
+    pub(super) used_up: bool,
     /// The backoff before the last attempt; zero before the first.
     pub(super) previous: Duration,
     /// When its answer is of no use any more.
@@ -42,6 +44,9 @@ impl Failed {
         }
         if !self.replayable {
             return Verdict::Stop(Stop::NotReplayable);
+        }
+        if self.used_up {
+            return Verdict::Stop(Stop::WorkExhausted);
         }
         let hint = self.failure.retry_after().unwrap_or(Duration::ZERO);
         if hint > settings.max_hint() {
@@ -74,6 +79,7 @@ mod tests {
         limit: 3,
         failure: Failure::Transient,
         replayable: true,
+        used_up: false,
         previous: Duration::ZERO,
         deadline: Instant::FAR,
     };
@@ -92,10 +98,11 @@ mod tests {
     #[test]
     fn reasons_to_stop_have_an_order() {
         let hint = Failure::Throttled(Some(21_000 * MS));
-        let all = Failed { attempts: 3, replayable: false, failure: hint, deadline: NOW, ..FAILED };
+        let all = Failed { attempts: 3, replayable: false, used_up: true, failure: hint, deadline: NOW, ..FAILED };
         assert_eq!(decide(all, 0), Verdict::Stop(Stop::Attempts));
         assert_eq!(decide(Failed { attempts: 2, ..all }, 0), Verdict::Stop(Stop::NotReplayable));
-        let replayable = Failed { attempts: 2, replayable: true, ..all };
+        assert_eq!(decide(Failed { attempts: 2, replayable: true, ..all }, 0), Verdict::Stop(Stop::WorkExhausted));
+        let replayable = Failed { attempts: 2, replayable: true, used_up: false, ..all };
         assert_eq!(decide(replayable, 0), Verdict::Stop(Stop::Hint));
         assert_eq!(decide(Failed { failure: Failure::Overload, ..replayable }, 0), Verdict::Stop(Stop::Deadline));
     }
@@ -136,7 +143,7 @@ mod tests {
             let settings = Settings::new().with_attempts(limit).with_backoff(backoff).with_max_hint(max_hint);
             let (now, deadline) = (Instant::from_nanos(now), Instant::from_nanos(deadline));
             let failure = Failure::Throttled(hint);
-            let failed = Failed { attempts, limit: limit.get(), failure, replayable: true, previous, deadline };
+            let failed = Failed { attempts, limit: limit.get(), failure, replayable: true, used_up: false, previous, deadline };
             if let Verdict::Again { delay, backoff, at } = failed.decide(&settings, now, random) {
                 let hint = hint.unwrap_or_default();
                 prop_assert!(attempts < limit.get());

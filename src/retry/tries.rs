@@ -21,6 +21,7 @@ use crate::{
     dead_letter::{self, Cause, DeadLetters},
     event::{Event, Stop},
     request::{Attempting, Carried, Carry, current, is_retrying},
+    work,
 };
 
 /// How far a request has come.
@@ -161,6 +162,7 @@ impl<S, Req> Tries<S, Req> {
             limit: self.limit,
             failure,
             replayable: self.spare.is_some(),
+            used_up: work::is_used_up(),
             previous: self.previous,
             deadline: self.deadline(),
         };

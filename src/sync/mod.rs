@@ -7,12 +7,16 @@ pub(crate) mod atomic {
 }
 
 mod lock;
+mod slots;
 mod striped;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod waiters;
 
 pub(crate) use self::{
     lock::{Guard, Lock},
+    slots::Slots,
     striped::Striped,
     turn::{Turn, Wakeup},
     waiters::{Ticket, Waiters},

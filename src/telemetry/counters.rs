@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What is counted of each layer, and by what.
-const ROWS: [(Metric, &[Attributes]); 13] = [
+const ROWS: [(Metric, &[Attributes]); 14] = [
     (Metric::Refusals, names::REASONS),
     (Metric::WouldRefuse, names::REASONS),
     (Metric::LimitChanges, names::DIRECTIONS),
@@ -29,6 +29,7 @@ const ROWS: [(Metric, &[Attributes]); 13] = [
     (Metric::KeysChanges, names::KEYS),
     (Metric::QuotaChanges, names::NONE),
     (Metric::Pauses, names::NONE),
+    (Metric::LongPolls, names::NONE),
 ];
 
 const REFUSALS: usize = 0;
@@ -44,6 +45,7 @@ const STOPS: usize = 9;
 const KEYS: usize = 10;
 const QUOTAS: usize = 11;
 const PAUSES: usize = 12;
+const LONG_POLLS: usize = 13;
 
 /// The row of an event, and its place in the row.
 fn place(event: &Event) -> Option<(usize, usize)> {
@@ -51,9 +53,9 @@ fn place(event: &Event) -> Option<(usize, usize)> {
         // The reasons' row is in the order of the enum: nothing to search.
         Event::Refused(rejection) => (REFUSALS, rejection.reason() as usize),
         Event::WouldRefuse(rejection) => (WOULD_REFUSE, rejection.reason() as usize),
-        Event::BulkheadResized { from, to, .. } | Event::LimitChanged { from, to, .. } => {
-            (LIMIT_CHANGES, usize::from(to > from))
-        }
+        Event::BulkheadResized { from, to, .. }
+        | Event::BudgetResized { from, to, .. }
+        | Event::LimitChanged { from, to, .. } => (LIMIT_CHANGES, usize::from(to > from)),
         Event::QueueDrained { .. } => (QUEUE_CHANGES, 0),
         Event::QueueStanding { .. } => (QUEUE_CHANGES, 1),
         Event::Demoted { .. } => (DEMOTIONS, 0),
@@ -68,8 +70,9 @@ fn place(event: &Event) -> Option<(usize, usize)> {
         Event::KeysFull { .. } => (KEYS, 1),
         Event::QuotaChanged { .. } => (QUOTAS, 0),
         Event::Throttled { .. } => (PAUSES, 0),
-        // Their meter counts them.
-        Event::Admitted { .. } | Event::Settled { .. } => return None,
+        Event::LongPoll { .. } => (LONG_POLLS, 0),
+        // Their rooms count them: a meter, and a work budget.
+        Event::Admitted { .. } | Event::Settled { .. } | Event::WorkExhausted { .. } => return None,
     })
 }
 

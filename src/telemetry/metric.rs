@@ -50,16 +50,16 @@ metrics! {
     CallDuration: "plimsoll.call.duration", Histogram, "s", "`plimsoll.outcome`", "How long calls past a meter took that were answered";
     Refusals: "plimsoll.refusals", Counter, "{request}", "`plimsoll.reason`", "Requests that were refused or given up on";
     WouldRefuse: "plimsoll.refusals.observed", Counter, "{request}", "`plimsoll.reason`", "Requests that a layer would have refused which only observes";
-    Limit: "plimsoll.limit", Gauge, "{permit}", "", "How many may be under way";
-    LimitChanges: "plimsoll.limit.changes", Counter, "{change}", "`plimsoll.direction`", "How often a limit moved";
-    InUse: "plimsoll.in_use", Gauge, "{permit}", "", "Permits or places in use";
+    Limit: "plimsoll.limit", Gauge, "{permit}", "`plimsoll.lane`", "How many may be under way";
+    LimitChanges: "plimsoll.limit.changes", Counter, "{change}", "`plimsoll.direction`", "How often a limit moved, by itself or by hand";
+    InUse: "plimsoll.in_use", Gauge, "{permit}", "`plimsoll.lane`", "Permits or places in use";
     Parked: "plimsoll.parked", Gauge, "{call}", "", "Calls under way that do not count against the limit, as they are streams";
-    Waiting: "plimsoll.queue.depth", Gauge, "{request}", "`plimsoll.class`", "Requests that wait";
+    Waiting: "plimsoll.queue.depth", Gauge, "{request}", "`plimsoll.class` or `plimsoll.lane`", "Requests that wait";
     OldestWait: "plimsoll.queue.age", Gauge, "s", "", "How long the oldest of those who wait has done so";
     ForetoldWait: "plimsoll.queue.foretold_wait", Gauge, "s", "`plimsoll.class`", "How long a request would wait that came now";
     QueueChanges: "plimsoll.queue.changes", Counter, "{change}", "`plimsoll.state`", "How often a queue was found standing, and drained after that";
     Standing: "plimsoll.queue.standing", Gauge, "1", "", "1 while a queue has not been empty for a while";
-    Demotions: "plimsoll.queue.demotions", Counter, "{request}", "", "Requests that went to the second lane";
+    Demotions: "plimsoll.queue.demotions", Counter, "{request}", "", "Requests that went to the second lane of their room";
     DeadLetters: "plimsoll.dead_letters", Counter, "{request}", "", "Requests that were handed to a dead-letter sink";
     CallTime: "plimsoll.call.time", Gauge, "s", "`plimsoll.estimate`", "What a load shedder believes of how long a call takes: the latest mean, and without a queue";
     CircuitState: "plimsoll.circuit.state", Gauge, "1", "`plimsoll.state`", "1 for the state that the circuit is in";
@@ -82,6 +82,11 @@ metrics! {
     KeysOverflowed: "plimsoll.keys.overflowed", Counter, "{request}", "", "Requests that found no place for their key";
     KeysChanges: "plimsoll.keys.changes", Counter, "{change}", "`plimsoll.state`", "How often there was no place for a new key, and how often there was again";
     CellsFull: "plimsoll.cells.full", Gauge, "{cell}", "", "Cells of a sharded bulkhead that take no more";
+    WorkGranted: "plimsoll.work.granted", Counter, "{fuel}", "", "Fuel that was granted to requests that have ended";
+    WorkSpent: "plimsoll.work.spent", Counter, "{fuel}", "", "Fuel that requests have spent that have ended";
+    WorkExhausted: "plimsoll.work.exhausted", Counter, "{request}", "", "Requests that wanted more than they were granted";
+    WorkSpread: "plimsoll.work.spread", Gauge, "{fuel}", "`plimsoll.quantile`", "How far apart requests are in what they spend";
+    LongPolls: "plimsoll.long_polls", Counter, "{poll}", "", "Polls that kept their thread for too long";
     Budget: "plimsoll.budget", Gauge, "{token}", "", "What is left of a budget";
 }
 

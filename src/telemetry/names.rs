@@ -83,6 +83,7 @@ table! {
     Stop::NotReady => "not_ready",
     Stop::NotReplayable => "not_replayable",
     Stop::NotRetryable => "not_retryable",
+    Stop::WorkExhausted => "work_exhausted",
 }
 
 pub(super) const STATES: &[Attributes] =

@@ -11,7 +11,7 @@ use crate::{
 ///
 /// | level | what |
 /// |---|---|
-/// | `warn` | what opens, stands, or is held by hand |
+/// | `warn` | what opens, stands, is full, or is held by hand; a callee that throttles; polls that keep their thread |
 /// | `info` | what closes, drains, is handed back, or changed by hand |
 /// | `debug` | single requests (refused, demoted, tried again, given up on), and the steps of a limit |
 /// | `trace` | each call, of a meter that [announces](crate::meter::Settings::with_events) them |
@@ -37,6 +37,8 @@ pub struct Tracing {
     refused: [Sieve; Reason::ALL.len()],
     would_refuse: [Sieve; Reason::ALL.len()],
     demoted: Sieve,
+    exhausted: Sieve,
+    long_poll: Sieve,
     retrying: Sieve,
     stopped: Sieve,
 }
@@ -49,6 +51,8 @@ impl Tracing {
             refused: Default::default(),
             would_refuse: Default::default(),
             demoted: Sieve::default(),
+            exhausted: Sieve::default(),
+            long_poll: Sieve::default(),
             retrying: Sieve::default(),
             stopped: Sieve::default(),
         }
@@ -84,6 +88,9 @@ impl Observer for Tracing {
         match *event {
             Event::Admitted { .. } => trace!(target: "plimsoll", layer, "admitted"),
             Event::Settled { ended, after, .. } => trace!(target: "plimsoll", layer, ?ended, ?after, "settled"),
+            Event::BudgetResized { from, to, .. } => {
+                info!(target: "plimsoll", layer, from, to, "budget resized");
+            }
             Event::BulkheadResized { from, to, .. } => {
                 info!(target: "plimsoll", layer, from, to, "bulkhead resized");
             }
@@ -103,8 +110,12 @@ impl Observer for Tracing {
             Event::Demoted { .. } => {
                 self.sift(&self.demoted, |left_out| debug!(target: "plimsoll", layer, left_out, "demoted"));
             }
-            Event::Demoted { .. } => debug!(target: "plimsoll", layer, "demoted"),
             Event::QuotaChanged { .. } => info!(target: "plimsoll", layer, "quota changed"),
+            Event::LongPoll { took, .. } => {
+                if let Some(left_out) = self.long_poll.pass(self.most, clock::now()) {
+                    warn!(target: "plimsoll", layer, ?took, left_out, "long poll");
+                }
+            }
             Event::QueueDrained { .. } => info!(target: "plimsoll", layer, "queue drained"),
             Event::QueueStanding { .. } => warn!(target: "plimsoll", layer, "queue standing"),
             Event::Refused(rejection) => {
@@ -126,6 +137,9 @@ impl Observer for Tracing {
                 });
             }
             Event::Throttled { pause, .. } => warn!(target: "plimsoll", layer, ?pause, "throttled by the callee"),
+            Event::WorkExhausted { granted, .. } => self.sift(&self.exhausted, |left_out| {
+                debug!(target: "plimsoll", layer, granted, left_out, "work exhausted");
+            }),
             Event::WouldRefuse(rejection) => {
                 let reason = rejection.reason();
                 self.sift(&self.would_refuse[reason as usize], |left_out| {

@@ -33,8 +33,9 @@ async fn a_counted_stack_tells_refusals_trips_and_retries_of_each_layer_once() {
         .counted()
         .retry(retry::Settings::new().with_name("again"))
         .circuit_breaker(circuit_breaker::Settings::new());
-    let (mock, _) =
-        Mock::new(|call, (): &()| if call < 40 { Reply::<(), _>::err(io::Error::other("down")) } else { Reply::hang() });
+    let (mock, _) = Mock::new(
+        |call, (): &()| if call < 40 { Reply::<(), _>::err(io::Error::other("down")) } else { Reply::hang() },
+    );
     let service = stack.service(mock);
     for _ in 0..12 {
         assert!(service.clone().oneshot(()).await.is_err());

@@ -10,7 +10,7 @@ use std::{
 };
 
 use plimsoll::{
-    Gate,
+    Gate, Ratio,
     bulkhead::{self, Bulkhead, Settings},
     chance::Chance,
     clock::Moment,
@@ -24,6 +24,7 @@ use plimsoll::{
     shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
     surge_queue::{self, SurgeQueue},
     testing::{Handle, Mock, Readiness},
+    work_budget::{self, Cost, OverCost, WorkBudget},
 };
 
 use super::{
@@ -47,7 +48,9 @@ pub(crate) fn quick() -> RetryLayer {
 pub(crate) type Queue<L> = SurgeQueue<L, fn(&Ask) -> Priority, fn(&Ask) -> u64>;
 
 /// A bulkhead for each compartment.
-pub(crate) type OfBulkheads = Keyed<usize, Bulkhead, fn(&Ask) -> usize, Box<dyn Fn(&usize) -> Bulkhead>>;
+pub(crate) type OfBulkheads = Keyed<usize, Bulkhead, fn(&Ask) -> usize, Box<dyn Fn(&usize) -> Bulkhead + Send + Sync>>;
+/// A work budget that asks for a request's weight.
+pub(crate) type Budget = WorkBudget<fn(&Ask) -> Cost>;
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
@@ -181,6 +184,18 @@ impl Kit {
         let handle = limit.handle();
         self.gauge(move || Load { waiting: handle.snapshot().waiting, ..Load::default() });
         limit
+    }
+
+    /// A work budget that can be looked into: of so many seats, all of which one request may take.
+    pub(crate) fn budget(&self, set: work_budget::Settings) -> Budget {
+        let budget = WorkBudget::new(set);
+        let (handle, resized) = (budget.handle(), budget.handle());
+        self.gauge(move || budget_load(&handle.snapshot()));
+        self.resizers.borrow_mut().push(Box::new(move |to| {
+            let settings = seats(to).with_wait(set.max_waiting(), set.max_wait()).with_over_cost(set.over_cost());
+            resized.update(set.fuel().map_or(settings, |fuel| settings.with_fuel(fuel)));
+        }));
+        budget.cost_by((|ask| Cost::seats(ask.weight)) as fn(&Ask) -> Cost)
     }
 
     /// A queue in front of `limit` places, that can be looked into.
@@ -324,6 +339,24 @@ pub(crate) fn slow() -> rate_limit::Settings {
 
 pub(crate) fn settings(limit: u32) -> Settings {
     Settings::try_new(limit).expect("not zero")
+}
+
+/// A work budget of so many seats, all of which one request may take, with fuel, where up to eight may wait.
+pub(crate) fn seats(seats: u32) -> work_budget::Settings {
+    let settings = work_budget::Settings::try_new(seats).and_then(|settings| settings.try_with_fuel(100));
+    settings.expect("not zero").with_width(Ratio::ONE).with_wait(8, Duration::MAX)
+}
+
+fn budget_load(snapshot: &work_budget::Snapshot) -> Load {
+    let usages = [snapshot.seats, snapshot.demoted];
+    let demotes = matches!(snapshot.settings.over_cost(), OverCost::Demote(_));
+    let sum = |of: fn(&work_budget::Usage) -> usize| usages.iter().map(of).sum();
+    Load {
+        in_use: sum(|usage| usage.in_use as usize),
+        waiting: sum(|usage| usage.waiting),
+        limit: (snapshot.seats.capacity + if demotes { snapshot.demoted.capacity } else { 0 }) as usize,
+        idle: usages.iter().any(|usage| usage.waiting > 0 && usage.in_use < usage.capacity),
+    }
 }
 
 fn load(snapshot: &bulkhead::Snapshot) -> Load {

@@ -114,7 +114,10 @@ fn is_right(place: Place, ending: Ending, stage: &Stage, reached: bool) -> bool 
         Stage::Ended(End::Panicked(_)) => ending == Ending::Panicked,
         Stage::Ended(End::Refused(rejection)) => match (place, ending) {
             (_, Ending::Undispatched) => !rejection.was_dispatched(),
-            (Place::Outermost, Ending::Finished(outcome)) => outcome == Outcome::of_rejection(rejection),
+            // What is further in refused it, or a gate of the group ended the call.
+            (_, Ending::Finished(outcome)) if place == Place::Outermost || rejection.was_dispatched() => {
+                outcome == Outcome::of_rejection(rejection)
+            }
             _ => false,
         },
         Stage::Unready | Stage::Ready | Stage::Called | Stage::Pending => match ending {
@@ -160,6 +163,18 @@ impl<G: Gate<Ask>> Gate<Ask> for Watched<G> {
     fn abandon(&self, wait: Self::Wait) {
         self.ledger.end_wait(wait.1);
         self.gate.abandon(wait.0);
+    }
+
+    fn dispatch<T>(&self, permit: Self::Permit, ask: Ask, call: impl FnOnce(Ask) -> T) -> T {
+        self.gate.dispatch(permit.0, ask, call)
+    }
+
+    fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T {
+        self.gate.around(permit.0, step)
+    }
+
+    fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
+        self.gate.bound(permit.0)
     }
 
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment) {

@@ -212,6 +212,32 @@ macro_rules! every_subject {
                 let limits = Keyed::new(keyed::Settings::new(), key, move |_: &usize| each.clone());
                 Stack::new().gate(kit.on_inner(limits))
             };
+            work_budget: Some(2), |kit: &Kit| Stack::new().work_budget(kit.budget(seats(2)));
+            work_budget_that_refuses: Some(2), |kit: &Kit| {
+                Stack::new().gate(kit.on_inner(kit.budget(seats(2).with_wait(0, Duration::ZERO))))
+            };
+            work_budget_whose_waits_run_out: Some(1), |kit: &Kit| {
+                Stack::new().gate(kit.on_inner(kit.budget(seats(1).with_wait(8, WAIT))))
+            };
+            work_budget_without_fuel: Some(1), |kit: &Kit| {
+                let plain = work_budget::Settings::try_new(1).expect("one").with_wait(8, Duration::MAX);
+                Stack::new().gate(kit.on_inner(kit.budget(plain)))
+            };
+            work_budget_that_demotes: Some(2), |kit: &Kit| {
+                let demotion = OverCost::Demote(Demotion::try_new(1).expect("one"));
+                Stack::new().gate(kit.on_inner(kit.budget(seats(2).with_over_cost(demotion))))
+            };
+            work_budget_that_looks_at_polls: Some(1), |kit: &Kit| {
+                let watching = seats(1).with_max_busy(LIMIT).with_long_poll(WAIT);
+                Stack::new().gate(kit.on_inner(kit.budget(watching)))
+            };
+            work_budget_over_work_budget: Some(1), |kit: &Kit| {
+                Stack::new().work_budget(kit.budget(seats(2))).gate(kit.on_inner(kit.budget(seats(1))))
+            };
+            retry_over_work_budget: Some(1), |kit: &Kit| Stack::new().retry(quick()).work_budget(kit.budget(seats(1)));
+            work_budget_over_retry: Some(1), |kit: &Kit| {
+                Stack::new().gate(kit.outermost(kit.budget(seats(1)))).retry(quick())
+            };
             retry: None, |_: &Kit| Stack::new().retry(quick());
             retry_over_bulkhead: Some(1), |kit: &Kit| Stack::new().retry(quick()).bulkhead(kit.bulkhead(1));
             retry_over_waiting_bulkhead: Some(1), |kit: &Kit| {

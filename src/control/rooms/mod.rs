@@ -10,6 +10,7 @@ mod retry;
 mod shuffle_shard;
 mod surge_queue;
 mod timeout;
+mod work_budget;
 
 use crate::event::Hold;
 

@@ -6,12 +6,8 @@ use crate::{
 };
 
 /// The attribute of each quota, by its place in the settings.
-const QUOTAS: [Attributes; rate_limit::MAX_QUOTAS] = [
-    &[("plimsoll.quota", "1")],
-    &[("plimsoll.quota", "2")],
-    &[("plimsoll.quota", "3")],
-    &[("plimsoll.quota", "4")],
-];
+const QUOTAS: [Attributes; rate_limit::MAX_QUOTAS] =
+    [&[("plimsoll.quota", "1")], &[("plimsoll.quota", "2")], &[("plimsoll.quota", "3")], &[("plimsoll.quota", "4")]];
 
 impl Control for rate_limit::Handle {
     fn room(&self) -> &'static str {

@@ -1,23 +1,17 @@
-//! The permits: pools of them, taken and put back without a lock.
+//! Permits in pools, taken and put back without a lock.
 //!
-//! With compartments there is a pool for each, and one in common. A request is charged to one pool whole: to its own
-//! compartment's while that has room, else to the common one. So what is guaranteed is never lent, and the limit is
-//! never exceeded: the pools' capacities add up to it.
+//! There is a common pool, and there may be others. A request is charged to one pool whole: to its own while that has
+//! room, else to the common one, where it may borrow. So what is one pool's is never lent, and no limit is exceeded.
 
 use std::fmt;
 
-use super::settings::{MAX_COMPARTMENTS, Settings};
 use crate::sync::atomic::{
     AtomicI64, AtomicU32, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 
-/// The common pool, and then one for each compartment. A request's *lane* is the index of its own pool; requests that
-/// belong to no compartment have the common one for their own.
-pub(super) const LANES: usize = MAX_COMPARTMENTS + 1;
-
-/// The lane of those who belong to no compartment, and the pool from which all may borrow.
-pub(super) const COMMON: usize = 0;
+/// The lane of those who have no pool of their own, and the pool from which all may borrow, where they may.
+pub(crate) const COMMON: usize = 0;
 
 /// What a request holds: so many permits of one pool.
 ///
@@ -33,12 +27,12 @@ impl Permit {
     }
 
     #[inline(always)]
-    const fn pool(self) -> usize {
+    pub(crate) const fn pool(self) -> usize {
         (self.0 >> 32) as usize
     }
 
     #[inline(always)]
-    const fn width(self) -> u32 {
+    pub(crate) const fn width(self) -> u32 {
         self.0 as u32
     }
 }
@@ -58,33 +52,36 @@ struct Pool {
     waiting: AtomicUsize,
 }
 
-/// All permits of a bulkhead, and how many wait for them.
+/// All permits of a room, and how many wait for them. A request's *lane* is the index of its own pool. If they are to
+/// `BORROW`, the common pool is there for all lanes; else each lane has its own pool and nothing else, and no lane waits
+/// for another.
 ///
 /// # Why nobody sleeps on a free permit
 /// Who wants to wait first says so (`enter`), and then looks for a permit once more. Who puts a permit back does that
 /// first, and then looks for waiters. All four steps are sequentially consistent, so at least one sees the other.
 #[derive(Debug)]
-pub(super) struct Permits {
+pub(crate) struct Pools<const LANES: usize, const BORROW: bool> {
     pools: [Pool; LANES],
     /// How many wait in all lanes.
     waiting: AtomicUsize,
-    /// How many may. Where there is no place left, nobody has to ask the queue.
+    /// How many may, in all lanes or, where none borrows, in each. Where there is no place left, nobody has to ask the
+    /// queue.
     places: AtomicU32,
 }
 
-impl Permits {
-    pub(super) fn new(settings: &Settings) -> Self {
-        let pools = capacities(settings).map(|capacity| Pool {
+impl<const LANES: usize, const BORROW: bool> Pools<LANES, BORROW> {
+    pub(crate) fn new(capacities: [u32; LANES], places: u32) -> Self {
+        let pools = capacities.map(|capacity| Pool {
             free: AtomicI64::new(i64::from(capacity)),
             capacity: AtomicU32::new(capacity),
             waiting: AtomicUsize::new(0),
         });
-        Self { pools, waiting: AtomicUsize::new(0), places: AtomicU32::new(settings.places()) }
+        Self { pools, waiting: AtomicUsize::new(0), places: AtomicU32::new(places) }
     }
 
     /// Takes permits without a lock, unless others wait for them.
     #[inline(always)]
-    pub(super) fn take(&self, lane: usize, weight: u32) -> Option<Permit> {
+    pub(crate) fn take(&self, lane: usize, weight: u32) -> Option<Permit> {
         // Those of one compartment who wait must not hold up another compartment, whose permits are its own.
         if lane != COMMON
             && self.pools[lane].waiting.load(SeqCst) == 0
@@ -92,66 +89,83 @@ impl Permits {
         {
             return Some(permit);
         }
-        if self.waiting.load(SeqCst) == 0 { self.take_common(lane, weight) } else { None }
+        if self.may_borrow(lane) && self.crowd(COMMON).load(SeqCst) == 0 {
+            self.take_common(lane, weight)
+        } else {
+            None
+        }
+    }
+
+    /// Whether a lane may take common permits.
+    #[inline(always)]
+    pub(crate) fn may_borrow(&self, lane: usize) -> bool {
+        BORROW || lane == COMMON
+    }
+
+    /// Those who wait for the same as a lane does: where lanes borrow, all.
+    #[inline(always)]
+    fn crowd(&self, lane: usize) -> &AtomicUsize {
+        if BORROW { &self.waiting } else { &self.pools[lane].waiting }
     }
 
     /// Takes permits of the lane's own pool.
     #[inline(always)]
-    pub(super) fn take_own(&self, lane: usize, weight: u32) -> Option<Permit> {
+    pub(crate) fn take_own(&self, lane: usize, weight: u32) -> Option<Permit> {
         self.take_from(lane, self.width(lane, weight)?)
     }
 
     /// Takes permits of the common pool.
     #[inline(always)]
-    pub(super) fn take_common(&self, lane: usize, weight: u32) -> Option<Permit> {
+    pub(crate) fn take_common(&self, lane: usize, weight: u32) -> Option<Permit> {
         self.take_from(COMMON, self.width(lane, weight)?)
     }
 
     /// Whether so many permits of the common pool could ever be free at once. A resize may change the answer.
-    pub(super) fn fits_common(&self, lane: usize, weight: u32) -> bool {
+    pub(crate) fn fits_common(&self, lane: usize, weight: u32) -> bool {
         let capacity = self.pools[COMMON].capacity.load(Relaxed);
-        self.width(lane, weight).is_some_and(|width| width <= capacity)
+        self.may_borrow(lane) && self.width(lane, weight).is_some_and(|width| width <= capacity)
     }
 
     /// Takes permits that are not there.
-    pub(super) fn take_anyway(&self, lane: usize, weight: u32) -> Permit {
+    pub(crate) fn take_anyway(&self, lane: usize, weight: u32) -> Permit {
         let width = self.width(lane, weight).unwrap_or(1);
-        self.pools[COMMON].free.fetch_sub(i64::from(width), SeqCst);
-        Permit::new(COMMON, width)
+        let pool = if BORROW { COMMON } else { lane };
+        self.pools[pool].free.fetch_sub(i64::from(width), SeqCst);
+        Permit::new(pool, width)
     }
 
     /// Puts permits back. Whether somebody waits for them is the answer.
     #[inline(always)]
     #[must_use]
-    pub(super) fn put_back(&self, permit: Permit) -> bool {
+    pub(crate) fn put_back(&self, permit: Permit) -> bool {
         self.pools[permit.pool()].free.fetch_add(i64::from(permit.width()), SeqCst);
         self.waiting.load(SeqCst) > 0
     }
 
     /// Somebody is about to wait.
-    pub(super) fn enter(&self, lane: usize) {
+    pub(crate) fn enter(&self, lane: usize) {
         self.pools[lane].waiting.fetch_add(1, SeqCst);
         self.waiting.fetch_add(1, SeqCst);
     }
 
     /// Somebody waits no longer.
-    pub(super) fn exit(&self, lane: usize) {
+    pub(crate) fn exit(&self, lane: usize) {
         self.waiting.fetch_sub(1, SeqCst);
         self.pools[lane].waiting.fetch_sub(1, SeqCst);
     }
 
     /// Changes the capacities. What is in use beyond them stays in use, and is not replaced when it comes back. The
     /// caller sees to it that nobody else does this at the same time.
-    pub(super) fn resize(&self, settings: &Settings) {
-        self.places.store(settings.places(), Relaxed);
-        for (pool, capacity) in self.pools.iter().zip(capacities(settings)) {
+    pub(crate) fn resize(&self, capacities: [u32; LANES], places: u32) {
+        self.places.store(places, Relaxed);
+        for (pool, capacity) in self.pools.iter().zip(capacities) {
             let before = pool.capacity.swap(capacity, SeqCst);
             pool.free.fetch_add(i64::from(capacity) - i64::from(before), SeqCst);
         }
     }
 
     /// A pool's capacity, permits in use, and requests waiting in its lane.
-    pub(super) fn usage(&self, pool: usize) -> (u32, u32, usize) {
+    pub(crate) fn usage(&self, pool: usize) -> (u32, u32, usize) {
         let pool = &self.pools[pool];
         let capacity = pool.capacity.load(Relaxed);
         let in_use = i64::from(capacity) - pool.free.load(Relaxed);
@@ -166,34 +180,46 @@ impl Permits {
 
     /// Whether a request of this lane could be admitted at all. Where everything is guaranteed to others, it would
     /// wait for ever.
-    pub(super) fn has_any(&self, lane: usize) -> bool {
+    pub(crate) fn has_any(&self, lane: usize) -> bool {
         self.width(lane, 1).is_some()
     }
 
     /// Whether there is no place left to wait.
-    pub(super) fn is_packed(&self) -> bool {
-        self.waiting.load(Relaxed) >= self.places.load(Relaxed) as usize
+    pub(crate) fn is_packed(&self, lane: usize) -> bool {
+        self.crowd(lane).load(Relaxed) >= self.places.load(Relaxed) as usize
+    }
+
+    /// Whether, after one more has come, more wait than may.
+    pub(crate) fn is_overfull(&self, lane: usize) -> bool {
+        self.crowd(lane).load(SeqCst) > self.places.load(Relaxed) as usize
+    }
+
+    /// Whether every permit is there, and nobody waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        let whole = |pool: &Pool| pool.free.load(SeqCst) == i64::from(pool.capacity.load(SeqCst));
+        self.waiting() == 0 && self.pools.iter().all(whole)
     }
 
     /// Whether enough is free for a request, be it that others wait for it. One too wide for what is free just now, or
     /// for the common pool altogether, can hold the last place in the queue while others need not wait.
-    pub(super) fn has_room(&self, lane: usize, weight: u32) -> bool {
+    pub(crate) fn has_room(&self, lane: usize, weight: u32) -> bool {
         let Some(width) = self.width(lane, weight) else { return false };
-        [COMMON, lane].iter().any(|&pool| self.pools[pool].free.load(Relaxed) >= i64::from(width))
+        let pools = if BORROW { [COMMON, lane] } else { [lane; 2] };
+        pools.iter().any(|&pool| self.pools[pool].free.load(Relaxed) >= i64::from(width))
     }
 
     /// How many wait in all lanes.
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(SeqCst)
     }
 
-    /// How many permits a request of this weight takes: at least one, and at most as many as the larger of the two
+    /// How many permits a request of this weight takes: at least one, and at most as many as the larger of the
     /// pools it may use has in all. So a request wider than that runs alone, instead of never. `None` if both pools
     /// are empty for good: there is nothing but what is guaranteed to others.
     #[inline(always)]
     fn width(&self, lane: usize, weight: u32) -> Option<u32> {
         let widest = |pool: usize| self.pools[pool].capacity.load(Relaxed);
-        let most = if lane == COMMON { widest(COMMON) } else { widest(COMMON).max(widest(lane)) };
+        let most = if lane == COMMON || !BORROW { widest(lane) } else { widest(COMMON).max(widest(lane)) };
         if most == 0 { None } else { Some(weight.clamp(1, most)) }
     }
 
@@ -211,21 +237,21 @@ impl Permits {
     }
 }
 
-fn capacities(settings: &Settings) -> [u32; LANES] {
-    let mut capacities = [settings.common(); LANES];
-    capacities[COMMON + 1..].copy_from_slice(&settings.guarantees);
-    capacities
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn permits(limit: u32, guarantees: &[u32]) -> Permits {
-        let settings = Settings::try_new(limit).and_then(|s| s.try_with_compartments(guarantees));
-        Permits::new(&settings.expect("valid"))
+    fn permits(limit: u32, guarantees: &[u32]) -> Pools<5, true> {
+        Pools::new(capacities(limit, guarantees), 0)
+    }
+
+    fn capacities(limit: u32, guarantees: &[u32]) -> [u32; 5] {
+        let mut capacities = [0; 5];
+        capacities[COMMON] = limit - guarantees.iter().sum::<u32>();
+        capacities[COMMON + 1..][..guarantees.len()].copy_from_slice(guarantees);
+        capacities
     }
 
     #[test]
@@ -254,10 +280,22 @@ mod tests {
     }
 
     #[test]
+    fn lanes_that_do_not_borrow_take_nothing_of_one_another_and_wait_for_nobody() {
+        let pools = Pools::<2, false>::new([3, 1], 1);
+        assert!(pools.take(1, 9).is_some(), "as wide as its own pool, and no wider");
+        assert!(pools.take(1, 1).is_none(), "though three are free");
+        assert!(!pools.has_room(1, 1) && pools.has_room(COMMON, 1));
+        pools.enter(1);
+        assert!(pools.is_packed(1) && !pools.is_packed(COMMON));
+        assert!(pools.take(COMMON, 3).is_some(), "whoever waits elsewhere");
+        assert_eq!((pools.take_anyway(1, 1).pool(), pools.take_anyway(COMMON, 1).pool()), (1, COMMON));
+    }
+
+    #[test]
     fn a_shrunken_limit_is_a_debt_that_returns_repay() {
         let permits = permits(3, &[]);
         let held: Vec<_> = (0..3).filter_map(|_| permits.take(COMMON, 1)).collect();
-        permits.resize(&Settings::try_new(1).expect("valid"));
+        permits.resize(capacities(1, &[]), 0);
         for permit in held {
             assert!(permits.take(COMMON, 1).is_none());
             assert!(!permits.put_back(permit));
@@ -302,6 +340,7 @@ mod tests {
             for (_, permit) in held.drain(..) {
                 prop_assert!(!permits.put_back(permit));
             }
+            prop_assert!(permits.is_idle());
             for (pool, share) in std::iter::once(limit - shares.iter().sum::<u32>()).chain(shares).enumerate() {
                 prop_assert_eq!(permits.usage(pool), (share, 0, 0));
             }

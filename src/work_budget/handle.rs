@@ -1,0 +1,137 @@
+use std::sync::Arc;
+
+use super::{
+    corrections::MAX_KINDS,
+    settings::{DEMOTED, ORDINARY, Settings},
+    state::State,
+};
+use crate::{event::Event, sync::atomic::Ordering::Relaxed};
+
+/// Looks at a work budget and changes it while it serves. A clone costs a reference count.
+#[derive(Clone, Debug)]
+pub struct Handle(Arc<State>);
+
+/// A work budget at one moment. Under load its numbers are each true, but not of the very same instant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Its settings.
+    pub settings: Settings,
+    /// The seats.
+    pub seats: Usage,
+    /// The places of those that were demoted.
+    pub demoted: Usage,
+    /// All the fuel that was granted to requests that have ended; of those that could spend as much as it takes, what they
+    /// spent.
+    pub granted: u64,
+    /// All the fuel that requests have spent that have ended.
+    pub spent: u64,
+    /// Requests that wanted more than they were granted.
+    pub exhausted: u64,
+    /// What was learned of each kind of request.
+    pub kinds: [Kind; MAX_KINDS],
+    /// How far apart requests are in what they spend; `None` before any has spent anything.
+    pub spread: Option<Percentiles>,
+    /// Whether it only observes.
+    pub observe_only: bool,
+}
+
+/// Seats of one sort at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Those that there are.
+    pub capacity: u32,
+    /// Those in use. More than there are after they became fewer, or while it only observes.
+    pub in_use: u32,
+    /// Requests that wait for them.
+    pub waiting: usize,
+}
+
+/// What was learned of one kind of request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Kind {
+    /// What it spends, as a multiple of what it is estimated to: between a quarter and 4, 1 before anything was learned.
+    pub ratio: f64,
+    /// From how many requests that was learned.
+    pub measured: u64,
+}
+
+/// What requests spend, of the last few thousand, exact to a quarter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Percentiles {
+    /// Half of them spend this or less.
+    pub median: u64,
+    /// One in a hundred spends more.
+    pub p99: u64,
+}
+
+impl Percentiles {
+    /// How many times the median the dearest hundredth spends. Where that is more than 10, requests are not similar work,
+    /// and are better told apart: by their cost, by demotion, or by a budget of their own.
+    pub fn ratio(&self) -> f64 {
+        self.p99 as f64 / self.median.max(1) as f64
+    }
+}
+
+impl Handle {
+    pub(super) fn new(state: Arc<State>) -> Self {
+        Self(state)
+    }
+
+    /// The work budget as it is at this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let state = &*self.0;
+        let (settings, lanes) = state.permits.look();
+        let usage = |lane: usize| {
+            let (capacity, in_use, waiting) = lanes[lane];
+            Usage { capacity, in_use, waiting }
+        };
+        let kind =
+            |kind| Kind { ratio: state.corrections.of(kind).as_f64(), measured: state.corrections.measured(kind) };
+        let percentile = |percent| state.spread.percentile(percent);
+        Snapshot {
+            settings,
+            seats: usage(ORDINARY),
+            demoted: usage(DEMOTED),
+            granted: state.granted.load(Relaxed),
+            spent: state.spent.load(Relaxed),
+            exhausted: state.exhausted.load(Relaxed),
+            kinds: std::array::from_fn(kind),
+            spread: percentile(50).zip(percentile(99)).map(|(median, p99)| Percentiles { median, p99 }),
+            observe_only: state.permits.is_observing(),
+        }
+    }
+
+    /// Goes by `settings` from now on; the name stays, and what was learned. Nothing in flight is lost: seats in use beyond
+    /// those that are left stay in use until their calls end, and a request that is wider than all of them runs alone.
+    /// Requests under way keep the fuel that they were granted, and those that wait the bound on their wait.
+    pub fn update(&self, settings: Settings) {
+        let state = &*self.0;
+        state.changed.store(true, Relaxed);
+        let before = state.permits.update(|before| {
+            // Under the lock: two updates at once end with the tariff of the settings that stay.
+            state.tariff.set(&settings);
+            settings.with_name(before.name())
+        });
+        let (from, to) = (before.seats().get(), settings.seats().get());
+        if from != to {
+            state.events().emit(|| Event::BudgetResized { layer: state.name, from, to });
+        }
+    }
+
+    /// Counts as ever, but refuses nothing, lets nobody wait, and ends nothing: instead, it announces
+    /// [`WouldRefuse`](Event::WouldRefuse). Requests that come may spend as much as it takes; those that draw from another
+    /// budget further out spend from that. To try a budget on real traffic.
+    pub fn observe_only(&self) {
+        self.0.changed.store(true, Relaxed);
+        self.0.permits.observe_only(true);
+    }
+
+    /// Refuses again, after [`observe_only`](Self::observe_only).
+    pub fn automatic(&self) {
+        self.0.permits.observe_only(false);
+    }
+}

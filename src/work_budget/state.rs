@@ -1,0 +1,190 @@
+//! What all clones of a work budget share, and what is done with a call's books.
+
+use super::{
+    corrections::Corrections,
+    settings::{LANES, Settings},
+    spread::Spread,
+    tariff::{Price, Tariff},
+};
+use crate::{
+    classify::Outcome,
+    clock::{self, Instant},
+    event::{Event, Events},
+    gate::Ending,
+    limit::permits::Permits,
+    rejection::{Reason, Rejection},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    work::{Accounts, Grant, MOST, Scope, Work},
+};
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) permits: Permits<Settings, LANES, false>,
+    pub(super) tariff: Tariff,
+    pub(super) corrections: Corrections,
+    pub(super) spread: Spread,
+    pub(super) granted: AtomicU64,
+    pub(super) spent: AtomicU64,
+    pub(super) exhausted: AtomicU64,
+    /// Whether it was ever changed by hand: a new one would not decide the same.
+    pub(super) changed: AtomicBool,
+    pub(super) name: &'static str,
+    accounts: Accounts,
+}
+
+impl State {
+    pub(super) fn new(settings: Settings, events: Events) -> Self {
+        let full = Rejection::new(Reason::LimitReached, settings.name());
+        Self {
+            permits: Permits::new(settings, full, events),
+            tariff: Tariff::new(&settings),
+            corrections: Corrections::new(),
+            spread: Spread::new(),
+            granted: AtomicU64::new(0),
+            spent: AtomicU64::new(0),
+            exhausted: AtomicU64::new(0),
+            changed: AtomicBool::new(false),
+            name: settings.name(),
+            accounts: Accounts::new(),
+        }
+    }
+
+    pub(super) fn events(&self) -> &Events {
+        self.permits.events()
+    }
+
+    /// A request costs too much: it is refused, unless this only observes.
+    #[cold]
+    pub(super) fn too_expensive(&self) -> Result<(), Rejection> {
+        self.refuse_unless_observing(Rejection::new(Reason::TooExpensive, self.name))
+    }
+
+    fn refuse_unless_observing(&self, rejection: Rejection) -> Result<(), Rejection> {
+        if !self.permits.is_observing() {
+            return Err(rejection);
+        }
+        self.events().emit(|| Event::WouldRefuse(rejection));
+        Ok(())
+    }
+
+    /// What a request is to be granted once it is dispatched. `outer` is the work that it draws from, as far as that is
+    /// known: if there is none of it left, it is refused, as it could not spend anything.
+    pub(super) fn claim(
+        &self,
+        price: Price,
+        estimate: Option<u64>,
+        kind: usize,
+        deadline: Option<Instant>,
+        outer: Option<Work>,
+    ) -> Result<Grant, Rejection> {
+        if outer.is_some_and(|outer| outer.remaining() == 0) {
+            self.refuse_unless_observing(Rejection::new(Reason::WorkExhausted, self.name))?;
+        }
+        Ok(Grant {
+            fuel: price.fuel,
+            allowed: price.fuel,
+            layer: self.name,
+            deadline: deadline.unwrap_or(Instant::FAR),
+            max_page: self.tariff.max_page(),
+            estimate,
+            kind,
+        })
+    }
+
+    /// Reserves the books of a request that has its seats.
+    #[inline]
+    pub(super) fn reserve(&self, grant: Grant) -> Option<u32> {
+        self.accounts.reserve(grant)
+    }
+
+    /// Opens the books of a request that is dispatched, drawn from the work that is there already.
+    #[inline]
+    pub(super) fn open(&self, account: u32, outer: Option<Work>) -> Option<Work> {
+        let observing = self.permits.is_observing();
+        if observing && outer.is_some() {
+            // The budget further out is in force, though this only observes: nothing comes between it and the request.
+            return None;
+        }
+        self.accounts.open(account, outer, |grant| {
+            if observing {
+                grant.fuel = MOST;
+            }
+        })
+    }
+
+    pub(super) fn work(&self, account: u32) -> Option<Work> {
+        self.accounts.work(account)
+    }
+
+    /// Runs a step of a call with its work at hand, and takes its time if anybody wants to know.
+    #[inline]
+    pub(super) fn step<T>(&self, work: Work, step: impl FnOnce() -> T) -> T {
+        work.begin_step();
+        if !self.tariff.watches_polls() {
+            let _scope = Scope::enter(work);
+            return step();
+        }
+        let scope = Scope::enter(work.clone());
+        let begun = clock::now();
+        let output = step();
+        let took = clock::now().since(begun);
+        drop(scope);
+        let nanos = clock::nanos(took);
+        work.end_step(nanos);
+        if nanos >= self.tariff.long_poll() {
+            self.events().emit(|| Event::LongPoll { layer: self.name, took });
+        }
+        output
+    }
+
+    /// Whether a call's steps have taken longer than they may.
+    #[inline]
+    pub(super) fn bound(&self, account: u32) -> Option<Rejection> {
+        let most = self.tariff.max_busy()?;
+        if self.accounts.busy(account) < most || self.permits.is_observing() {
+            return None;
+        }
+        Some(Rejection::new(Reason::WorkExhausted, self.name).dispatched())
+    }
+
+    /// Closes the books of a call that has ended, and learns from them.
+    pub(super) fn close(&self, account: u32, ending: Ending) {
+        let Some(usage) = self.accounts.close(account) else { return };
+        let Grant { fuel, allowed, estimate, kind, .. } = usage.grant;
+        if ending == Ending::Undispatched {
+            return;
+        }
+        // Without end, it is what was taken of it.
+        add(&self.granted, if fuel < MOST { fuel } else { usage.spent });
+        add(&self.spent, usage.spent);
+        let is_whole = matches!(ending, Ending::Finished(Outcome::Success));
+        // What was given up half-way would have spent more, and says nothing; unless it is because it spent too much.
+        if usage.spent > 0 && (is_whole || usage.fell_short) {
+            self.spread.count(usage.spent);
+            if let Some(estimate) = estimate {
+                self.corrections.learn(kind, estimate, usage.spent);
+            }
+        }
+        if usage.fell_short {
+            add(&self.exhausted, 1);
+            self.events().emit(|| Event::WorkExhausted { layer: self.name, granted: fuel });
+        }
+        let too_busy = self.tariff.max_busy().is_some_and(|most| usage.busy >= most);
+        if fuel > allowed && usage.spent > allowed || too_busy && self.permits.is_observing() {
+            let rejection = Rejection::new(Reason::WorkExhausted, self.name).dispatched();
+            self.events().emit(|| Event::WouldRefuse(rejection));
+        }
+    }
+
+    /// Whether a new one would decide the same.
+    pub(super) fn is_neutral(&self) -> bool {
+        self.permits.is_idle() && self.corrections.are_none() && !self.changed.load(Relaxed)
+    }
+}
+
+/// Adds to a sum that never goes round.
+fn add(sum: &AtomicU64, more: u64) {
+    if more > 0 {
+        let _ = sum.fetch_update(Relaxed, Relaxed, |sum| Some(sum.saturating_add(more)));
+    }
+}
