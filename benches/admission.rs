@@ -126,6 +126,12 @@ fn admission(criterion: &mut Criterion) {
     measure(criterion, "retry with budget", Stack::new().retry(retrying()).service(Inner));
     measure(criterion, "tower retry with budget", ServiceBuilder::new().retry(TowerRetry::new()).service(Inner));
 
+    measure(criterion, "shuffle shard, 8 nodes", sharded(8).tenant_by(|req: &u64| *req));
+    measure(criterion, "shuffle shard, 100 nodes", sharded(100).tenant_by(|req: &u64| *req));
+    measure(criterion, "shuffle shard, 2048 nodes", sharded(2048).tenant_by(|req: &u64| *req));
+    measure(criterion, "shuffle shard, 8 nodes, of nobody", sharded(8));
+    measure(criterion, "tower balance, 8 endpoints", tower_balance(8));
+
     let fused = Stack::new().bulkhead(limit(1000)).circuit_breaker(plain_breaker()).bulkhead(limit(1000));
     measure(criterion, "three gates fused", fused.service(Inner));
     let nested = Stack::new()

@@ -19,7 +19,7 @@ use crate::{
     meter::Meter,
     rate_limit::RateLimit,
     retry::RetryLayer,
-    shuffle_shard::sharded_bulkhead::ShardedBulkhead,
+    shuffle_shard::{ShuffleShard, sharded_bulkhead::ShardedBulkhead},
     surge_queue::{Nothing, SurgeQueue},
     telemetry::Counters,
     timeout::TimeoutLayer,
@@ -261,6 +261,21 @@ impl<L, G, C> Stack<L, G, C> {
         shed.join(&self.events);
         let handle = shed.handle();
         self.surge_queue(queue.into().in_front_of(shed)).with_handle(handle)
+    }
+
+    /// Puts the stack around a [router](crate::shuffle_shard), as [`wrap`](Self::wrap) does, and lets the stack's observer
+    /// hear what happens in that. The router is the innermost: further in, each of its members has a stack of its own. For
+    /// [`control`](Self::control) to reach it, give its handle to [`with_handle`](Self::with_handle) before.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
+    pub fn shuffle_shard<S, F, T, A, J, K>(
+        &self,
+        router: ShuffleShard<S, F, T, A, J, K>,
+    ) -> <Self as Layer<ShuffleShard<S, F, T, A, J, K>>>::Service
+    where
+        Self: Layer<ShuffleShard<S, F, T, A, J, K>>,
+    {
+        router.join(&self.events);
+        self.wrap(router)
     }
 
     /// Lets `judge` say what a result means, to the rooms that come after this. A closure qualifies, but has to name

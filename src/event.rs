@@ -45,6 +45,10 @@ pub enum Event {
     QuotaChanged { layer: &'static str },
     /// A poll of a request kept its thread for as long as is announced, or longer.
     LongPoll { layer: &'static str, took: Duration },
+    /// Enough members of a fleet are in service again: ejections hold.
+    PanicEnded { layer: &'static str },
+    /// So few members of a fleet are left in service, `left` of `of`, that ejections are ignored.
+    PanicBegan { layer: &'static str, left: u32, of: u32 },
     /// A queue that was standing is empty again.
     QueueDrained { layer: &'static str },
     /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
@@ -61,6 +65,14 @@ pub enum Event {
     Throttled { layer: &'static str, pause: Duration },
     /// A request that has ended wanted more than the fuel that it was `granted`.
     WorkExhausted { layer: &'static str, granted: u64 },
+    /// A member of a fleet is put out for `eject_for`; by hand, until it is put back.
+    ShardEjected { layer: &'static str, node: u64, cause: Ejection, eject_for: Duration },
+    /// A member of a fleet is back in service.
+    ShardReturned { layer: &'static str, node: u64 },
+    /// No member of a tenant's hand could be called, and requests go to other members of the fleet.
+    SpillBegan { layer: &'static str },
+    /// For a while no request has gone to a member outside of its tenant's hand.
+    SpillEnded { layer: &'static str },
     /// A request would have been refused, were the room not only observing.
     WouldRefuse(Rejection),
 }
@@ -83,13 +95,19 @@ impl Event {
             | Self::Demoted { layer }
             | Self::QuotaChanged { layer }
             | Self::LongPoll { layer, .. }
+            | Self::PanicBegan { layer, .. }
+            | Self::PanicEnded { layer }
             | Self::QueueDrained { layer }
             | Self::QueueStanding { layer }
             | Self::Retrying { layer, .. }
             | Self::RetryStopped { layer, .. }
             | Self::Settled { layer, .. }
             | Self::Throttled { layer, .. }
-            | Self::WorkExhausted { layer, .. } => layer,
+            | Self::WorkExhausted { layer, .. }
+            | Self::ShardEjected { layer, .. }
+            | Self::ShardReturned { layer, .. }
+            | Self::SpillBegan { layer }
+            | Self::SpillEnded { layer } => layer,
             Self::Refused(rejection) | Self::WouldRefuse(rejection) => rejection.layer(),
         }
     }
@@ -127,6 +145,18 @@ pub enum Trip {
     ProbeLost,
     /// Too large a share of the calls in the window was slow.
     SlowCallRate,
+}
+
+/// Why a member of a fleet was put out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ejection {
+    /// By hand.
+    ByHand,
+    /// So many of its calls in a row failed.
+    ConsecutiveFailures,
+    /// Its share of successes was far below the others'.
+    SuccessRate,
 }
 
 /// Whether a circuit judges by itself, or is held by hand.

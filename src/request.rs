@@ -195,16 +195,71 @@ pub struct Carried {
     /// Whether a retry layer further out tries again already. An inner one then leaves it at one attempt, so that
     /// tries do not multiply.
     pub retrying: bool,
+    /// Which members of a fleet earlier attempts went to, so that the next one goes to another.
+    pub tried: Tried,
 }
 
 impl Carried {
     /// Nothing known: a first attempt with no deadline.
-    pub const NONE: Self = Self { attempt: 1, deadline: Instant::FAR, retrying: false };
+    pub const NONE: Self = Self { attempt: 1, deadline: Instant::FAR, retrying: false, tried: Tried::NONE };
 }
 
 impl Default for Carried {
     fn default() -> Self {
         Self::NONE
+    }
+}
+
+/// Which members of a fleet a request was sent to: the last [`MOST`](Self::MOST) of them, in that order. Plain data, 16 bytes.
+///
+/// A member is known by the lower half of its identity. Two of a hundred members look the same with a probability of one
+/// in a million; one of them is then tried later than it might have been, and nothing else is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tried([u32; Self::MOST]);
+
+impl Tried {
+    /// How many are remembered. A retry gives up earlier than a fifth member, mostly.
+    pub const MOST: usize = 4;
+
+    /// None.
+    pub const NONE: Self = Self([0; Self::MOST]);
+
+    /// The member with this identity was tried, last of all. The oldest is forgotten if there are too many.
+    pub fn add(&mut self, member: u64) {
+        let member = Self::short(member);
+        let known = self.0.iter().position(|tried| *tried == member || *tried == 0);
+        let from = known.unwrap_or(0);
+        self.0[from] = member;
+        let behind = self.0[from..].iter().position(|tried| *tried == 0).unwrap_or(self.0.len() - from);
+        self.0[from..from + behind].rotate_left(1);
+    }
+
+    /// When the member with this identity was tried: 0 if it is the one that was tried longest ago. `None` if it was
+    /// not, as far as is remembered.
+    #[inline]
+    pub fn order_of(&self, member: u64) -> Option<usize> {
+        let member = Self::short(member);
+        self.0.iter().position(|tried| *tried == member)
+    }
+
+    /// How many are remembered.
+    pub fn len(&self) -> usize {
+        self.0.iter().filter(|tried| **tried != 0).count()
+    }
+
+    /// Whether none was tried.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.0[0] == 0
+    }
+
+    /// Zero stands for nobody.
+    #[inline]
+    const fn short(member: u64) -> u32 {
+        match member as u32 {
+            0 => u32::MAX,
+            short => short,
+        }
     }
 }
 
@@ -246,6 +301,7 @@ impl<Req> Carry<Req> for Scoped {
 struct Current {
     attempt: Cell<u32>,
     retrying: Cell<bool>,
+    tried: Cell<Tried>,
     deadline: Cell<Instant>,
     /// In nanoseconds; `u64::MAX` is none.
     limit: Cell<u64>,
@@ -256,6 +312,7 @@ thread_local! {
         Current {
             attempt: Cell::new(Carried::NONE.attempt),
             retrying: Cell::new(Carried::NONE.retrying),
+            tried: Cell::new(Carried::NONE.tried),
             deadline: Cell::new(Carried::NONE.deadline),
             limit: Cell::new(u64::MAX),
         }
@@ -270,7 +327,8 @@ pub fn current() -> Carried {
         if limit != u64::MAX {
             deadline = deadline.min(clock::now().after(Duration::from_nanos(limit)));
         }
-        Carried { attempt: current.attempt.get(), deadline, retrying: current.retrying.get() }
+        let (attempt, retrying, tried) = (current.attempt.get(), current.retrying.get(), current.tried.get());
+        Carried { attempt, deadline, retrying, tried }
     })
 }
 
@@ -280,24 +338,57 @@ pub(crate) fn is_retrying() -> bool {
     CURRENT.with(|current| current.retrying.get())
 }
 
-/// Says which attempt this is, until it is dropped: around one call or one poll, never across an await.
-#[must_use]
-pub(crate) struct Attempting {
-    outer: (u32, bool),
+/// Which members earlier attempts of the request under way went to.
+#[inline]
+pub(crate) fn tried() -> Tried {
+    CURRENT.with(|current| current.tried.get())
 }
 
-impl Attempting {
+/// Tells the retry layer further out, if there is one, where this attempt goes.
+#[inline]
+pub(crate) fn note_tried(member: u64) {
+    CURRENT.with(|current| {
+        // Where nobody retries, nobody would take it away again.
+        if current.retrying.get() {
+            let mut tried = current.tried.get();
+            tried.add(member);
+            current.tried.set(tried);
+        }
+    });
+}
+
+/// Says which attempt this is, until it is dropped: around one call or one poll, never across an await.
+///
+/// Alone of all scopes it has something to bring out again: where the attempt went.
+#[must_use]
+pub(crate) struct Attempting<'a> {
+    outer: (u32, bool),
+    tried: &'a mut Tried,
+}
+
+impl<'a> Attempting<'a> {
     #[inline]
-    pub(crate) fn enter(attempt: u32) -> Self {
-        CURRENT.with(|current| Self { outer: (current.attempt.replace(attempt), current.retrying.replace(true)) })
+    pub(crate) fn enter(attempt: u32, tried: &'a mut Tried) -> Self {
+        CURRENT.with(|current| {
+            let outer = (current.attempt.replace(attempt), current.retrying.replace(true));
+            // Inside another retry's scope the list is that one's, and is added to.
+            if !outer.1 {
+                current.tried.set(*tried);
+            }
+            Self { outer, tried }
+        })
     }
 }
 
-impl Drop for Attempting {
+impl Drop for Attempting<'_> {
     /// Also when unwinding: a panic further in must not leave its number to whoever polls next on this thread.
     #[inline]
     fn drop(&mut self) {
         CURRENT.with(|current| {
+            *self.tried = current.tried.get();
+            if !self.outer.1 {
+                current.tried.set(Tried::NONE);
+            }
             current.attempt.set(self.outer.0);
             current.retrying.set(self.outer.1);
         });
@@ -341,9 +432,10 @@ mod tests {
     #[test]
     fn scopes_nest_and_end() {
         let known = || (current().attempt, current().retrying);
-        let outer = Attempting::enter(2);
+        let (mut first, mut second) = (Tried::NONE, Tried::NONE);
+        let outer = Attempting::enter(2, &mut first);
         {
-            let _inner = Attempting::enter(3);
+            let _inner = Attempting::enter(3, &mut second);
             assert_eq!(known(), (3, true));
         }
         assert_eq!(known(), (2, true));
@@ -352,9 +444,52 @@ mod tests {
     }
 
     #[test]
+    fn what_was_tried_comes_out_of_its_scope_and_goes_into_the_next() {
+        note_tried(1);
+        assert_eq!(current(), Carried::NONE, "nobody retries");
+        let mut kept = Tried::NONE;
+        let scope = Attempting::enter(1, &mut kept);
+        note_tried(1);
+        drop(scope);
+        assert_eq!(current(), Carried::NONE);
+        let mut inner = Tried::NONE;
+        let scope = Attempting::enter(2, &mut kept);
+        let nested = Attempting::enter(2, &mut inner);
+        note_tried(2);
+        drop(nested);
+        drop(scope);
+        assert_eq!([1, 2].map(|member| kept.order_of(member)), [Some(0), Some(1)], "added to by a nested retry");
+        assert_eq!(inner, kept);
+        assert_eq!(current(), Carried::NONE);
+    }
+
+    #[test]
+    fn the_last_few_tried_are_remembered_in_their_order() {
+        let mut tried = Tried::NONE;
+        let order = |tried: &Tried| (1..=6).map(|member| tried.order_of(member)).collect::<Vec<_>>();
+        assert_eq!((tried.is_empty(), tried.len()), (true, 0));
+        (1..=3).for_each(|member| tried.add(member));
+        tried.add(1);
+        assert_eq!(order(&tried), [Some(2), Some(0), Some(1), None, None, None]);
+        (4..=5).for_each(|member| tried.add(member));
+        assert_eq!(order(&tried), [Some(1), None, Some(0), Some(2), Some(3), None]);
+        tried.add(1);
+        assert_eq!((order(&tried)[0], tried.len(), tried.is_empty()), (Some(3), 4, false));
+    }
+
+    #[test]
+    fn a_member_whose_short_name_would_be_nobodys_is_remembered() {
+        let mut tried = Tried::NONE;
+        tried.add(7 << 32);
+        assert_eq!((tried.order_of(7 << 32), tried.len()), (Some(0), 1));
+        assert_eq!(Tried::NONE.order_of(7 << 32), None);
+    }
+
+    #[test]
     fn a_panic_ends_its_scopes() {
         let caught = std::panic::catch_unwind(|| {
-            let _scopes = (Attempting::enter(9), Within::enter(1, Instant::from_nanos(1)));
+            let mut tried = Tried::NONE;
+            let _scopes = (Attempting::enter(9, &mut tried), Within::enter(1, Instant::from_nanos(1)));
             panic!("further in");
         });
         assert!(caught.is_err());

@@ -16,13 +16,14 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker, Window},
     gate::PerKind,
     keyed::{self, Keyed, Overflow},
+    lift::Lift,
     limit::Fixed,
     load_shed::{self, LoadShed},
     meter::{self, Contributors},
     rate_limit::{self, Quota, RateLimit},
     retry,
     shuffle_shard::{
-        Assign, BoundedOverlap, Dealt, HandSize, Node, Nodes, Pinned, Rendezvous,
+        Assign, BoundedOverlap, Dealt, HandSize, Node, Nodes, Pinned, Rendezvous, ShuffleShard,
         sharded_bulkhead::{self, ShardedBulkhead},
     },
     surge_queue::{self, Surge, SurgeQueue},
@@ -520,4 +521,25 @@ fn the_http_layers_allocate_nothing_for_who_is_let_in() {
     };
     call();
     assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
+}
+
+fn router(nodes: usize) -> ShuffleShard<Lift<Inner>, fn(&Node) -> Lift<Inner>> {
+    let nodes = Nodes::try_new((0..nodes).map(|n| Node::new(format!("node-{n}")))).expect("different names");
+    ShuffleShard::new(nodes, |_| Stack::new().service(Inner))
+}
+
+#[test]
+fn a_router_allocates_nothing() {
+    assert_eq!(allocations(router(8).tenant_by(|req: &u64| *req), true), 0);
+    assert_eq!(allocations(router(8), true), 0, "for requests of nobody");
+    assert_eq!(allocations(router(0), false), 0, "for a refusal");
+    let exhausted = router(2).tenant_by(|req: &u64| *req);
+    assert!(["node-0", "node-1"].iter().all(|name| exhausted.handle().eject(name)));
+    assert_eq!(allocations(exhausted, false), 0, "where all are out");
+}
+
+#[test]
+fn a_retry_over_a_router_allocates_nothing() {
+    let stack = Stack::new().timeout(Duration::from_secs(1)).retry(retry::Settings::new());
+    assert_eq!(allocations(stack.shuffle_shard(router(8).tenant_by(|req: &u64| *req)), true), 0);
 }

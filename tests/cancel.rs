@@ -30,7 +30,7 @@ use support::{
     mix::{Mix, mix_everything},
     planted::{Door, DoorFault, Porter, PorterFault},
 };
-use tower::Service;
+use tower::{Service, layer::layer_fn};
 
 macro_rules! cut {
     ([$harness:ident] $($name:ident: $capacity:expr, $stack:expr;)*) => {$(

@@ -38,7 +38,7 @@ use support::{
     quiet::catch,
     scripts::{Body, Finish, Pause, Ready},
 };
-use tower::{Layer, Service, ServiceExt, buffer::Buffer, service_fn};
+use tower::{Layer, Service, ServiceExt, buffer::Buffer, layer::layer_fn, service_fn};
 
 /// One test for each subject: `check` is given its capacity and how it is built, over the inner service `bottom`.
 macro_rules! each {

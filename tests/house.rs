@@ -42,6 +42,13 @@ const PLUMBING: &[&str] = &[
     "tries",
     "circuit",
     "evidence",
+    "fleet",
+    "flight",
+    "router",
+    "search",
+    "snapshot",
+    "waiting",
+    "watch",
 ];
 
 /// Thoughts outside of the rooms: those that several rooms share, and those of the HTTP annex.

@@ -15,12 +15,19 @@ use std::{
 use plimsoll::{
     Ratio, Stack, bulkhead,
     circuit_breaker::{self, CircuitBreaker},
+    lift::Lift,
     rate_limit::Quota,
     retry,
-    shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
+    shuffle_shard::{
+        Node, Nodes, ShuffleShard,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
 };
 use tower::{
     Service, ServiceBuilder,
+    balance::p2c::Balance,
+    discover::ServiceList,
+    load::{CompleteOnResponse, PendingRequests},
     retry::budget::{Budget, TpsBudget},
 };
 
@@ -91,6 +98,18 @@ pub fn open_breaker() -> CircuitBreaker {
     }
     assert_eq!(breaker.handle().snapshot().state, circuit_breaker::State::Open);
     breaker
+}
+
+/// A router to so many members that answer at once.
+pub fn sharded(nodes: usize) -> ShuffleShard<Lift<Inner>, fn(&Node) -> Lift<Inner>> {
+    let nodes = (0..nodes).map(|n| Node::new(format!("node-{n}")));
+    ShuffleShard::new(Nodes::try_new(nodes).expect("different names"), |_| Stack::new().service(Inner))
+}
+
+/// tower's way to so many endpoints: the less loaded of two.
+pub fn tower_balance(endpoints: usize) -> impl Service<u64> {
+    let endpoint = |_| PendingRequests::new(Inner, CompleteOnResponse::default());
+    Balance::new(ServiceList::new((0..endpoints).map(endpoint)))
 }
 
 /// Four rooms, in the order of a client: the whole call, attempts, places, health, one attempt.

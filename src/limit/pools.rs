@@ -172,12 +172,6 @@ impl<const LANES: usize, const BORROW: bool> Pools<LANES, BORROW> {
         (capacity, u32::try_from(in_use.max(0)).unwrap_or(u32::MAX), pool.waiting.load(Relaxed))
     }
 
-    /// Whether all permits are there, and nobody waits.
-    pub(super) fn are_all_free(&self) -> bool {
-        let is_free = |pool: &Pool| pool.free.load(SeqCst) == i64::from(pool.capacity.load(SeqCst));
-        self.waiting() == 0 && self.pools.iter().all(is_free)
-    }
-
     /// Whether a request of this lane could be admitted at all. Where everything is guaranteed to others, it would
     /// wait for ever.
     pub(crate) fn has_any(&self, lane: usize) -> bool {

@@ -60,7 +60,7 @@ where
     /// has to be polled anew. The clone is kept for later attempts, which do so.
     #[inline]
     fn call(&mut self, mut req: Req) -> Self::Future {
-        let tries = Tries::begin(&self.plan, &self.inner, &mut req);
+        let mut tries = Tries::begin(&self.plan, &self.inner, &mut req);
         let scope = tries.scope();
         let future = self.inner.call(req);
         drop(scope);

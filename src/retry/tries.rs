@@ -20,7 +20,7 @@ use crate::{
     clock::{self, Instant},
     dead_letter::{self, Cause, DeadLetters},
     event::{Event, Stop},
-    request::{Attempting, Carried, Carry, current, is_retrying},
+    request::{Attempting, Carried, Carry, Tried, current, is_retrying},
     work,
 };
 
@@ -33,6 +33,8 @@ pub(super) struct Tries<S, Req> {
     /// The deadline that the request carries.
     deadline: Instant,
     previous: Duration,
+    /// Where the attempts so far went, if there was a choice.
+    tried: Tried,
     spare: Option<Spare<S, Req>>,
 }
 
@@ -86,6 +88,7 @@ impl<S, Req> Tries<S, Req> {
             nested: outer.is_some(),
             deadline,
             previous: Duration::ZERO,
+            tried: outer.or(carried).map_or(Tried::NONE, |known| known.tried),
             spare: None,
         };
         if !tries.nested {
@@ -107,15 +110,17 @@ impl<S, Req> Tries<S, Req> {
         let wanted = self.attempt < self.limit || plan.dead_letters.wanted();
         let copy = if wanted { plan.replay.replay(req, self.attempt.saturating_add(1)) } else { None };
         if K::CARRIES {
-            plan.carrier.insert(req, Carried { attempt: self.attempt, deadline: self.deadline(), retrying: true });
+            let carried =
+                Carried { attempt: self.attempt, deadline: self.deadline(), retrying: true, tried: self.tried };
+            plan.carrier.insert(req, carried);
         }
         copy
     }
 
-    /// Tells what is further in that retries are at work, and which attempt this is.
+    /// Tells what is further in that retries are at work, which attempt this is, and where the others went.
     #[inline]
-    pub(super) fn scope(&self) -> Attempting {
-        Attempting::enter(self.attempt)
+    pub(super) fn scope(&mut self) -> Attempting<'_> {
+        Attempting::enter(self.attempt, &mut self.tried)
     }
 
     fn deadline(&self) -> Instant {
@@ -202,7 +207,7 @@ impl<S, Req> Tries<S, Req> {
     where
         S: Service<Req>,
     {
-        let _scope = Attempting::enter(self.attempt + 1);
+        let _scope = Attempting::enter(self.attempt + 1, &mut self.tried);
         match &mut self.spare {
             Some(spare) => spare.inner.poll_ready(cx).map(|ready| ready.is_ok()),
             None => Poll::Ready(false),

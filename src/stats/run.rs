@@ -10,7 +10,12 @@ pub(crate) struct Run(AtomicU64);
 impl Run {
     /// Forgets, and belongs to `epoch` from now on.
     pub(crate) fn restart(&self, epoch: u32) {
-        self.0.store(pack(epoch, 0), Release);
+        self.resume(epoch, 0);
+    }
+
+    /// Belongs to `epoch` from now on, as if `length` had failed.
+    pub(crate) fn resume(&self, epoch: u32, length: u32) {
+        self.0.store(pack(epoch, length), Release);
     }
 
     /// A call of `epoch` succeeded: the row is broken. One load while there is none.
@@ -38,8 +43,15 @@ impl Run {
     }
 
     /// How many failed in a row.
+    #[inline]
     pub(crate) fn length(&self) -> u32 {
         length_of(self.0.load(Acquire))
+    }
+
+    /// Which calls it is about.
+    #[inline]
+    pub(crate) fn epoch(&self) -> u32 {
+        epoch_of(self.0.load(Acquire))
     }
 }
 

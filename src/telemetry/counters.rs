@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What is counted of each layer, and by what.
-const ROWS: [(Metric, &[Attributes]); 14] = [
+const ROWS: [(Metric, &[Attributes]); 18] = [
     (Metric::Refusals, names::REASONS),
     (Metric::WouldRefuse, names::REASONS),
     (Metric::LimitChanges, names::DIRECTIONS),
@@ -30,6 +30,10 @@ const ROWS: [(Metric, &[Attributes]); 14] = [
     (Metric::QuotaChanges, names::NONE),
     (Metric::Pauses, names::NONE),
     (Metric::LongPolls, names::NONE),
+    (Metric::ShardEjections, names::EJECTIONS),
+    (Metric::ShardReturns, names::NONE),
+    (Metric::ShardPanics, names::SPELLS),
+    (Metric::Spills, names::SPELLS),
 ];
 
 const REFUSALS: usize = 0;
@@ -46,6 +50,10 @@ const KEYS: usize = 10;
 const QUOTAS: usize = 11;
 const PAUSES: usize = 12;
 const LONG_POLLS: usize = 13;
+const EJECTIONS: usize = 14;
+const RETURNS: usize = 15;
+const PANICS: usize = 16;
+const SPILLS: usize = 17;
 
 /// The row of an event, and its place in the row.
 fn place(event: &Event) -> Option<(usize, usize)> {
@@ -71,6 +79,12 @@ fn place(event: &Event) -> Option<(usize, usize)> {
         Event::QuotaChanged { .. } => (QUOTAS, 0),
         Event::Throttled { .. } => (PAUSES, 0),
         Event::LongPoll { .. } => (LONG_POLLS, 0),
+        Event::ShardEjected { cause, .. } => (EJECTIONS, names::ejection(cause)),
+        Event::ShardReturned { .. } => (RETURNS, 0),
+        Event::PanicBegan { .. } => (PANICS, 0),
+        Event::PanicEnded { .. } => (PANICS, 1),
+        Event::SpillBegan { .. } => (SPILLS, 0),
+        Event::SpillEnded { .. } => (SPILLS, 1),
         // Their rooms count them: a meter, and a work budget.
         Event::Admitted { .. } | Event::Settled { .. } | Event::WorkExhausted { .. } => return None,
     })

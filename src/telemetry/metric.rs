@@ -87,6 +87,13 @@ metrics! {
     WorkExhausted: "plimsoll.work.exhausted", Counter, "{request}", "", "Requests that wanted more than they were granted";
     WorkSpread: "plimsoll.work.spread", Gauge, "{fuel}", "`plimsoll.quantile`", "How far apart requests are in what they spend";
     LongPolls: "plimsoll.long_polls", Counter, "{poll}", "", "Polls that kept their thread for too long";
+    Shards: "plimsoll.shards", Gauge, "{shard}", "`plimsoll.state`", "Members of a fleet, by how they are";
+    ShardEjections: "plimsoll.shards.ejections", Counter, "{shard}", "`plimsoll.cause`", "How often a member was put out";
+    ShardReturns: "plimsoll.shards.returns", Counter, "{shard}", "", "How often a member came back into service";
+    ShardPanic: "plimsoll.shards.panic", Gauge, "1", "", "1 while so few members are left that ejections are ignored";
+    ShardPanics: "plimsoll.shards.panics", Counter, "{change}", "`plimsoll.state`", "How often such a panic began, and ended";
+    Spilled: "plimsoll.spilled", Counter, "{request}", "", "Requests that went to a member outside of their tenant's hand";
+    Spills: "plimsoll.spills", Counter, "{change}", "`plimsoll.state`", "How often requests began to go there, and ceased to";
     Budget: "plimsoll.budget", Gauge, "{token}", "", "What is left of a budget";
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     classify::Failure,
-    event::{Hold, Stop, Trip},
+    event::{Ejection, Hold, Stop, Trip},
     rejection::Reason,
 };
 
@@ -66,6 +66,13 @@ table! {
 }
 
 table! {
+    EJECTIONS, ejection(Ejection), [] "plimsoll.cause";
+    Ejection::ByHand => "by_hand",
+    Ejection::ConsecutiveFailures => "consecutive_failures",
+    Ejection::SuccessRate => "success_rate",
+}
+
+table! {
     HOLDS, hold(Hold), [] "plimsoll.hold";
     Hold::Automatic => "automatic",
     Hold::Closed => "closed",
@@ -91,6 +98,8 @@ pub(super) const STATES: &[Attributes] =
 pub(super) const DIRECTIONS: &[Attributes] = &[&[("plimsoll.direction", "down")], &[("plimsoll.direction", "up")]];
 pub(super) const QUEUES: &[Attributes] = &[&[("plimsoll.state", "drained")], &[("plimsoll.state", "standing")]];
 pub(super) const KEYS: &[Attributes] = &[&[("plimsoll.state", "fit")], &[("plimsoll.state", "full")]];
+/// Of what goes on for a while.
+pub(super) const SPELLS: &[Attributes] = &[&[("plimsoll.state", "began")], &[("plimsoll.state", "ended")]];
 pub(super) const NONE: &[Attributes] = &[&[]];
 
 /// How a hold is called.

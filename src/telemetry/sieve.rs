@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn the_first_of_each_second_go_through_and_the_next_says_how_many_did_not() {
-        let (sieve, ms) = (Sieve::default(), |ms| Instant::from_nanos(ms * 1_000_000));
+        let (sieve, ms) = (Sieve::default(), |ms: u64| Instant::from_nanos(ms * 1_000_000));
         let pass = |at| sieve.pass(2, ms(at));
         assert_eq!([pass(1000), pass(1001), pass(1500), pass(1999)], [Some(0), Some(0), None, None]);
         assert_eq!([pass(2000), pass(2000), pass(2000)], [Some(2), Some(0), None]);

@@ -116,6 +116,8 @@ impl Observer for Tracing {
                     warn!(target: "plimsoll", layer, ?took, left_out, "long poll");
                 }
             }
+            Event::PanicBegan { left, of, .. } => warn!(target: "plimsoll", layer, left, of, "panic began"),
+            Event::PanicEnded { .. } => info!(target: "plimsoll", layer, "panic ended"),
             Event::QueueDrained { .. } => info!(target: "plimsoll", layer, "queue drained"),
             Event::QueueStanding { .. } => warn!(target: "plimsoll", layer, "queue standing"),
             Event::Refused(rejection) => {
@@ -140,6 +142,12 @@ impl Observer for Tracing {
             Event::WorkExhausted { granted, .. } => self.sift(&self.exhausted, |left_out| {
                 debug!(target: "plimsoll", layer, granted, left_out, "work exhausted");
             }),
+            Event::ShardEjected { node, cause, eject_for, .. } => {
+                warn!(target: "plimsoll", layer, node, ?cause, ?eject_for, "shard ejected");
+            }
+            Event::ShardReturned { node, .. } => info!(target: "plimsoll", layer, node, "shard returned"),
+            Event::SpillBegan { .. } => warn!(target: "plimsoll", layer, "spill began"),
+            Event::SpillEnded { .. } => info!(target: "plimsoll", layer, "spill ended"),
             Event::WouldRefuse(rejection) => {
                 let reason = rejection.reason();
                 self.sift(&self.would_refuse[reason as usize], |left_out| {

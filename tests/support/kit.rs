@@ -21,7 +21,10 @@ use plimsoll::{
     rate_limit::{self, Quota, RateLimit},
     request::Priority,
     retry::{self, RetryLayer},
-    shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
+    shuffle_shard::{
+        self, Node, Nodes, ShuffleShard,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
     surge_queue::{self, SurgeQueue},
     testing::{Handle, Mock, Readiness},
     work_budget::{self, Cost, OverCost, WorkBudget},
@@ -90,6 +93,8 @@ pub(crate) struct Load {
 }
 
 type Gauge = Box<dyn Fn() -> Load>;
+/// Shared with what is made only once there is an inner service.
+type Gauges = Rc<RefCell<Vec<Gauge>>>;
 type Resizer = Box<dyn Fn(u32)>;
 type Count = Box<dyn Fn() -> usize>;
 
@@ -98,7 +103,7 @@ pub(crate) struct Kit {
     pub(crate) inner: Handle,
     mock: Mock<Ask, u32, Boom>,
     plan: Arc<Mutex<Plan>>,
-    gauges: RefCell<Vec<Gauge>>,
+    gauges: Gauges,
     handles: RefCell<Vec<bulkhead::Handle>>,
     resizers: RefCell<Vec<Resizer>>,
     keys: RefCell<Vec<Count>>,
@@ -132,7 +137,7 @@ impl Kit {
             let scripted = if plan.scripted { plan.readiness.pop_front() } else { None };
             scripted.unwrap_or(Readiness::Ready)
         });
-        let (gauges, handles, resizers) = (RefCell::default(), RefCell::default(), RefCell::default());
+        let (gauges, handles, resizers) = (Gauges::default(), RefCell::default(), RefCell::default());
         let keys = RefCell::default();
         let (ledger, left_behind) = (Ledger::default(), Rc::default());
         Self { inner, mock, plan, gauges, handles, resizers, keys, ledger, left_behind }
@@ -252,6 +257,11 @@ impl Kit {
         queue
     }
 
+    /// Makes fleets of any inner service, that can be looked into.
+    pub(crate) fn muster(&self, nodes: usize) -> Muster {
+        Muster { nodes, gauges: Rc::clone(&self.gauges) }
+    }
+
     /// Resizes every queue and load shedder.
     pub(crate) fn resize(&self, to: u32) {
         self.resizers.borrow().iter().for_each(|resize| resize(to));
@@ -335,6 +345,42 @@ impl Kit {
 pub(crate) fn slow() -> rate_limit::Settings {
     let quota = Quota::try_per_second(2).and_then(|quota| quota.try_with_burst(1)).expect("not zero");
     rate_limit::Settings::new(quota).with_wait(8, Duration::MAX)
+}
+
+/// Makes a fleet of an inner service.
+#[derive(Clone)]
+pub(crate) struct Muster {
+    nodes: usize,
+    gauges: Gauges,
+}
+
+impl Muster {
+    /// So many clones of it, for a tenant to each compartment.
+    pub(crate) fn fleet<S>(&self, inner: S) -> ShuffleShard<S, impl Fn(&Node) -> S + use<S>, fn(&Ask) -> u64>
+    where
+        S: Clone + 'static,
+    {
+        self.fleet_of(move |_| inner.clone())
+    }
+
+    /// As many of what `member` makes.
+    pub(crate) fn fleet_of<S, F>(&self, member: F) -> ShuffleShard<S, F, fn(&Ask) -> u64>
+    where
+        S: Clone + 'static,
+        F: Fn(&Node) -> S + 'static,
+    {
+        let nodes = Nodes::try_new((0..self.nodes).map(|n| Node::new(format!("node-{n}")))).expect("different names");
+        let router = ShuffleShard::new(nodes, member)
+            .chance(Chance::seeded(1))
+            .tenant_by((|ask| ask.compartment as u64) as fn(&Ask) -> u64);
+        let looked_into = router.clone();
+        self.gauges.borrow_mut().push(Box::new(move || {
+            let in_flight = |member: &shuffle_shard::MemberSnapshot| member.in_flight as usize;
+            let in_use = looked_into.snapshot().members.iter().map(in_flight).sum();
+            Load { in_use, waiting: 0, limit: usize::MAX, idle: false }
+        }));
+        router
+    }
 }
 
 pub(crate) fn settings(limit: u32) -> Settings {

@@ -254,6 +254,27 @@ macro_rules! every_subject {
                     .circuit_breaker(circuit_breaker::Settings::new())
                     .timeout(LIMIT)
             };
+            shuffle_shard: None, |kit: &Kit| {
+                let muster = kit.muster(3);
+                Stack::new().layer(layer_fn(move |inner| muster.fleet(inner)))
+            };
+            shuffle_shard_of_one: None, |kit: &Kit| {
+                let muster = kit.muster(1);
+                Stack::new().gate(kit.outermost(())).layer(layer_fn(move |inner| muster.fleet(inner)))
+            };
+            shuffle_shard_of_none: Some(0), |kit: &Kit| {
+                let muster = kit.muster(0);
+                Stack::new().layer(layer_fn(move |inner| muster.fleet(inner)))
+            };
+            retry_over_shuffle_shard: None, |kit: &Kit| {
+                let muster = kit.muster(4);
+                Stack::new().timeout(2 * LIMIT).retry(quick()).layer(layer_fn(move |inner| muster.fleet(inner)))
+            };
+            bulkhead_over_shuffle_shard_of_timeouts: Some(2), |kit: &Kit| {
+                let muster = kit.muster(8);
+                let members = layer_fn(move |inner| muster.fleet(Stack::new().timeout(LIMIT).wrap(inner)));
+                Stack::new().bulkhead(kit.waiting(2, Duration::MAX)).layer(members)
+            };
             // Tower's timeout keeps the inner future until its own is dropped. A gate around it does not.
             under_foreign_timeout: Some(1), |kit: &Kit| {
                 let foreign = tower::timeout::TimeoutLayer::new(LIMIT);

@@ -1,9 +1,46 @@
 use super::{super::Control, observe_only, observing};
 use crate::{
     event::Hold,
-    shuffle_shard::sharded_bulkhead,
-    telemetry::{Metric, Page},
+    shuffle_shard::{self, Exhausted, Health, sharded_bulkhead},
+    telemetry::{Attributes, Metric, Page},
 };
+
+/// Of the members themselves there may be any number, and they come and go: how many are how is told here, and each is
+/// looked at through [`shuffle_shard::Handle::snapshot`].
+impl Control for shuffle_shard::Handle {
+    fn room(&self) -> &'static str {
+        "shuffle_shard"
+    }
+
+    fn name(&self) -> &'static str {
+        self.snapshot().settings.name()
+    }
+
+    fn tell(&self, page: &mut Page) {
+        let now = self.snapshot();
+        let (settings, outliers) = (now.settings, now.settings.outliers());
+        page.set("consecutive_failures", outliers.consecutive_failures());
+        page.set("success_rate", outliers.success_rate().is_some()).set("interval", outliers.interval());
+        page.set("ejection_time", outliers.base_ejection_time()).set("ejection_time.max", outliers.max_ejection_time());
+        page.set("max_ejected", outliers.max_ejected()).set("panic_below", outliers.panic_below());
+        let spill = if let Exhausted::Spill(share) = settings.exhausted() { Some(share) } else { None };
+        page.set("spill", spill).set("hung_after", settings.hung_after()).set("max_hint", settings.max_hint());
+        let states: [(Attributes, fn(&Health) -> bool); 5] = [
+            (&[("plimsoll.state", "serving")], |health| matches!(health, Health::Serving)),
+            (&[("plimsoll.state", "busy")], |health| matches!(health, Health::Busy(_))),
+            (&[("plimsoll.state", "shut")], |health| matches!(health, Health::Shut(_))),
+            (&[("plimsoll.state", "ejected")], |health| matches!(health, Health::Ejected(_))),
+            (&[("plimsoll.state", "held")], |health| matches!(health, Health::Held)),
+        ];
+        for (attributes, is) in states {
+            let members = now.members.iter().filter(|member| is(&member.health)).count();
+            page.gauge(Metric::Shards, attributes, members as f64);
+        }
+        let in_flight: u64 = now.members.iter().map(|member| u64::from(member.in_flight)).sum();
+        page.gauge(Metric::InUse, &[], in_flight as f64).gauge(Metric::ShardPanic, &[], u32::from(now.panic));
+        page.counter(Metric::Spilled, &[], now.spilled);
+    }
+}
 
 impl Control for sharded_bulkhead::Handle {
     fn room(&self) -> &'static str {

@@ -1,0 +1,332 @@
+//! Members come and go while the router serves.
+
+use std::{collections::BTreeSet, task::Poll};
+
+use plimsoll::{
+    Error, Reason,
+    shuffle_shard::{Health, Node, Nodes, Settings},
+    testing,
+};
+use tower::Service;
+
+use crate::world::{Boom, Mode, Req, SECOND, World, call, names, nodes, of, poll, rejection, state};
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_comes_is_used_and_one_that_goes_is_not() {
+    let world = World::default();
+    let router = world.router(2, Settings::new());
+    let handle = router.handle();
+    assert_eq!(handle.insert(Node::new("node-2")), Ok(true));
+    assert_eq!(handle.insert(Node::new("node-2")), Ok(false));
+    let mut served = BTreeSet::new();
+    for tenant in 0..40 {
+        served.insert(call(&router, of(tenant)).await.expect("answered"));
+    }
+    assert!(served.contains("node-2"));
+    assert!(handle.remove("node-2") && !handle.remove("node-2"));
+    let before = world.calls("node-2");
+    for tenant in 0..40 {
+        call(&router, of(tenant)).await.expect("answered");
+    }
+    assert_eq!(world.calls("node-2"), before);
+    assert_eq!(world.made().len(), 3, "each once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_member_of_a_hand_at_most_changes_with_a_node() {
+    let world = World::default();
+    let router = world.router(20, Settings::new());
+    let handle = router.handle();
+    let hands = || {
+        let hand =
+            |tenant| handle.explain(tenant).members.iter().map(|member| member.node.id()).collect::<BTreeSet<_>>();
+        (0..300).map(hand).collect::<Vec<_>>()
+    };
+    let mut before = hands();
+    let mut moved = 0;
+    for change in 0..4 {
+        match change % 2 {
+            0 => assert_eq!(handle.insert(Node::new(format!("new-{change}"))), Ok(true)),
+            _ => assert!(handle.remove(&format!("node-{change}"))),
+        }
+        let after = hands();
+        for (before, after) in before.iter().zip(&after) {
+            let gone = before.difference(after).count();
+            assert!(gone <= 1);
+            moved += gone;
+        }
+        before = after;
+    }
+    // A tenth each time: k of n.
+    assert!((60..=180).contains(&moved), "{moved}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_to_a_node_that_goes_goes_on_to_its_end() {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new());
+    world.set_all(Mode::Slow);
+    let mut calls: Vec<_> = (0..4).map(|_| tokio_test::task::spawn(router.call(of(1)))).collect();
+    assert!(calls.iter_mut().all(|call| call.poll().is_pending()));
+    let handle = router.handle();
+    handle.set(Nodes::default());
+    for name in names(2) {
+        while world.member(&name).wake_one() {}
+    }
+    assert!(calls.iter_mut().all(|call| matches!(call.poll(), Poll::Ready(Ok(_)))));
+    assert_eq!(rejection(call(&router, of(1)).await).reason(), Reason::NoShard);
+}
+
+/// A fleet is announced anew every few seconds, mostly as it was.
+#[tokio::test(start_paused = true)]
+async fn the_same_nodes_again_change_nothing_of_those_who_stay() {
+    let world = World::default();
+    let mut router = world.router(4, Settings::new());
+    let handle = router.handle();
+    handle.eject("node-0");
+    world.set("node-1", Mode::Slow);
+    world.set("node-2", Mode::Slow);
+    world.set("node-3", Mode::Slow);
+    let _under_way: Vec<_> = (0..8).map(|tenant| router.call(of(tenant))).collect();
+    let before = handle.snapshot();
+    let mut reversed = names(4);
+    reversed.reverse();
+    handle.set(nodes(reversed));
+    assert_eq!(handle.snapshot(), before);
+    handle.set(nodes(names(5)));
+    for member in before.members {
+        assert_eq!(state(&handle.snapshot(), member.node.name()), member);
+    }
+    let mut made = world.made();
+    made.sort_unstable();
+    assert_eq!(made, names(5), "each once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_left_and_came_back_is_a_new_one() {
+    let world = World::default();
+    let router = world.router(2, Settings::new());
+    let handle = router.handle();
+    handle.eject("node-0");
+    handle.remove("node-0");
+    handle.insert(Node::new("node-0")).expect("valid");
+    assert_eq!(state(&handle.snapshot(), "node-0").health, Health::Serving);
+    assert_eq!((world.made().len(), world.made().pop()), (3, Some("node-0".to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_moves_to_another_zone_keeps_its_service() {
+    let world = World::default();
+    let router = world.router(2, Settings::new());
+    let handle = router.handle();
+    assert_eq!(handle.insert(Node::new("node-0").in_zone("a")), Ok(false));
+    assert_eq!(state(&handle.snapshot(), "node-0").node.zone(), Some("a"));
+    assert_eq!(world.made().len(), 2);
+}
+
+/// It waits for a member that will never be ready, and that is taken away: it must not wait on.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_member_that_goes_is_sent_to_another() {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new());
+    world.set_all(Mode::Unready);
+    let mut waiting = tokio_test::task::spawn(router.call(of(1)));
+    assert!(waiting.poll().is_pending());
+    let handle = router.handle();
+    handle.insert(Node::new("fresh")).expect("valid");
+    assert!(waiting.is_woken());
+    let polled = waiting.poll();
+    handle.remove("node-0");
+    handle.remove("node-1");
+    let answer = match polled {
+        Poll::Pending => waiting.poll(),
+        answered => answered,
+    };
+    assert_eq!(answer, Poll::Ready(Ok("fresh".to_owned())));
+    drop(waiting);
+    assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_and_loses_all_members_is_refused() {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new());
+    world.set_all(Mode::Unready);
+    let mut waiting = tokio_test::task::spawn(router.call(of(1)));
+    assert!(waiting.poll().is_pending());
+    router.handle().set(Nodes::default());
+    assert!(waiting.is_woken());
+    let Poll::Ready(answer) = waiting.poll() else { panic!("it waits for nobody") };
+    assert_eq!(rejection(answer).reason(), Reason::NoShard);
+}
+
+/// Whoever is still a member keeps the place that the request has at its door: readiness may be a place in a queue.
+#[tokio::test(start_paused = true)]
+async fn who_waits_keeps_its_place_at_those_who_stay() {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new());
+    world.set_all(Mode::Unready);
+    let mut waiting = tokio_test::task::spawn(router.call(of(1)));
+    assert!(waiting.poll().is_pending());
+    let handle = router.handle();
+    for round in 0..20 {
+        handle.insert(Node::new(format!("far-{round}"))).expect("valid");
+        handle.remove(&format!("far-{round}"));
+        assert!(waiting.is_woken());
+        assert!(waiting.poll().is_pending());
+    }
+    let counted: u32 = handle.snapshot().members.iter().map(|member| member.in_flight).sum();
+    assert_eq!(counted, 2);
+    drop(waiting);
+    assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
+}
+
+/// The wake-up of a change must reach each of many, and those who left must not be in the way.
+#[tokio::test(start_paused = true)]
+async fn a_change_wakes_all_who_wait_and_none_who_left() {
+    let world = World::default();
+    let mut router = world.router(1, Settings::new());
+    world.set_all(Mode::Unready);
+    let mut waiting: Vec<_> = (0..10).map(|tenant| tokio_test::task::spawn(router.call(of(tenant)))).collect();
+    assert!(waiting.iter_mut().all(|call| call.poll().is_pending()));
+    drop(waiting.remove(3));
+    drop(waiting.remove(0));
+    router.handle().set(nodes(["other"]));
+    assert!(waiting.iter_mut().all(|call| call.is_woken()));
+    assert!(waiting.iter_mut().all(|call| matches!(call.poll(), Poll::Ready(Ok(_)))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clone_that_slept_through_changes_sees_them_when_it_is_called() {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new());
+    let mut asleep = router.clone();
+    let handle = router.handle();
+    handle.set(nodes(["other"]));
+    assert_eq!(router.call(of(1)).await, Ok("other".to_owned()));
+    assert_eq!(asleep.call(of(1)).await, Ok("other".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_with_names_of_any_length_are_nodes() {
+    let world = World::default();
+    let long = "x".repeat(10 << 20);
+    let router = world.router(0, Settings::new());
+    let handle = router.handle();
+    for name in [long.as_str(), "", "\u{1F6A2}\n"] {
+        assert_eq!(handle.insert(Node::new(name)), Ok(true));
+        assert_eq!(call(&router, of(1)).await, Ok(name.to_owned()));
+        assert!(handle.remove(name));
+    }
+}
+
+/// While nodes come and go at random and calls are under way: every call is answered by somebody, and in the end nothing
+/// is under way anywhere.
+#[tokio::test(start_paused = true)]
+async fn no_call_is_lost_while_nodes_come_and_go() {
+    let world = World::default();
+    let mut router = world.router(8, Settings::new());
+    let handle = router.handle();
+    let chance = plimsoll::chance::Chance::seeded(11);
+    let mut under_way = Vec::new();
+    let mut answered = 0;
+    for step in 0..2000_u64 {
+        let draw = chance.draw();
+        let name = format!("node-{}", draw >> 8 & 15);
+        match draw & 7 {
+            0 => drop(handle.insert(Node::new(name.as_str()))),
+            1 if handle.snapshot().members.len() > 2 => drop(handle.remove(&name)),
+            2 => world.set(&name, Mode::Takes(SECOND)),
+            3 => world.set(&name, Mode::Answer),
+            4 => {
+                tokio::time::advance(SECOND / 2).await;
+            }
+            _ => {}
+        }
+        under_way.push(Box::pin(router.call(of(step))));
+        under_way.retain_mut(|call| match poll(call) {
+            Poll::Ready(answer) => {
+                answer.expect("answered");
+                answered += 1;
+                false
+            }
+            Poll::Pending => true,
+        });
+    }
+    tokio::time::advance(2 * SECOND).await;
+    for call in under_way {
+        call.await.expect("answered");
+        answered += 1;
+    }
+    assert_eq!((answered, world.in_flight()), (2000, 0));
+    assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
+}
+
+/// A call that is dropped after any of its polls, whatever its members do, is counted by nobody any more.
+#[tokio::test(start_paused = true)]
+async fn a_call_cut_after_any_poll_is_counted_by_nobody() {
+    let modes =
+        [Mode::Answer, Mode::Slow, Mode::Hang, Mode::Unready, Mode::Fail, Mode::ReadyFails, Mode::Takes(SECOND)];
+    for first in modes {
+        for second in modes {
+            for polls in 0..5 {
+                for change in [false, true] {
+                    cut(first, second, polls, change).await;
+                }
+            }
+        }
+    }
+}
+
+async fn cut(first: Mode, second: Mode, polls: usize, change: bool) {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new());
+    let handle = router.handle();
+    world.set("node-0", first);
+    world.set("node-1", second);
+    let mut call = Box::pin(router.call(of(1)));
+    for step in 0..polls {
+        if poll(&mut call).is_ready() {
+            break;
+        }
+        tokio::time::advance(SECOND / 2).await;
+        names(2).iter().for_each(|name| {
+            world.member(name).wake_one();
+        });
+        if change && step == 1 {
+            handle.insert(Node::new("node-2")).expect("valid");
+            handle.remove("node-0");
+        }
+    }
+    drop(call);
+    let at = format!("{first:?}, {second:?}, {polls} polls, {change}");
+    assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0), "{at}");
+    assert_eq!(world.in_flight(), 0, "{at}");
+}
+
+/// A service that goes with its node is dropped when the last clone that saw it looks again.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_goes_is_dropped_when_nobody_needs_it_any_more() {
+    use std::sync::{Arc, Weak};
+
+    let (kept, made) = (Arc::new(()), std::sync::Mutex::new(Vec::<Weak<()>>::new()));
+    let made = Arc::new(made);
+    drop(kept);
+    let makes = Arc::clone(&made);
+    let router = plimsoll::shuffle_shard::ShuffleShard::new(nodes(names(2)), move |_: &Node| {
+        let held = Arc::new(());
+        makes.lock().expect("unpoisoned").push(Arc::downgrade(&held));
+        let (mock, _) = testing::Mock::new(move |_, _: &Req| {
+            let _held = &held;
+            testing::Reply::<String, Error<Boom>>::ok(String::new())
+        });
+        mock
+    });
+    let alive = || made.lock().expect("unpoisoned").iter().filter(|held| held.upgrade().is_some()).count();
+    let mut asleep = router.clone();
+    router.handle().set(nodes(["node-0"]));
+    assert_eq!(alive(), 2, "clones have not looked yet");
+    drop(router);
+    asleep.call(of(1)).await.expect("answered");
+    assert_eq!(alive(), 1);
+}

@@ -1,0 +1,9 @@
+//! The router through the public door, time paused.
+#![cfg(feature = "testing")]
+
+mod churn;
+mod members;
+mod outliers;
+mod retries;
+mod routing;
+mod world;
