@@ -240,6 +240,34 @@ fn the_pages_of_the_rooms_have_the_same_parts_in_the_same_order() {
     }
 }
 
+/// One vocabulary: every event is in the table of some room's page, and in no other form.
+#[test]
+fn every_event_is_on_the_page_of_a_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut told = Vec::new();
+    for room in ROOMS.iter().chain(&["gate", "keyed"]) {
+        let page = fs::read_to_string(root.join(room).join("mod.rs")).expect("a page");
+        let (_, events) = page.split_once("//! # Events\n").expect("events");
+        let mut lines = events.lines();
+        let head = [lines.next(), lines.next()];
+        assert_eq!(head, [Some("//! | event | when |"), Some("//! |---|---|")], "{room}");
+        for row in lines.take_while(|line| line.starts_with("//! |")) {
+            let events: Vec<_> =
+                row.split("](crate::Event::").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+            assert!(!events.is_empty(), "{room}: {row}");
+            told.extend(events.into_iter().map(str::to_owned));
+        }
+    }
+    let source = fs::read_to_string(root.join("event.rs")).expect("text");
+    let (_, variants) = source.split_once("pub enum Event {\n").expect("the vocabulary");
+    let variants = variants.lines().take_while(|line| *line != "}").filter(|line| !line.contains("///"));
+    let variants: Vec<_> = variants.filter_map(|line| line.trim().split([' ', '(']).next()).collect();
+    assert!(variants.len() > 20, "{variants:?}");
+    for variant in variants {
+        assert!(told.iter().any(|event| event == variant), "no room's page tells of {variant}");
+    }
+}
+
 #[test]
 fn the_floor_plan_leads_to_files_that_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

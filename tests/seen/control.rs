@@ -7,12 +7,19 @@ use plimsoll::{
     control::{Control, Registry},
     event::Hold,
     gate::PerKind,
+    keyed::{self, Keyed},
     limit::Fixed,
     load_shed::{self, LoadShed},
-    meter, retry,
+    meter,
+    rate_limit::{self, Quota},
+    retry,
+    shuffle_shard::{
+        self, Node, Nodes, ShuffleShard,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
     surge_queue::{self, Surge, SurgeQueue},
     telemetry::{Metric, Number, Page, Value},
-    timeout,
+    timeout, work_budget,
 };
 use tower::{Service, ServiceExt};
 
@@ -24,6 +31,8 @@ macro_rules! everything {
         Stack::new()
             .metered("front")
             .timeout(Duration::from_secs(5))
+            .rate_limit(Quota::try_per_second(10).expect("not zero"))
+            .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 0_u8, |_: &u8| Bulkhead::new(one())))
             .overload_control(
                 surge_queue::Settings::new().with_surge(Surge::try_new(2).expect("not zero")),
                 load_shed::Settings::new(),
@@ -31,6 +40,11 @@ macro_rules! everything {
             .retry(retry::Settings::new().with_name("inventory"))
             .bulkhead(one().with_wait(3, MS))
             .circuit_breaker(circuit_breaker::Settings::new().with_name("inventory"))
+            .work_budget(work_budget::Settings::try_new(8).expect("not zero"))
+            .sharded_bulkhead(ShardedBulkhead::new(
+                sharded_bulkhead::Settings::try_new(2).expect("not zero"),
+                |(): &()| 7_u64,
+            ))
             .layer(tower::util::MapRequestLayer::new(|req: ()| req))
             .gate(())
             .timeout(Duration::MAX)
@@ -43,14 +57,18 @@ fn a_description_names_each_layer_in_order_with_its_settings() {
     let expected = "\
 1. meter \"front\": times yes, events no
 2. timeout: limit 5s
-3. surge_queue: burst 100ms, max_waiting none, surge.concurrency 2, surge.max_waiting 1024, surge.ttl 60s, surge.demote_after none, surge.lending 0.5, surge.ramp.burst 2, surge.ramp.step 0, surge.ramp.every for ever
-4. load_shed: initial_limit 4, max_limit 65536, bottleneck Auto
-5. retry \"inventory\": attempts 3, backoff.base 50ms, backoff.throttled_base 1s, backoff.cap 20s, backoff.jitter Full, max_hint 20s, budget.ratio 0.1, budget.cap 100, budget.refill 1
-6. bulkhead: limit 1, max_waiting 3, max_wait 1ms, order OldestFirst, compartments none
-7. circuit_breaker \"inventory#2\": consecutive_failures 10, failure_rate 0.5, slow_after none, slow_call_rate none, window.calls 100, window.length none, window.minimum 20, hung_after 1s, open_time 5s, open_time.max 300s, max_hint 300s, calm 60s, probes.successes 1, probes.of 1, probe_lease 30s, ramp 10s
-8. layer \"MapRequestLayer\"
-9. gate \"()\"
-10. timeout \"timeout#2\": limit for ever";
+3. rate_limit: quotas 10 per 1s, burst 10, max_waiting 0, max_wait 0ns, refunds yes, max_pause 0ns
+4. keyed: capacity 16384, idle 600s, overflow Share
+5. surge_queue: burst 100ms, max_waiting none, surge.concurrency 2, surge.max_waiting 1024, surge.ttl 60s, surge.demote_after none, surge.lending 0.5, surge.ramp.burst 2, surge.ramp.step 0, surge.ramp.every for ever
+6. load_shed: initial_limit 4, max_limit 65536, bottleneck Auto
+7. retry \"inventory\": attempts 3, backoff.base 50ms, backoff.throttled_base 1s, backoff.cap 20s, backoff.jitter Full, max_hint 20s, budget.ratio 0.1, budget.cap 100, budget.refill 1
+8. bulkhead: limit 1, max_waiting 3, max_wait 1ms, order OldestFirst, compartments none
+9. circuit_breaker \"inventory#2\": consecutive_failures 10, failure_rate 0.5, slow_after none, slow_call_rate none, window.calls 100, window.length none, window.minimum 20, hung_after 1s, open_time 5s, open_time.max 300s, max_hint 300s, calm 60s, probes.successes 1, probes.of 1, probe_lease 30s, ramp 10s
+10. work_budget: seats 8, width 0.15, fuel_per_seat none, fuel none, headroom 4, over_cost Refuse, max_waiting 0, max_wait 0ns, correction yes, max_page 100, max_busy for ever, long_poll for ever
+11. sharded_bulkhead: permits 2, cells 64, hand 4
+12. layer \"MapRequestLayer\"
+13. gate \"()\"
+14. timeout \"timeout#2\": limit for ever";
     assert_eq!(described, expected);
 }
 
@@ -70,7 +88,11 @@ fn clones_share_their_layers_and_not_their_lists() {
 fn layers_of_one_name_are_numbered_and_a_handle_is_found_by_its_kind() {
     let registry = everything!().control();
     let labels: Vec<_> = registry.labels().collect();
-    assert_eq!(labels[4..7], ["inventory", "bulkhead", "inventory#2"]);
+    assert_eq!(labels[6..9], ["inventory", "bulkhead", "inventory#2"]);
+    assert!(registry.handle::<rate_limit::Handle>("rate_limit").is_ok());
+    assert!(registry.handle::<keyed::Handle<u8, Bulkhead>>("keyed").is_ok());
+    assert!(registry.handle::<work_budget::Handle>("work_budget").is_ok());
+    assert!(registry.handle::<sharded_bulkhead::Handle>("sharded_bulkhead").is_ok());
     assert!(registry.handle::<retry::Handle>("inventory").is_ok());
     assert!(registry.handle::<circuit_breaker::Handle>("inventory").is_ok(), "by its name, as it is of another kind");
     assert!(registry.handle::<circuit_breaker::Handle>("inventory#2").is_ok());
@@ -173,6 +195,27 @@ fn numbers_are_of_the_kind_that_the_table_says_and_no_series_is_told_twice() {
         assert_eq!(sample.metric.kind(), kind, "{}", sample.metric);
     }
     assert!(seen.len() > 35, "{}", seen.len());
+}
+
+/// The router is what the stack is put around: its handle is given before.
+#[tokio::test(start_paused = true)]
+async fn a_router_is_reached_by_its_handle() {
+    let nodes = Nodes::try_new(["a", "b", "c"].map(Node::new)).expect("three");
+    let router = ShuffleShard::new(nodes, |_: &Node| {
+        tower::service_fn(|(): ()| std::future::pending::<Result<(), plimsoll::Error<std::io::Error>>>())
+    });
+    let stack = Stack::new().bulkhead(one()).with_handle(router.handle()).counted();
+    let mut service = stack.shuffle_shard(router);
+    let _under_way = service.call(());
+    let registry = stack.control();
+    assert!(registry.handle::<shuffle_shard::Handle>("shuffle_shard").expect("there").eject("b"));
+    let snapshot = registry.snapshot();
+    let router = snapshot.layer("shuffle_shard").expect("there");
+    let number = |metric, value| router.number(metric, value).cloned();
+    assert_eq!(number(Metric::Shards, "serving"), Some(Number::Gauge(2.0)));
+    assert_eq!(number(Metric::Shards, "held"), Some(Number::Gauge(1.0)));
+    assert_eq!(number(Metric::InUse, ""), Some(Number::Gauge(1.0)));
+    assert_eq!(number(Metric::ShardEjections, "by_hand"), Some(Number::Counter(1)));
 }
 
 /// A handle on what the stack cannot see.

@@ -20,9 +20,11 @@ use plimsoll::{
     control::Registry,
     event::{Ended, Hold},
     load_shed::{self, LoadShed},
-    meter, retry, surge_queue,
+    meter,
+    rate_limit::{self, Quota},
+    retry, surge_queue,
     telemetry::{Metric, Number},
-    timeout,
+    timeout, work_budget,
 };
 use tower::{Service, ServiceExt, service_fn};
 
@@ -36,6 +38,8 @@ macro_rules! everything {
         Stack::new()
             .metered("front")
             .timeout(Duration::from_secs(60))
+            .rate_limit(quota(0))
+            .work_budget(seats(0))
             .overload_control(surge_queue::Settings::new(), load_shed::Settings::new())
             .retry(retry::Settings::new())
             .bulkhead(bulkhead::Settings::try_new(4).expect("not zero").with_wait(100, Duration::MAX))
@@ -44,12 +48,23 @@ macro_rules! everything {
     };
 }
 
+/// So many requests a second that now and then some wait, and some are refused.
+fn quota(n: u32) -> rate_limit::Settings {
+    rate_limit::Settings::new(Quota::try_per_second(500 + n % 2000).expect("not zero")).with_wait(n % 50, 100 * MS)
+}
+
+fn seats(n: u32) -> work_budget::Settings {
+    work_budget::Settings::try_new(8 + n % 9).expect("not zero").with_wait(n % 50, Duration::MAX)
+}
+
 /// The `n`th change: each handle gets other settings, one layer another hold, and somebody looks.
 fn change(registry: &Registry, n: u32) {
     let is = |nth: u32| n.is_multiple_of(nth);
     let found = "its layer is there";
     let limit = bulkhead::Settings::try_new(1 + n % 7).expect("not zero").with_wait(n % 200, Duration::MAX);
     registry.handle::<bulkhead::Handle>("bulkhead").expect(found).update(limit);
+    registry.handle::<rate_limit::Handle>("rate_limit").expect(found).update(quota(n));
+    registry.handle::<work_budget::Handle>("work_budget").expect(found).update(seats(n));
     let patience = Duration::from_secs(60 + u64::from(n % 60));
     registry.handle::<timeout::Handle>("timeout").expect(found).update(patience);
     let attempts = retry::Settings::new().try_with_attempts(1 + n % 4).expect("not zero");
@@ -65,7 +80,7 @@ fn change(registry: &Registry, n: u32) {
     let holds = [Hold::Open, Hold::Automatic, Hold::Closed, Hold::ObserveOnly];
     registry.hold("circuit_breaker", holds[n as usize % 4]).expect(found);
     let watching = if is(3) { Hold::ObserveOnly } else { Hold::Automatic };
-    for layer in ["bulkhead", "load_shed", "surge_queue"] {
+    for layer in ["bulkhead", "load_shed", "surge_queue", "rate_limit", "work_budget"] {
         registry.hold(layer, watching).expect(found);
     }
     assert_eq!(registry.snapshot().layers.len(), registry.describe().layers().len());

@@ -18,7 +18,10 @@ impl Control for work_budget::Handle {
         let now = self.snapshot();
         let settings = now.settings;
         page.set("seats", settings.seats()).set("width", settings.width());
-        page.set("fuel_per_seat", settings.fuel_per_seat().get()).set("fuel", settings.fuel().map(|fuel| fuel.get()));
+        // By default no number of units takes a second seat.
+        let per_seat = settings.fuel_per_seat().get();
+        page.set("fuel_per_seat", (per_seat < u64::MAX).then_some(per_seat));
+        page.set("fuel", settings.fuel().map(|fuel| fuel.get()));
         page.set("headroom", settings.headroom()).set("over_cost", format!("{:?}", settings.over_cost()));
         page.set("max_waiting", settings.max_waiting()).set("max_wait", settings.max_wait());
         page.set("correction", settings.correction()).set("max_page", settings.max_page());
