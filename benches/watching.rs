@@ -6,8 +6,10 @@ mod support;
 use criterion::{Criterion, criterion_group, criterion_main};
 use plimsoll::{
     Stack, load_shed, meter,
+    rate_limit::Quota,
     surge_queue::{self, SurgeQueue},
     telemetry::Tracing,
+    work_budget,
 };
 use support::*;
 use tower::Service;
@@ -18,7 +20,9 @@ macro_rules! wide {
         $outermost
             .timeout(2 * SECOND)
             $($more)*
+            .rate_limit(Quota::try_per_second(u32::MAX).expect("not zero"))
             .overload_control(SurgeQueue::new(surge_queue::Settings::new()), load_shed::Settings::new())
+            .work_budget(work_budget::Settings::try_new(1000).expect("not zero"))
             .bulkhead(limit(1000))
             .retry(retrying())
             .circuit_breaker(breaker())

@@ -238,13 +238,18 @@ impl<A: Observer, B: Observer> Observer for Both<A, B> {
 #[derive(Clone, Default)]
 pub struct Events(Arc<Ears>);
 
-/// Each is set once. Whoever counts hears everything in its stack, also of a room with an observer of its own.
+/// Whoever counts hears everything in its stack, also of a room with an observer of its own.
 #[derive(Default)]
 struct Ears {
-    observer: OnceLock<Arc<dyn Observer>>,
+    listener: OnceLock<Listener>,
     counter: OnceLock<Arc<dyn Observer>>,
+}
+
+enum Listener {
+    /// One of its own. What is counted in its stack is counted of it, too.
+    Observer(Arc<dyn Observer>, OnceLock<Events>),
     /// A room sends to its stack, which may get its observer later.
-    stack: OnceLock<Events>,
+    Stack(Events),
 }
 
 impl Events {
@@ -254,23 +259,24 @@ impl Events {
     /// Sends what `event` makes, if anybody listens.
     #[inline]
     pub fn emit(&self, event: impl FnOnce() -> Event) {
-        if self.is_wired() {
+        if self.0.is_wired() {
             self.hear(None, event);
         }
     }
 
-    /// As [`emit`](Self::emit); but if nobody observes this, whoever observes `own` is told.
-    #[inline]
+    /// As [`emit`](Self::emit); but if nobody observes this, whoever observes `own` is told. Out of the way of calls that are
+    /// let in.
+    #[inline(never)]
     pub(crate) fn emit_or<'a>(&'a self, own: impl FnOnce() -> Option<&'a Self>, event: impl FnOnce() -> Event) {
-        let own = if self.is_wired() && self.observer().is_some() { None } else { own() };
-        if self.is_wired() || own.is_some_and(Self::is_wired) {
+        let own = if self.observer().is_some() { None } else { own().filter(|own| own.0.is_wired()) };
+        if own.is_some() || self.0.is_wired() {
             self.hear(own, event);
         }
     }
 
     /// Sends events to `observer`; the first who asks is heard, and whether that is this one is returned.
     pub fn observe(&self, observer: impl Observer + 'static) -> bool {
-        self.0.stack.get().is_none() && self.0.observer.set(Arc::new(observer)).is_ok()
+        self.0.listener.set(Listener::Observer(Arc::new(observer), OnceLock::new())).is_ok()
     }
 
     /// Lets `counter` hear all that is sent here, whoever observes; the first who asks is heard.
@@ -284,41 +290,54 @@ impl Events {
         self.is_heard().then(|| self.clone())
     }
 
-    /// Whether anybody listens by now.
+    /// Whether anybody listens by now. In the way of calls: a loop, and no iterators.
     #[inline]
     pub(crate) fn is_heard(&self) -> bool {
-        self.is_wired() && self.floors().any(|ears| ears.observer.get().is_some() || ears.counter.get().is_some())
+        let mut ears = &*self.0;
+        for _ in 0..Self::FLOORS {
+            match ears.listener.get() {
+                _ if ears.counter.get().is_some() => return true,
+                Some(Listener::Observer(..)) => return true,
+                Some(Listener::Stack(events)) => ears = &*events.0,
+                None => return false,
+            }
+        }
+        false
     }
 
     /// Sends events on to where `stack` sends its own, unless they go somewhere already.
     pub fn join(&self, stack: &Self) {
-        if !Arc::ptr_eq(&self.0, &stack.0) {
-            let _ = self.0.stack.set(stack.clone());
+        if Arc::ptr_eq(&self.0, &stack.0) {
+            return;
         }
-    }
-
-    /// Whether it is worth a look.
-    #[inline]
-    fn is_wired(&self) -> bool {
-        let Ears { observer, counter, stack } = &*self.0;
-        stack.get().is_some() || observer.get().is_some() || counter.get().is_some()
+        match self.0.listener.get_or_init(|| Listener::Stack(stack.clone())) {
+            Listener::Observer(_, joined) => drop(joined.set(stack.clone())),
+            Listener::Stack(_) => {}
+        }
     }
 
     /// This one, the stack that it belongs to, the one that this belongs to, … Stacks joined in a circle come to an end.
     fn floors(&self) -> impl Iterator<Item = &Ears> {
-        iter::successors(Some(self), |events| events.0.stack.get()).map(|events| &*events.0).take(Self::FLOORS)
+        iter::successors(Some(&*self.0), |ears| ears.stack()).take(Self::FLOORS)
     }
 
     /// Who listens in the end: the nearest.
     fn observer(&self) -> Option<&dyn Observer> {
-        self.floors().find_map(|ears| ears.observer.get()).map(|observer| &**observer)
+        let mut ears = &*self.0;
+        for _ in 0..Self::FLOORS {
+            match ears.listener.get()? {
+                Listener::Observer(observer, _) => return Some(&**observer),
+                Listener::Stack(events) => ears = &*events.0,
+            }
+        }
+        None
     }
 
     #[cold]
     fn hear(&self, own: Option<&Self>, event: impl FnOnce() -> Event) {
         let observer = self.observer().or_else(|| own?.observer());
-        let mut listeners =
-            self.floors().filter_map(|ears| ears.counter.get().map(|counter| &**counter)).chain(observer).peekable();
+        let counters = self.floors().filter_map(|ears| ears.counter.get().map(|counter| &**counter));
+        let mut listeners = counters.chain(observer).peekable();
         if listeners.peek().is_none() {
             return;
         }
@@ -330,9 +349,24 @@ impl Events {
     }
 }
 
+impl Ears {
+    /// Whether it is worth a look.
+    #[inline]
+    fn is_wired(&self) -> bool {
+        self.listener.get().is_some() || self.counter.get().is_some()
+    }
+
+    fn stack(&self) -> Option<&Self> {
+        match self.listener.get()? {
+            Listener::Observer(_, stack) => stack.get().map(|events| &*events.0),
+            Listener::Stack(events) => Some(&*events.0),
+        }
+    }
+}
+
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_wired() { "Events(heard)" } else { "Events(unheard)" })
+        f.write_str(if self.0.is_wired() { "Events(heard)" } else { "Events(unheard)" })
     }
 }
 

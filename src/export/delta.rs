@@ -34,7 +34,9 @@ impl Before {
             (Number::Counter(now), Some(Number::Counter(before))) => {
                 Number::Counter(now.checked_sub(before).unwrap_or(*now))
             }
-            (Number::Histogram(now), Some(Number::Histogram(before))) => Number::Histogram(less(now, &before)),
+            (Number::Histogram(now), Some(Number::Histogram(before))) => {
+                Number::Histogram(Box::new(less(now, &before)))
+            }
             (whole, _) => whole.clone(),
         }
     }
@@ -77,7 +79,7 @@ mod tests {
         let of = |first, last| {
             let mut histogram = Histogram::EMPTY;
             (histogram.counts[0], histogram.counts[9], histogram.nanos) = (first, last, first + last);
-            Number::Histogram(histogram)
+            Number::Histogram(Box::new(histogram))
         };
         assert_eq!([tell(of(1, 1)), tell(of(1, 4)), tell(of(0, 4))], [of(1, 1), of(0, 3), of(0, 4)]);
         assert_eq!([tell(Number::Gauge(2.0)), tell(Number::Gauge(2.0))], [Number::Gauge(2.0), Number::Gauge(2.0)]);

@@ -25,8 +25,8 @@ pub enum Number {
     Counter(u64),
     /// Comes and goes.
     Gauge(f64),
-    /// Spread over buckets.
-    Histogram(Histogram),
+    /// Spread over buckets. On the heap: most numbers are small.
+    Histogram(Box<Histogram>),
 }
 
 /// What a layer has to tell of itself: how it is set, how it stands, and what it has counted.
@@ -56,7 +56,7 @@ impl Page {
 
     /// Says how something is spread.
     pub fn histogram(&mut self, metric: Metric, attributes: Attributes, histogram: Histogram) -> &mut Self {
-        self.sample(metric, attributes, Number::Histogram(histogram))
+        self.sample(metric, attributes, Number::Histogram(Box::new(histogram)))
     }
 
     /// Says whether the layer is held by hand, or only observes. Without it, it cannot be.

@@ -5,6 +5,25 @@ use crate::{
     telemetry::{Attributes, Metric, Page},
 };
 
+/// How a member can be.
+const STATES: [Attributes; 5] = [
+    &[("plimsoll.state", "serving")],
+    &[("plimsoll.state", "busy")],
+    &[("plimsoll.state", "shut")],
+    &[("plimsoll.state", "ejected")],
+    &[("plimsoll.state", "held")],
+];
+
+const fn state(health: &Health) -> usize {
+    match health {
+        Health::Serving => 0,
+        Health::Busy(_) => 1,
+        Health::Shut(_) => 2,
+        Health::Ejected(_) => 3,
+        Health::Held => 4,
+    }
+}
+
 /// Of the members themselves there may be any number, and they come and go: how many are how is told here, and each is
 /// looked at through [`shuffle_shard::Handle::snapshot`].
 impl Control for shuffle_shard::Handle {
@@ -25,16 +44,12 @@ impl Control for shuffle_shard::Handle {
         page.set("max_ejected", outliers.max_ejected()).set("panic_below", outliers.panic_below());
         let spill = if let Exhausted::Spill(share) = settings.exhausted() { Some(share) } else { None };
         page.set("spill", spill).set("hung_after", settings.hung_after()).set("max_hint", settings.max_hint());
-        let states: [(Attributes, fn(&Health) -> bool); 5] = [
-            (&[("plimsoll.state", "serving")], |health| matches!(health, Health::Serving)),
-            (&[("plimsoll.state", "busy")], |health| matches!(health, Health::Busy(_))),
-            (&[("plimsoll.state", "shut")], |health| matches!(health, Health::Shut(_))),
-            (&[("plimsoll.state", "ejected")], |health| matches!(health, Health::Ejected(_))),
-            (&[("plimsoll.state", "held")], |health| matches!(health, Health::Held)),
-        ];
-        for (attributes, is) in states {
-            let members = now.members.iter().filter(|member| is(&member.health)).count();
-            page.gauge(Metric::Shards, attributes, members as f64);
+        let mut states = [0_u32; STATES.len()];
+        for member in &now.members {
+            states[state(&member.health)] += 1;
+        }
+        for (members, attributes) in states.into_iter().zip(STATES) {
+            page.gauge(Metric::Shards, attributes, members);
         }
         let in_flight: u64 = now.members.iter().map(|member| u64::from(member.in_flight)).sum();
         page.gauge(Metric::InUse, &[], in_flight as f64).gauge(Metric::ShardPanic, &[], u32::from(now.panic));
