@@ -120,6 +120,21 @@ fn admission(criterion: &mut Criterion) {
     };
     measure(criterion, "bulkhead for each key, 1 key", of_bulkheads(1));
     measure(criterion, "bulkhead for each key, 1000 keys", of_bulkheads(1000));
+    let next = || {
+        let turn = std::cell::Cell::new(0_u64);
+        move |_: &u64| turn.replace(if turn.get() + 1 < 1000 { turn.get() + 1 } else { 0 })
+    };
+    let each = RateLimit::from(often());
+    let limits = Keyed::new(keyed::Settings::new(), next(), move |_: &u64| each.fresh());
+    let mut limits = Stack::new().keyed(limits).service(Inner);
+    (0..1000).for_each(|_| assert!(once(&mut limits)));
+    measure(criterion, "rate limit for each key, 1000 keys", limits);
+    let governor = governor::RateLimiter::hashmap(governor::Quota::per_second(NonZeroU32::MAX));
+    let key = next();
+    (0..1000).for_each(|_| assert!(governor.check_key(&key(&0)).is_ok()));
+    criterion.bench_function("rate limit for each key, 1000 keys, governor by hand", |bencher| {
+        bencher.iter(|| governor.check_key(&key(&0)).is_ok());
+    });
     let breakers = Keyed::new(keyed::Settings::new(), |_: &u64| 7_u64, |_: &u64| CircuitBreaker::new(plain_breaker()));
     measure(criterion, "breaker for each key, no clock", Stack::new().keyed(breakers).service(Inner));
 

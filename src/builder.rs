@@ -85,6 +85,7 @@ impl<L, G, C> Stack<L, G, C> {
 
     /// Adds a [work budget](crate::work_budget): as much work at once as its seats, and for each request no more than it may
     /// do. Its settings will do.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub fn work_budget<B, K, D, W>(
         self,
         budget: impl Into<WorkBudget<B, K, D, W>>,

@@ -25,6 +25,10 @@ pub enum Outcome {
 pub enum Failure {
     /// The callee had no room for the request.
     Overload,
+    /// The callee failed, and would again, or another attempt may do harm: an answer that broke off, say. Not tried again.
+    Permanent,
+    /// The callee had no room for the request, and it is not to be sent again: it said so, or it would have said when.
+    PushedBack,
     /// The callee asked to be called less often, and said for how long, or not.
     Throttled(Option<Duration>),
     /// The callee took too long.

@@ -134,7 +134,7 @@ impl Refusal for anyhow::Error {
     }
 }
 
-fn find<'a>(error: &'a (dyn error::Error + 'static)) -> Option<&'a Rejection> {
+pub(crate) fn find<'a>(error: &'a (dyn error::Error + 'static)) -> Option<&'a Rejection> {
     std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
 }
 

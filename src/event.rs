@@ -180,11 +180,11 @@ pub enum Hold {
 pub enum Stop {
     /// All attempts were made.
     Attempts,
-    /// The budget for retries was spent.
+    /// The budget for retries was spent, or too many calls fail.
     Budget,
     /// The next attempt would have come after the deadline.
     Deadline,
-    /// The callee asked to be left alone for longer than this retry is willing to wait.
+    /// The callee asked to be left alone for longer than this retry is willing to wait, or not to be sent this again.
     Hint,
     /// The inner service failed to become ready for another attempt.
     NotReady,

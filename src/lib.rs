@@ -89,6 +89,7 @@
 //! | how often is too often, and how exactly | `rate_limit/scale.rs`, `rate_limit/gcra.rs`; without a lock: `rate_limit/meter.rs` |
 //! | who waits for a turn, and what several quotas say | `rate_limit/desk.rs`, `rate_limit/line.rs`, `rate_limit/quotas.rs` |
 //! | who gets a permit, and who waits for one | `limit/pools.rs`, `limit/queue.rs`; the plumbing: `limit/permits.rs` |
+//! | who waits for a turn, and what several quotas say | `rate_limit/desk.rs`, `rate_limit/plan.rs`, `rate_limit/quotas.rs` |
 //! | what a queue may be in front of | `limit/` |
 //! | how a limit is found | `load_shed/rules/`, a file each |
 //! | what a rule is shown, and when | `load_shed/window.rs`, `load_shed/controller.rs` |
@@ -98,8 +99,10 @@
 //! | how a wait is foretold | `surge_queue/forecast.rs`, `surge_queue/drain.rs` |
 //! | the second lane and its ramp | `surge_queue/lane.rs`, `surge_queue/ramp.rs` |
 //! | what is done with requests that were given up on | `dead_letter.rs` |
-//! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs` |
+//! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs`, `retry/throttle.rs` |
 //! | when a call is over | `timeout/limit.rs` |
+//! | answers over HTTP | `http/` |
+//! | statuses over gRPC | `grpc/status.rs`, `grpc/details.rs`; what a code means: `grpc/codes.rs` |
 //! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`; other ways: `shuffle_shard/dealt.rs`, `shuffle_shard/fragments.rs`, `shuffle_shard/rules.rs` |
 //! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
 //! | answers over HTTP | `http/` |
@@ -128,6 +131,7 @@
 //! | `http` | yes | the crates `http`, `http-body`, `http-body-util`, `bytes` and `httpdate`: [`http`](mod@http), all of it |
 //! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
+//! | `grpc` | | `http`, and the `tonic` crate, 0.14, without its transport: [`grpc`] |
 //! | `testing` | | tokio's `test-util`: [`testing`], a scripted mock service and simulations in virtual time |
 //! | `serde` | | the `serde` crate: `Serialize` for the reports of [`testing`], and for what a stack tells of itself |
 //! | `prometheus` | | `prometheus-client`: a collector for its registry, in [`export`] |
@@ -148,6 +152,8 @@ mod error;
 pub mod event;
 pub mod export;
 pub mod gate;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;

@@ -226,14 +226,13 @@ fn a_gate_for_each_kind_allocates_nothing() {
     assert_eq!(allocations(service, false), 0);
 }
 
+/// A request is its own key.
+type Itself = fn(&u64) -> u64;
+
 /// A bulkhead of so many places for each number.
-fn keyed(
-    capacity: u32,
-    overflow: Overflow,
-    places: u32,
-) -> Keyed<u64, Bulkhead, fn(&u64) -> u64, impl Fn(&u64) -> Bulkhead> {
+fn keyed(capacity: u32, overflow: Overflow, places: u32) -> Keyed<u64, Bulkhead, Itself, impl Fn(&u64) -> Bulkhead> {
     let settings = keyed::Settings::new().try_with_capacity(capacity).expect("not zero").with_overflow(overflow);
-    Keyed::new(settings, (|req| *req) as fn(&u64) -> u64, move |_: &u64| Bulkhead::new(limit(places)))
+    Keyed::new(settings, (|req| *req) as Itself, move |_: &u64| Bulkhead::new(limit(places)))
 }
 
 #[test]
@@ -423,6 +422,24 @@ fn neither_tripping_nor_an_open_circuit_allocates() {
 #[test]
 fn a_retry_that_has_nothing_to_retry_allocates_nothing() {
     assert_eq!(allocations(Stack::new().retry(retry::Settings::new()).service(Inner), true), 0);
+}
+
+#[test]
+fn a_throttled_retry_that_has_nothing_to_retry_allocates_nothing() {
+    let retry = retry::RetryLayer::new(retry::Settings::new()).throttle(retry::Throttle::default());
+    assert_eq!(allocations(Stack::new().retry(retry).service(Inner), true), 0);
+}
+
+#[cfg(feature = "grpc")]
+#[test]
+fn an_answer_over_grpc_is_judged_without_an_allocation() {
+    use plimsoll::{Classify, Error, Outcome, grpc::Codes};
+    let (call, head) = (tonic::Response::new(7_u64), http::Response::new(7_u64));
+    let judged = allocation_counter::measure(|| {
+        assert_eq!(Codes.classify(Ok::<_, &tonic::Status>(&call)), Outcome::Success);
+        assert_eq!(Codes.classify(Ok::<_, &Error<Infallible>>(&head)), Outcome::Success);
+    });
+    assert_eq!(judged.count_total, 0);
 }
 
 /// A timeout for the whole, retry, places, health, and a timeout for an attempt.

@@ -524,6 +524,14 @@ harmless! {
         let timeout = TimeoutLayer::new(LIMIT).deadline_by(|id: &u32| if *id == 1 { panics() } else { None::<Instant> });
         Stack::new().bulkhead(bulkhead).timeout(timeout)
     };
+    cost: bulkhead => {
+        let cost = |id: &u32| if *id == 1 { panics() } else { 1 };
+        Stack::new().bulkhead(bulkhead).rate_limit(RateLimit::new(Quota::per_second(std::num::NonZeroU32::MAX)).cost_by(cost))
+    };
+    exemption: bulkhead => {
+        let exempt = |id: &u32| if *id == 1 { panics() } else { false };
+        Stack::new().rate_limit(RateLimit::new(Quota::per_second(std::num::NonZeroU32::MAX)).exempt_by(exempt)).bulkhead(bulkhead)
+    };
     time_limit: bulkhead => {
         let timeout = TimeoutLayer::new(LIMIT).timeout_by(|id: &u32| if *id == 1 { panics() } else { None });
         Stack::new().bulkhead(bulkhead).timeout(timeout)
@@ -616,6 +624,7 @@ fn services_and_futures_are_send_and_sync_where_their_parts_are() {
     let stack = Stack::new()
         .timeout(LIMIT)
         .overload_control(surge_queue::Settings::new(), plimsoll::load_shed::Settings::new())
+        .rate_limit(slow())
         .bulkhead(settings(1).with_wait(1, WAIT))
         .gate(())
         .per_kind(kinds)

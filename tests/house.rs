@@ -24,6 +24,8 @@ const ROOMS: &[&str] = &[
 /// What knows all rooms.
 const ATTIC: &[&str] = &["control"];
 const ANNEXES: &[&str] = &["export", "guide", "http", "testing"];
+/// gRPC is spoken over HTTP.
+const BALCONY: &[&str] = &["grpc"];
 
 /// The files of a room that hold plumbing; every other holds thought.
 const PLUMBING: &[&str] = &[
@@ -53,9 +55,14 @@ const PLUMBING: &[&str] = &[
 
 /// Thoughts outside of the rooms: those that several rooms share, and those of the HTTP annex.
 const THOUGHTS: &[&str] = &[
+    "grpc/codes",
+    "grpc/details",
+    "grpc/pushback",
+    "grpc/wire",
     "http/body_timeout/pace",
     "http/body_timeout/settings",
     "http/fields",
+    "http/grpc_timeout",
     "http/judge",
     "http/priority",
     "http/quota/fields",
@@ -109,7 +116,7 @@ fn files() -> Vec<File> {
 }
 
 fn floor(module: &str) -> usize {
-    let floors = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ATTIC, ANNEXES, &["builder"], &["lib"]];
+    let floors = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ATTIC, ANNEXES, BALCONY, &["builder"], &["lib"]];
     floors.iter().position(|floor| floor.contains(&module)).unwrap_or_else(|| panic!("{module} is on no floor"))
 }
 
@@ -137,7 +144,7 @@ fn imports(code: &str) -> Vec<String> {
             }
         }
     }
-    let known = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ATTIC, ANNEXES, &["builder"]].concat();
+    let known = [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ATTIC, ANNEXES, BALCONY, &["builder"]].concat();
     found.retain(|module| known.contains(&module.as_str()));
     found
 }
@@ -166,12 +173,13 @@ fn a_word_has_one_home() {
         ("Instant::now", &["clock"]),
         ("SystemTime", &["http/wall"]),
         ("httpdate", &["http/wall"]),
-        ("http::", &["http/"]),
+        ("http::", &["http/", "grpc/"]),
         ("metrics::", &["export/"]),
         ("opentelemetry::", &["export/"]),
         ("prometheus_client::", &["export/"]),
         ("serde_json::", &["export/"]),
         ("http_body", &["http/"]),
+        ("tonic::", &["grpc/"]),
     ];
     for file in files() {
         for (word, homes) in homes {

@@ -25,6 +25,7 @@ use plimsoll::{
     event::Events,
     gate::{Admission, Ending, Never},
     keyed::{Keyed, KeyedLayer, Overflow, Settings},
+    rate_limit::{Quota, RateLimit},
     testing::{Mock, Reply},
 };
 use tower::{Layer, Service, ServiceExt};
@@ -159,6 +160,26 @@ async fn a_key_that_is_refused_stays_refused_whatever_else_comes() {
         }
         assert!(keyed.handle().len() <= 64);
     }
+}
+
+/// Two a minute, and a flood of a hundred new keys a second, most of which find no place: two at once, and one more each
+/// thirty seconds, is what the key gets all the same, and no more.
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_is_used_up_is_not_renewed_by_a_flood() {
+    let each = RateLimit::new(Quota::try_per_minute(2).expect("not zero"));
+    let keyed = Keyed::new(settings(16), whose, move |_: &u64| each.fresh());
+    let (mut next, mut got) = (1, 0);
+    for _ in 0..120 {
+        for _ in 0..100 {
+            let _ = pass(&keyed, next);
+            next += 1;
+            got += u32::from(pass(&keyed, 0).is_ok());
+        }
+        tokio::time::advance(SECOND).await;
+    }
+    let snapshot = keyed.handle().snapshot();
+    assert!(snapshot.keys == 16 && snapshot.evicted > 0 && snapshot.overflowed > 10_000, "{snapshot:?}");
+    assert_eq!(got, 2 + 3);
 }
 
 #[tokio::test(start_paused = true)]

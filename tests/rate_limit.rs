@@ -12,6 +12,7 @@ use plimsoll::{
     Classify, Error, Event, Gate, Outcome, Reason, Rejection, Stack, bulkhead,
     classify::{Failure, Unjudged},
     clock::{self, Instant, Moment},
+    gate::Admission,
     rate_limit::{Quota, RateLimit, RateLimitLayer, Settings},
     testing::{Mock, Reply},
 };
@@ -165,6 +166,25 @@ fn no_runtime_is_needed_where_nobody_waits() {
     let mut service = Stack::new().rate_limit(Quota::try_per_day(1).expect("valid")).service(callee());
     assert!(assert_ready!(task::spawn(service.call(1)).poll()).is_ok());
     assert!(assert_ready!(task::spawn(service.call(1)).poll()).is_err());
+}
+
+/// The number that is kept counts from an origin, which has to be put forward once in nine years.
+#[test]
+fn years_go_by() {
+    let year = 365 * 24 * 3600 * SECOND;
+    let slow = Quota::try_new(1, 30 * year).and_then(|quota| quota.try_with_burst(3)).expect("valid");
+    for settings in [Settings::new(per_second(3)), Settings::new(slow), waiting(slow)] {
+        let limit = RateLimit::new(settings);
+        let start = clock::now();
+        let mut passed = Vec::new();
+        for years in [0, 1, 10, 11, 29, 30, 60, 90] {
+            let now = Moment::at(start.after(years * year));
+            let admitted = (0..9).filter(|_| matches!(limit.admit(&7, &now), Admission::Admitted(_))).count();
+            passed.push(admitted);
+        }
+        let expected = if settings.quotas()[0] == slow { [3, 0, 0, 0, 0, 1, 1, 1] } else { [3; 8] };
+        assert_eq!(passed, expected);
+    }
 }
 
 // What is put back.
@@ -357,6 +377,19 @@ async fn nobody_waits_beyond_a_deadline() {
     let refused = assert_ready!(task::spawn(hurried.call(0)).poll());
     assert_eq!(refused_for(refused), (Reason::DeadlineUnreachable, Some(SECOND / 5)));
     assert_eq!(millis(start, [waits.await]), [100]);
+}
+
+/// Both would have had their turn in time, had anybody looked. Late, the first takes the cell that there is.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_nobody_looked_for_may_be_too_late() {
+    let settings = Settings::new(quota(10, 1)).with_wait(8, SECOND / 4);
+    let mut service = Stack::new().rate_limit(settings).service(callee());
+    let _served = service.call(1);
+    let (mut first, mut second) = (task::spawn(service.call(1)), task::spawn(service.call(1)));
+    tokio::time::advance(SECOND).await;
+    let late = refused_for(assert_ready!(second.poll()));
+    assert_eq!(late, (Reason::RateLimited, Some(Duration::from_millis(98))));
+    assert!(assert_ready!(first.poll()).is_ok());
 }
 
 #[tokio::test(start_paused = true)]

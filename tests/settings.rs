@@ -20,7 +20,7 @@ use plimsoll::{
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
     rate_limit::{self, Quota, RateLimit},
     request::Priority,
-    retry::{self, Backoff, RetryLayer},
+    retry::{self, Backoff, RetryLayer, Throttle, ThrottleSettings},
     shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
     surge_queue::{self, Ramp, Surge, SurgeQueue},
     testing::{Mock, Reply},
@@ -237,11 +237,15 @@ fn any_u64() -> impl Strategy<Value = u64> {
 }
 
 fn any_retry() -> impl Strategy<Value = RetryLayer> {
-    (number(), duration(), duration(), duration()).prop_map(|(attempts, base, cap, hint)| {
+    let throttle = proptest::option::of((prop_oneof![number(), 1..=1000_u32], prop_oneof![share(), 0.001..1000.0]));
+    (number(), duration(), duration(), duration(), throttle).prop_map(|(attempts, base, cap, hint, throttle)| {
         let settings = retry::Settings::new().with_max_hint(hint);
         let settings = parsed("retry.", settings.try_with_attempts(attempts), settings);
         let backoff = parsed("retry.", Backoff::try_new(base, cap), settings.backoff());
-        RetryLayer::new(settings.with_backoff(backoff)).chance(Chance::seeded(1))
+        let retry = RetryLayer::new(settings.with_backoff(backoff)).chance(Chance::seeded(1));
+        let Some((most, ratio)) = throttle else { return retry };
+        let throttled = parsed("retry.", ThrottleSettings::try_new(most, ratio), ThrottleSettings::new());
+        retry.throttle(Throttle::new(throttled))
     })
 }
 
@@ -253,8 +257,6 @@ proptest! {
         patience in 0..100u64,
         attempt in duration(),
         bulkhead in any_bulkhead(),
-        cells in any_cells(),
-        other_cells in any_cells(),
         breaker in any_breaker(),
         queue in any_queue(),
         left in duration(),
@@ -278,14 +280,11 @@ proptest! {
             let (handle, waits) = (bulkhead.handle(), queue.handle());
             let queue = queue.priority_by(|kind: &u32| Priority::from_level(*kind % 5)).tenant_by(|kind: &u32| (*kind % 3).into())
                 .deadline_by(move |kind: &u32| kind.is_multiple_of(2).then(|| clock::now().after(left)));
-            let cells = ShardedBulkhead::new(cells, |kind: &u32| (*kind % 3).into());
-            let in_cells = cells.handle();
             let bulkhead = bulkhead.weight_by(|weight: &u32| *weight).compartment_by(|kind: &u32| *kind as usize % 5);
             let breakers = Keyed::new(keyed, |kind: &u32| *kind % 3, move |_: &u32| breaker.fresh());
             let keys = breakers.handle();
             let service = Stack::new()
                 .timeout(patience)
-                .sharded_bulkhead(cells)
                 .surge_queue(queue)
                 .retry(retry)
                 .bulkhead(bulkhead)
@@ -297,7 +296,6 @@ proptest! {
                 let start = clock::now();
                 let calls = (0..8u32).map(|call| service.clone().oneshot(call.wrapping_mul(u32::MAX / 5)));
                 join_all(calls).await;
-                in_cells.update(other_cells);
                 prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
                 prop_assert!(keys.len() <= 3);
                 keys.update(anew);
@@ -306,7 +304,6 @@ proptest! {
             prop_assert!((0..3).all(|key| keys.get(&key).is_none() || keys.forget(&key)), "somebody holds a key");
             let left = handle.snapshot();
             prop_assert_eq!((left.in_use, left.waiting, mock.in_flight()), (0, 0, 0));
-            prop_assert_eq!(in_cells.snapshot().in_use(), 0);
             let left = waits.snapshot();
             prop_assert_eq!((left.waiting, waits.limit().in_use()), ([0; 4], 0));
             prop_assert!(left.surge.is_none_or(|lane| (lane.waiting, lane.in_use, lane.lent) == ([0; 4], 0, 0)));
@@ -363,6 +360,8 @@ proptest! {
 
     #[test]
     fn a_server_ends_every_call_and_keeps_no_place_whatever_the_settings(
+        cells in any_cells(),
+        other_cells in any_cells(),
         settings in any_queue_settings(),
         shed in any_shed(),
         anew in any_shed(),
@@ -382,6 +381,8 @@ proptest! {
                 reply.after(Duration::from_millis(millis))
             });
             let handle = shed.handle();
+            let cells = ShardedBulkhead::new(cells, |kind: &u32| (*kind % 7).into());
+            let in_cells = cells.handle();
             let queue = SurgeQueue::new(settings)
                 .chance(Chance::seeded(1))
                 .priority_by(|kind: &u32| Priority::from_level(*kind % 5))
@@ -389,7 +390,12 @@ proptest! {
                 .deadline_by(move |kind: &u32| kind.is_multiple_of(3).then(|| clock::now().after(left)))
                 .in_front_of(shed);
             let waits = queue.handle();
-            let service = Stack::new().timeout(patience).surge_queue(queue).timeout(patience / 2).service(inner);
+            let service = Stack::new()
+                .timeout(patience)
+                .sharded_bulkhead(cells)
+                .surge_queue(queue)
+                .timeout(patience / 2)
+                .service(inner);
             for _ in 0..4 {
                 let start = clock::now();
                 join_all((0..40u32).map(|call| service.clone().oneshot(call))).await;
@@ -398,6 +404,8 @@ proptest! {
                 prop_assert!((1..=known.settings.max_limit().get()).contains(&known.limit), "{:?}", known);
                 prop_assert_eq!((known.in_use, known.parked, mock.in_flight()), (0, 0, 0));
                 prop_assert_eq!(waits.snapshot().waiting, [0; 4]);
+                prop_assert_eq!(in_cells.snapshot().in_use(), 0);
+                in_cells.update(other_cells);
                 handle.update(anew.handle().snapshot().settings);
             }
             Ok(())

@@ -3,3 +3,5 @@
 pub(crate) mod canvas;
 pub(crate) mod files;
 pub(crate) mod page;
+pub(crate) mod progress;
+pub(crate) mod table;

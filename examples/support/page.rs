@@ -25,6 +25,29 @@ pub(crate) fn figure(page: &mut String, title: &str, plot: &Plot, caption: &str)
     writeln!(page, "<figure>\n<h2>{title}</h2>\n{svg}\n<figcaption>{caption}</figcaption>\n</figure>")
 }
 
+/// A table whose rows have a class each, and whose first columns are words.
+pub(crate) fn grid<'a, const N: usize>(
+    page: &mut String,
+    title: &str,
+    words: usize,
+    head: [&str; N],
+    rows: impl Iterator<Item = (&'a str, [String; N])>,
+) -> std::fmt::Result {
+    writeln!(page, "<h2>{title}</h2>\n<div class=\"wide\"><table class=\"words-{words}\">\n<tr>")?;
+    for head in head {
+        write!(page, "<th>{head}</th>")?;
+    }
+    writeln!(page, "</tr>")?;
+    for (class, row) in rows {
+        write!(page, "<tr class=\"{class}\">")?;
+        for cell in row {
+            write!(page, "<td>{cell}</td>")?;
+        }
+        writeln!(page, "</tr>")?;
+    }
+    writeln!(page, "</table></div>")
+}
+
 fn variables(on: impl Fn(&Colour) -> &str) -> String {
     let each = COLOURS.iter();
     each.map(|colour| format!("--{}:{};", colour.name, on(colour))).collect()

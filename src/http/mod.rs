@@ -45,7 +45,7 @@
 //!   [`with_own_body`](RespondRejections::with_own_body), go over any, as `Either`.
 //! * **gRPC** callers, told by `content-type: application/grpc`, get HTTP 200 and headers alone: `grpc-status`,
 //!   `grpc-message`, and `grpc-retry-pushback-ms` where it is known, or -1 where trying again is in vain. So one stack may
-//!   stand in front of a server that speaks both. gRPC-Web is answered in HTTP.
+//!   stand in front of a server that speaks both. gRPC-Web is answered in HTTP. Feature `grpc` adds details.
 //! * A refusal that comes out of **readiness** is answered to the next request; hyper would close the connection.
 //!
 //! # What callers say of themselves
@@ -93,6 +93,8 @@
 pub mod body_timeout;
 mod carry;
 mod fields;
+mod grpc_timeout;
+mod headed;
 pub mod hold;
 mod judge;
 mod priority;
@@ -107,6 +109,7 @@ mod wall;
 pub use self::{
     body_timeout::BodyTimeout,
     carry::Extensions,
+    headed::Headed,
     hold::UntilBodyEnds,
     judge::{Adjust, ByStatus, HeadOf, Plain, Unadjusted},
     quota::{AnnounceQuota, Quota},

@@ -3,11 +3,10 @@ use std::{
     time::Duration,
 };
 
-use ::http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{carry::Extensions, time_left::TimeLeft};
+use super::{carry::Extensions, headed::Headed, time_left::TimeLeft};
 use crate::{
     clock::{self, Instant},
     request::{Carry, current},
@@ -17,8 +16,8 @@ use crate::{
 /// left for it.
 ///
 /// What is left is the earliest end of the timeouts around it, and of the deadline that the request
-/// [carries](super::Extensions), less a margin. Where there is no end, the header is left as it is. Where nothing is left,
-/// zero is sent, and the callee may refuse at once. Costs a clock read where there is an end; it holds nothing, and
+/// [carries](super::Extensions), less a margin. A header that says less already is kept, and so is any where there is no
+/// end. Where nothing is left, zero is sent, and the callee may refuse at once. Costs a clock read where there is an end; it holds nothing, and
 /// dropping its future drops the inner one, which it is.
 ///
 /// ```
@@ -69,9 +68,11 @@ pub struct SendingDeadline<S> {
     layer: SendDeadline,
 }
 
-impl<S, B> Service<Request<B>> for SendingDeadline<S>
+impl<S, Req> Service<Req> for SendingDeadline<S>
 where
-    S: Service<Request<B>>,
+    S: Service<Req>,
+    Req: Headed,
+    Extensions: Carry<Req>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -83,12 +84,15 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut req: Request<B>) -> S::Future {
+    fn call(&mut self, mut req: Req) -> S::Future {
         let carried = Extensions.get(&req).map_or(Instant::FAR, |carried| carried.deadline);
         let deadline = carried.min(current().deadline);
         if deadline != Instant::FAR {
             let left = deadline.since(clock::now()).saturating_sub(self.layer.margin);
-            self.layer.header.write(req.headers_mut(), left);
+            let header = &self.layer.header;
+            if header.read(req.headers()).is_none_or(|asked| asked > left) {
+                header.write(req.headers_mut(), left);
+            }
         }
         self.inner.call(req)
     }
@@ -98,7 +102,7 @@ where
 mod tests {
     use std::convert::Infallible;
 
-    use ::http::{HeaderName, HeaderValue};
+    use ::http::{HeaderName, HeaderValue, Request};
 
     use super::*;
     use crate::{Stack, request::Carried, timeout::TimeoutLayer};
@@ -142,6 +146,18 @@ mod tests {
         let stack = Stack::new().timeout(Duration::from_secs(3)).layer(send());
         let told = stack.service(Told).call(req).await.expect("answered");
         assert_eq!(told, Some(HeaderValue::from_static("95")));
+    }
+
+    /// What an application asked for itself was written over by what the timeouts around it allow, which was more.
+    #[tokio::test(start_paused = true)]
+    async fn what_was_asked_for_is_not_put_off() {
+        let stack = Stack::new().timeout(Duration::from_secs(3)).layer(send());
+        for (asked, sent) in [("20", "20"), ("2995", "2995"), ("2996", "2995"), ("junk", "2995")] {
+            let mut req = Request::new(());
+            req.headers_mut().insert(LEFT, HeaderValue::from_static(asked));
+            let told = stack.service(Told).call(req).await.expect("answered");
+            assert_eq!(told, Some(HeaderValue::from_static(sent)), "{asked}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

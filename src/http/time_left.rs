@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::fields::{digits, only};
+use super::{
+    fields::{digits, only},
+    grpc_timeout,
+};
 
 /// How the time that is left for a request is written into a header: which header, and in which unit. A plain value, read
 /// by [`Trusted::deadline`](super::Trusted::deadline) and written by [`SendDeadline`](super::SendDeadline).
@@ -67,44 +70,25 @@ impl TimeLeft {
             Unit::Seconds => digits(text).map(Duration::from_secs),
             Unit::Millis => digits(text).map(Duration::from_millis),
             Unit::Envoy => digits(text).filter(|millis| *millis > 0).map(Duration::from_millis),
-            Unit::Grpc => grpc(text),
+            Unit::Grpc => grpc_timeout::parse(text.as_bytes()),
         }
     }
 
     /// Writes what is left, over whatever stood there. Rounded up: who is given a part of a second more does a little too
-    /// much, who is told zero does nothing at all.
+    /// much, who is told zero does nothing at all. But gRPC's, which can say nanoseconds, is rounded down: callees say
+    /// `DEADLINE_EXCEEDED` at the end, and it is for their callers to hear it.
     pub fn write(&self, headers: &mut HeaderMap, left: Duration) {
         let value = match self.unit {
             Unit::Seconds => HeaderValue::from(units(left, 1_000_000_000)),
             Unit::Millis => HeaderValue::from(units(left, 1_000_000)),
             Unit::Envoy => HeaderValue::from(units(left, 1_000_000).max(1)),
-            Unit::Grpc => {
-                let (number, letter) = GRPC
-                    .iter()
-                    .map(|(letter, nanos)| (units(left, *nanos), *letter))
-                    .find(|(number, _)| *number <= 99_999_999)
-                    .unwrap_or((99_999_999, 'H'));
-                match HeaderValue::try_from(format!("{number}{letter}")) {
-                    Ok(value) => value,
-                    Err(_) => return,
-                }
-            }
+            Unit::Grpc => match HeaderValue::try_from(grpc_timeout::format(left)) {
+                Ok(value) => value,
+                Err(_) => return,
+            },
         };
         headers.insert(self.name.clone(), value);
     }
-}
-
-/// gRPC's units, the finest first, in nanoseconds.
-const GRPC: [(char, u64); 6] =
-    [('n', 1), ('u', 1_000), ('m', 1_000_000), ('S', 1_000_000_000), ('M', 60_000_000_000), ('H', 3_600_000_000_000)];
-
-fn grpc(text: &str) -> Option<Duration> {
-    let (number, letter) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let (_, nanos) = GRPC.iter().find(|(known, _)| letter.starts_with(*known))?;
-    if number.len() > 8 {
-        return None;
-    }
-    Some(Duration::from_nanos(digits(number)?.saturating_mul(*nanos)))
 }
 
 /// `left` in units of so many nanoseconds, rounded up.
@@ -174,14 +158,11 @@ mod tests {
         #[test]
         fn what_is_written_is_read_again_and_at_most_a_unit_longer(nanos in 1u64..) {
             let left = Duration::from_nanos(nanos);
-            let formats = [TimeLeft::millis(NAME), TimeLeft::seconds(NAME), TimeLeft::envoy(), TimeLeft::grpc()];
-            for format in formats {
+            for format in [TimeLeft::millis(NAME), TimeLeft::seconds(NAME), TimeLeft::envoy()] {
                 let again = read(&format, &written(&format, left)).expect("ours");
                 let unit = match format.unit {
                     Unit::Seconds => 1_000_000_000,
-                    Unit::Millis | Unit::Envoy => 1_000_000,
-                    // Of a hundred million units the finest; from one to the next it is sixty times as coarse.
-                    Unit::Grpc => (nanos / 1_600_000).max(1),
+                    _ => 1_000_000,
                 };
                 prop_assert!(again >= left, "{format:?}");
                 prop_assert!(again - left <= Duration::from_nanos(unit), "{format:?}");

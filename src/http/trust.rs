@@ -3,9 +3,9 @@ use std::{
     time::Duration,
 };
 
-use ::http::{HeaderMap, HeaderName, Request};
+use ::http::{HeaderMap, HeaderName};
 
-use super::{priority::priority, time_left::TimeLeft};
+use super::{headed::Headed, priority::priority, time_left::TimeLeft};
 use crate::{
     clock::{self, Instant},
     request::{DeadlineOf, Priority, PriorityOf, TenantOf},
@@ -87,7 +87,7 @@ impl<T: Clone> Trusted<T> {
     /// How long the caller will wait: for [`TimeoutLayer::deadline_by`](crate::timeout::TimeoutLayer::deadline_by) and its
     /// like. At most an hour, which nobody waits; [change it](Believed::with_longest) if somebody does.
     pub fn deadline(&self, header: TimeLeft) -> Believed<T, Deadline> {
-        self.believe(Deadline { header, longest: Duration::from_secs(3600) })
+        self.believe(Deadline { header, longest: Duration::from_secs(3600), margin: Duration::ZERO })
     }
 
     /// How urgent the request is, by the `Priority` field of [RFC 9218](https://www.rfc-editor.org/rfc/rfc9218): for
@@ -128,6 +128,7 @@ pub struct Believed<T, What> {
 pub struct Deadline {
     header: TimeLeft,
     longest: Duration,
+    margin: Duration,
 }
 
 /// The question how urgent a request is.
@@ -148,33 +149,41 @@ impl<T> Believed<T, Deadline> {
         self.what.longest = longest;
         self
     }
+
+    /// Is through so much earlier than the caller said: so that the answer that there was not time enough reaches callers
+    /// who leave in time, as tonic's clients do. By default not at all.
+    #[must_use]
+    pub fn with_margin(mut self, margin: Duration) -> Self {
+        self.what.margin = margin;
+        self
+    }
 }
 
 impl<T, What> Believed<T, What> {
     #[inline]
-    fn headers<'a, B>(&self, req: &'a Request<B>) -> Option<&'a HeaderMap>
+    fn headers<'a, Req: Headed>(&self, req: &'a Req) -> Option<&'a HeaderMap>
     where
-        T: Trust<Request<B>>,
+        T: Trust<Req>,
     {
         self.trust.trusts(req).then(|| req.headers())
     }
 }
 
-impl<T: Trust<Request<B>>, B> DeadlineOf<Request<B>> for Believed<T, Deadline> {
-    fn deadline(&self, req: &Request<B>) -> Option<Instant> {
+impl<T: Trust<Req>, Req: Headed> DeadlineOf<Req> for Believed<T, Deadline> {
+    fn deadline(&self, req: &Req) -> Option<Instant> {
         let left = self.what.header.read(self.headers(req)?)?;
-        Some(clock::now().after(left.min(self.what.longest)))
+        Some(clock::now().after(left.min(self.what.longest).saturating_sub(self.what.margin)))
     }
 }
 
-impl<T: Trust<Request<B>>, B> PriorityOf<Request<B>> for Believed<T, Urgency> {
-    fn priority(&self, req: &Request<B>) -> Priority {
+impl<T: Trust<Req>, Req: Headed> PriorityOf<Req> for Believed<T, Urgency> {
+    fn priority(&self, req: &Req) -> Priority {
         self.headers(req).map_or(Priority::Normal, priority)
     }
 }
 
-impl<T: Trust<Request<B>>, B> TenantOf<Request<B>> for Believed<T, Tenant> {
-    fn tenant(&self, req: &Request<B>) -> Option<u64> {
+impl<T: Trust<Req>, Req: Headed> TenantOf<Req> for Believed<T, Tenant> {
+    fn tenant(&self, req: &Req) -> Option<u64> {
         let mut values = self.headers(req)?.get_all(&self.what.header).iter();
         let (value, second) = (values.next()?, values.next());
         (second.is_none() && !value.is_empty()).then(|| self.what.hash.hash_one(value.as_bytes()))
@@ -183,6 +192,8 @@ impl<T: Trust<Request<B>>, B> TenantOf<Request<B>> for Believed<T, Tenant> {
 
 #[cfg(test)]
 mod tests {
+    use ::http::Request;
+
     use super::*;
 
     const TENANT: HeaderName = HeaderName::from_static("x-tenant");
@@ -208,6 +219,10 @@ mod tests {
         let impatient = deadline.clone().with_longest(Duration::from_millis(1));
         let at = impatient.deadline(&request(&[("x-left", "250")]));
         assert_eq!(at, Some(clock::now().after(Duration::from_millis(1))));
+        let early = deadline.with_margin(Duration::from_millis(50));
+        let at = |left| early.deadline(&request(&[("x-left", left)]));
+        assert_eq!(at("250"), Some(clock::now().after(Duration::from_millis(200))));
+        assert_eq!(at("50"), Some(clock::now()), "at once, and never before");
     }
 
     #[test]

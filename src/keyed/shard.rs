@@ -70,9 +70,12 @@ pub(super) struct Candidate<K, G> {
     pub(super) entry: Arc<Entry<K, G>>,
 }
 
+/// So many entries, or fewer.
+pub(super) type Few<K, G> = [Option<Arc<Entry<K, G>>>; LOOKS];
+
 /// What the hand found. To be dropped once the lock is gone.
 pub(super) struct Looked<K, G> {
-    pub(super) idle: [Option<Arc<Entry<K, G>>>; LOOKS],
+    pub(super) idle: Few<K, G>,
     pub(super) candidates: [Option<Candidate<K, G>>; LOOKS],
 }
 
@@ -124,7 +127,7 @@ impl<K, G> Shard<K, G> {
     }
 
     /// The entries from `from` on, a few at a time, and where to go on. Whoever is there all the while is there once.
-    pub(super) fn visit_from(&mut self, from: usize) -> ([Option<Arc<Entry<K, G>>>; LOOKS], Option<usize>) {
+    pub(super) fn visit_from(&mut self, from: usize) -> (Few<K, G>, Option<usize>) {
         let to = from.saturating_add(LOOKS);
         let found = std::array::from_fn(|step| self.records.get_mut(from + step).map(Record::visit));
         (found, (to < self.end).then_some(to))
@@ -204,7 +207,7 @@ impl<K, G> Shard<K, G> {
     }
 
     /// All entries, if they are few and nobody holds one.
-    pub(super) fn few(&self) -> Option<[Option<Arc<Entry<K, G>>>; LOOKS]> {
+    pub(super) fn few(&self) -> Option<Few<K, G>> {
         if self.len() > LOOKS || self.records.iter().any(|(_, record)| record.is_held(1)) {
             return None;
         }

@@ -9,7 +9,7 @@ use super::{
     place::Place,
     pressure::Pressure,
     settings::Settings,
-    shard::{LOOKS, Shard},
+    shard::{Few, LOOKS, Shard},
 };
 use crate::{
     event::Events,
@@ -187,7 +187,7 @@ impl<K, G, S> State<K, G, S> {
     }
 
     /// All entries, if they are few and no request is at any.
-    pub(super) fn few(&self) -> Option<[Option<Arc<Entry<K, G>>>; LOOKS]> {
+    pub(super) fn few(&self) -> Option<Few<K, G>> {
         let mut all = [const { None }; LOOKS];
         let mut places = all.iter_mut();
         for shard in self.shards() {
@@ -252,7 +252,7 @@ impl<K, G, S> State<K, G, S> {
     }
 
     /// Counts those whom the hand found idle, and lets go of them: without a lock, for they are the user's.
-    pub(super) fn let_go(&self, idle: [Option<Arc<Entry<K, G>>>; LOOKS]) -> usize {
+    pub(super) fn let_go(&self, idle: Few<K, G>) -> usize {
         let count = idle.iter().flatten().count();
         if count > 0 {
             self.expired.fetch_add(count as u64, Relaxed);

@@ -191,9 +191,9 @@ impl Limiter {
                     self.samples.record(took, bound);
                 }
             }
-            Ending::Finished(Outcome::Failure(Failure::Overload | Failure::Throttled(_) | Failure::Timeout)) => {
-                self.samples.overload();
-            }
+            Ending::Finished(Outcome::Failure(
+                Failure::Overload | Failure::PushedBack | Failure::Throttled(_) | Failure::Timeout,
+            )) => self.samples.overload(),
             Ending::Finished(_) | Ending::Panicked | Ending::Undispatched => {}
         }
     }

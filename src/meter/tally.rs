@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How many ways there are for a call to end.
-const ENDS: usize = 9;
+const ENDS: usize = 11;
 
 /// The numbers of one thread.
 #[derive(Debug)]
@@ -66,13 +66,15 @@ pub(super) const fn place(ended: Ended) -> usize {
     match ended {
         Ended::Succeeded => 0,
         Ended::Failed(Failure::Overload) => 1,
-        Ended::Failed(Failure::Throttled(_)) => 2,
-        Ended::Failed(Failure::Timeout) => 3,
-        Ended::Failed(Failure::Transient) => 4,
-        Ended::Ignored => 5,
-        Ended::Cancelled => 6,
-        Ended::Panicked => 7,
-        Ended::Undispatched => 8,
+        Ended::Failed(Failure::Permanent) => 2,
+        Ended::Failed(Failure::PushedBack) => 3,
+        Ended::Failed(Failure::Throttled(_)) => 4,
+        Ended::Failed(Failure::Timeout) => 5,
+        Ended::Failed(Failure::Transient) => 6,
+        Ended::Ignored => 7,
+        Ended::Cancelled => 8,
+        Ended::Panicked => 9,
+        Ended::Undispatched => 10,
     }
 }
 
@@ -145,6 +147,8 @@ pub(super) const fn is_timed(ended: Ended) -> bool {
 pub(crate) const ENDED: [(Ended, Attributes); ENDS] = [
     (Ended::Succeeded, &[("plimsoll.outcome", "success")]),
     (Ended::Failed(Failure::Overload), &[("plimsoll.outcome", "failure"), ("error.type", "overload")]),
+    (Ended::Failed(Failure::Permanent), &[("plimsoll.outcome", "failure"), ("error.type", "permanent")]),
+    (Ended::Failed(Failure::PushedBack), &[("plimsoll.outcome", "failure"), ("error.type", "pushed_back")]),
     (Ended::Failed(Failure::Throttled(None)), &[("plimsoll.outcome", "failure"), ("error.type", "throttled")]),
     (Ended::Failed(Failure::Timeout), &[("plimsoll.outcome", "failure"), ("error.type", "timeout")]),
     (Ended::Failed(Failure::Transient), &[("plimsoll.outcome", "failure"), ("error.type", "transient")]),
@@ -153,3 +157,32 @@ pub(crate) const ENDED: [(Ended, Attributes); ENDS] = [
     (Ended::Panicked, &[("plimsoll.outcome", "panicked")]),
     (Ended::Undispatched, &[("plimsoll.outcome", "undispatched")]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_end_has_a_place_and_a_label_of_its_own() {
+        for (number, (ended, attributes)) in ENDED.into_iter().enumerate() {
+            assert_eq!(place(ended), number, "{ended:?}");
+            assert!(ENDED[..number].iter().all(|(_, others)| *others != attributes), "{ended:?}");
+        }
+    }
+
+    /// A success that was timed is in its bucket and nowhere else; a failure is counted by its kind as well.
+    #[test]
+    fn what_is_timed_is_in_a_bucket() {
+        let numbers = Striped::new();
+        let ms = Some(Duration::from_millis(1));
+        count_end(&numbers, Ended::Succeeded, ms);
+        count_end(&numbers, Ended::Succeeded, None);
+        count_end(&numbers, Ended::Failed(Failure::Timeout), ms);
+        count_end(&numbers, Ended::Cancelled, ms);
+        let counted = sum(&numbers);
+        assert_eq!((counted.answers.count(), counted.failures.count()), (1, 1));
+        let ends = [Ended::Succeeded, Ended::Failed(Failure::Timeout), Ended::Cancelled];
+        assert_eq!(ends.map(|ended| counted.ends[place(ended)]), [1, 1, 1]);
+        assert_eq!(counted.ends.iter().sum::<u64>(), 3);
+    }
+}

@@ -1,13 +1,4 @@
 //! Where everything is decided that is not decided without a lock: several quotas, who waits, pauses, other settings.
-//!
-//! # Who waits, and for how long
-//! Whoever waits is charged when their turn comes, and not before: so who leaves, or is refused, has cost nothing. Next to
-//! what is used, the desk keeps a *plan* of what will be once all who wait have had their turn. A newcomer's turn is read
-//! off the plan, exactly, and who could not wait for so long is refused at once.
-//!
-//! Everybody sets an alarm for their own turn, and whoever comes by, at their alarm or for something else, serves all whose
-//! turn has come: so one who is not polled does not hold up the others. When somebody leaves, those behind move up; they
-//! need not be told before they are first in line.
 
 use std::{array, time::Duration};
 
@@ -36,12 +27,12 @@ pub(super) struct Desk {
     /// Counted up whenever the rules change.
     pub(super) version: u32,
     pub(super) observing: bool,
-    quotas: Quotas,
-    /// What will be once all who wait have had their turn, if it [is known](Self::planned).
-    plan: Quotas,
-    planned: bool,
+    pub(super) quotas: Quotas,
+    /// What will be once all who wait have had their turn, if that is known.
+    pub(super) plan: Quotas,
+    pub(super) planned: bool,
     /// Nobody is let in before this.
-    paused_until: Instant,
+    pub(super) paused_until: Instant,
 }
 
 /// What became of a request that asked at the desk.
@@ -60,8 +51,6 @@ pub(super) struct Place {
     pub(super) ticket: Ticket,
     /// When to look again.
     pub(super) alarm: Instant,
-    /// It waits no longer than this.
-    pub(super) until: Instant,
 }
 
 impl Desk {
@@ -77,10 +66,6 @@ impl Desk {
             planned: false,
             paused_until: Instant::from_nanos(0),
         }
-    }
-
-    pub(super) fn quotas(&self) -> &Quotas {
-        &self.quotas
     }
 
     /// What was used without a lock, of the one quota that there is.
@@ -131,14 +116,9 @@ impl Desk {
             self.quotas.take(cells, due);
             return Arrival::Admitted(self.permit(cells));
         }
-        if self.line.is_empty() {
-            self.plan = self.quotas;
-            self.planned = true;
-        }
-        self.plan.take(cells, due);
         let by_deadline = deadline < patience;
-        let ticket = self.line.join(Waiting { cells, until, by_deadline, alarm: due, turn: Turn::default() });
-        Arrival::Waiting(Place { ticket, alarm: due, until })
+        let waiting = Waiting { cells, until, by_deadline, alarm: due, turn: Turn::default() };
+        Arrival::Waiting(Place { ticket: self.join(waiting), alarm: due })
     }
 
     /// Lets in all whose turn has come.
@@ -161,43 +141,6 @@ impl Desk {
             self.quotas.take(cells, at);
             wake.push(self.line.end(ticket, Ok(self.permit(cells))));
         }
-    }
-
-    /// Whoever waited until their time was up, and has to go.
-    pub(super) fn late(&mut self, ticket: Ticket, now: Instant) -> (Rejection, Option<Waiting>) {
-        let due = self.line.get(ticket).map(|waiting| waiting.alarm);
-        let gone = self.forget(ticket);
-        let by_deadline = gone.as_ref().is_some_and(|gone| gone.by_deadline);
-        let reason = if by_deadline { Reason::DeadlineExceeded } else { Reason::WaitTimeout };
-        (self.rejection(reason, due.filter(|due| *due > now), now), gone)
-    }
-
-    /// Whoever leaves. If their turn had come, what was taken for them is put back, whatever the settings; else those behind
-    /// move up.
-    pub(super) fn forget(&mut self, ticket: Ticket) -> Option<Waiting> {
-        let gone = match self.line.leave(ticket) {
-            Ok(Ok(permit)) => {
-                self.put_back(permit);
-                return None;
-            }
-            Ok(Err(_)) => return None,
-            Err(gone) => gone?,
-        };
-        if self.quotas.single().is_some() {
-            self.plan.unplan(gone.cells);
-        } else {
-            self.planned = false;
-        }
-        Some(gone)
-    }
-
-    /// When somebody who was not served should look again.
-    pub(super) fn alarm(&mut self, ticket: Ticket, now: Instant, wake: &mut Vec<Wakeup>) -> Instant {
-        let alarm = |desk: &Self| desk.line.get(ticket).map_or(Instant::FAR, |waiting| waiting.alarm);
-        if alarm(self) <= now {
-            self.plan_anew(now, false, wake);
-        }
-        alarm(self)
     }
 
     /// Puts back what was taken for nothing.
@@ -262,59 +205,6 @@ impl Desk {
         self.line.is_empty() && !self.observing && self.paused_until <= now && self.quotas.is_full(now)
     }
 
-    /// For how long nobody is let in.
-    pub(super) fn paused_until(&self) -> Instant {
-        self.paused_until
-    }
-
-    /// When whoever came now would have their turn, or `None` for never.
-    fn next_due(&mut self, cells: u32, now: Instant, wake: &mut Vec<Wakeup>) -> Option<Instant> {
-        let paused_until = self.paused_until;
-        let quotas = if self.line.is_empty() { &self.quotas } else { self.planned(now, wake) };
-        quotas.due(cells).map(|due| due.max(paused_until))
-    }
-
-    fn planned(&mut self, now: Instant, wake: &mut Vec<Wakeup>) -> &Quotas {
-        if !self.planned {
-            self.plan_anew(now, false, wake);
-        }
-        &self.plan
-    }
-
-    /// Goes along the line, and notes when each will have their turn; who cannot wait for so long is refused. O(n), and
-    /// only after something was not as planned. Those whose turn is at another time than they know are told so, all of them
-    /// or only those for whom it is later.
-    fn plan_anew(&mut self, now: Instant, tell: bool, wake: &mut Vec<Wakeup>) {
-        self.plan = self.quotas;
-        self.planned = true;
-        let mut next = self.line.first();
-        while let Some((ticket, waiting)) = next {
-            let (cells, until, by_deadline, alarm) = (waiting.cells, waiting.until, waiting.by_deadline, waiting.alarm);
-            match self.plan.due(cells).map(|due| due.max(self.paused_until)) {
-                Some(due) if due <= until => {
-                    self.plan.take(cells, due);
-                    if due > alarm || tell && due < alarm {
-                        wake.extend(self.tell(ticket, due).filter(|_| tell));
-                    }
-                }
-                due => {
-                    let late = if by_deadline { Reason::DeadlineUnreachable } else { Reason::RateLimited };
-                    let reason = if due.is_some() { late } else { Reason::TooExpensive };
-                    let rejection = self.rejection(reason, due, now);
-                    wake.push(self.line.end(ticket, Err(rejection)));
-                }
-            }
-            next = self.line.after(ticket);
-        }
-    }
-
-    /// Notes when somebody's turn is, and has them look.
-    fn tell(&mut self, ticket: Ticket, due: Instant) -> Option<Wakeup> {
-        let waiting = self.line.get_mut(ticket)?;
-        waiting.alarm = due;
-        Some(waiting.turn.nudge())
-    }
-
     /// Whether there is no place to wait. While it only observes nobody does: those who would are told by what they owe.
     fn is_full(&self, cells: u32, now: Instant) -> bool {
         let places = self.settings.places();
@@ -334,7 +224,7 @@ impl Desk {
         if self.observing { Arrival::Observed(rejection) } else { Arrival::Refused(rejection) }
     }
 
-    fn rejection(&self, reason: Reason, due: Option<Instant>, now: Instant) -> Rejection {
+    pub(super) fn rejection(&self, reason: Reason, due: Option<Instant>, now: Instant) -> Rejection {
         let rejection = Rejection::new(reason, self.settings.name());
         match due {
             Some(due) => rejection.with_retry_after(due.since(now)),

@@ -44,7 +44,7 @@ impl Handle {
                 tightest,
                 remaining,
                 waiting: desk.line.len(),
-                pause: desk.paused_until().since(now),
+                pause: desk.paused_until.since(now),
                 observe_only: desk.observing,
             }
         })

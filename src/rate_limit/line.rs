@@ -90,6 +90,7 @@ impl Line {
     }
 
     /// Whether its wait is over.
+    #[cfg(test)]
     pub(super) fn is_over(&self, ticket: Ticket) -> bool {
         self.over.contains_key(&ticket)
     }

@@ -19,7 +19,7 @@
 //! | | |
 //! |---|---|
 //! | it | **refuses**; it **waits** if told to ([`Settings::with_wait`]), in a bounded line |
-//! | [`Reason`](crate::Reason) | `RateLimited` at once, with or without a wait; `TooExpensive` for what costs more than a burst; `DeadlineUnreachable` at once where the turn would come after the deadline. `WaitTimeout` and `DeadlineExceeded` if a turn that was foretold did not come, as nobody polled |
+//! | [`Reason`](crate::Reason) | `RateLimited` at once, also where the wait would be too long; `DeadlineUnreachable` where it would be too long only for its deadline; `TooExpensive` for what costs more than a burst. After a wait only if that was foretold shorter: the quotas were changed, the callee asked for a pause, or nobody looked |
 //! | `retry_after` | when the same request would go through at once, if nothing else came; exact, and never zero |
 //! | dispatched | no |
 //! | `poll_ready` | always ready |
@@ -157,7 +157,8 @@
 //! ```
 //! * **Which algorithm**: the generic cell rate algorithm (ITU-T I.371; ATM Forum TM 4.0), a token bucket that keeps one
 //!   number: when all that was taken will be back. In any window there pass at most a burst and what comes back in that
-//!   window, whatever the interleaving.
+//!   window, and what was put back in it, whatever the interleaving. For those who waited, the window is two milliseconds
+//!   longer.
 //! * **How exact**: n per period are n per period, three per second and 1,000,000,007 too. What is added up is never
 //!   rounded; a moment is, to three eighths of a nanosecond, and never to the disadvantage of who comes. Tested against exact
 //!   arithmetic, and against governor where that is exact.
@@ -185,6 +186,7 @@ mod handle;
 mod line;
 mod meter;
 mod permit;
+mod plan;
 mod quota;
 mod quotas;
 mod remaining;

@@ -176,7 +176,7 @@ mod tests {
         {
             let scale = scale(cells, per, 1);
             for nanos in [1, 333_333_333, 1_000_000_000, Scale::LONGEST / 3, Scale::LONGEST] {
-                let exact = (u128::from(nanos) * u128::from(cells) << scale.bits) / per.as_nanos();
+                let exact = ((u128::from(nanos) * u128::from(cells)) << scale.bits) / per.as_nanos();
                 assert!(u128::from(scale.ticks(nanos)).abs_diff(exact) <= 1, "{cells} per {per:?} after {nanos}");
             }
         }

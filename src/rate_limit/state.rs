@@ -52,7 +52,7 @@ impl State {
             }
             desk.keep_young(now);
             let result = work(&mut desk, &mut wake);
-            if let (Some(arrival), Some(gcra)) = (desk.alone(now), desk.quotas().single()) {
+            if let (Some(arrival), Some(gcra)) = (desk.alone(now), desk.quotas.single()) {
                 if self.meter.version() != Some(desk.version) {
                     self.meter.set(desk.version, gcra, desk.settings.places() > 0);
                 }
@@ -110,31 +110,23 @@ impl State {
         let (at, place) = (now.now(), &mut wait.0);
         // Cloned and dropped outside of the lock: a waker is somebody else's code.
         let mut waker = Some(cx.waker().clone());
-        let (answer, gone) = self.at_desk(at, |desk, wake| {
-            let ticket = place.ticket;
+        let (answer, before) = self.at_desk(at, |desk, wake| {
             // Whoever serves themselves need not be woken for it.
-            let before = desk.line.get_mut(ticket).map(|waiting| waiting.turn.nudge());
+            let before = desk.line.get_mut(place.ticket).map(|waiting| waiting.turn.nudge());
             desk.serve(at, wake);
-            let mut gone = None;
-            if !desk.line.is_over(ticket) && at < place.until {
-                place.alarm = desk.alarm(ticket, at, wake).min(place.until);
+            if let Some(alarm) = desk.alarm(place.ticket, at, wake) {
+                place.alarm = alarm;
             }
-            let answer = match desk.line.get_mut(ticket) {
-                Some(waiting) if at < place.until => {
+            let answer = match desk.line.get_mut(place.ticket) {
+                Some(waiting) => {
                     waiting.turn.has_come(&mut waker);
                     None
                 }
-                Some(_) => {
-                    let (rejection, late) = desk.late(ticket, at);
-                    gone = late;
-                    desk.serve(at, wake);
-                    Some(Err(rejection))
-                }
-                None => desk.line.leave(ticket).ok(),
+                None => desk.line.leave(place.ticket).ok(),
             };
-            (answer, (gone, before))
+            (answer, before)
         });
-        drop((waker, gone));
+        drop((waker, before));
         answer.map_or(Poll::Pending, Poll::Ready)
     }
 

@@ -122,8 +122,8 @@ impl Backoff {
     /// before waited for `previous`. `random` is even over `u64`; the same gives the same. O(1).
     pub const fn delay(&self, retry: u32, failure: Failure, previous: Duration, random: u64) -> Duration {
         let base = match failure {
-            Failure::Throttled(_) | Failure::Overload => nanos(self.throttled_base),
-            Failure::Timeout | Failure::Transient => nanos(self.base),
+            Failure::Throttled(_) | Failure::Overload | Failure::PushedBack => nanos(self.throttled_base),
+            Failure::Permanent | Failure::Timeout | Failure::Transient => nanos(self.base),
         };
         let cap = nanos(self.cap);
         let ceiling = least(doubled(base, retry.saturating_sub(1)), cap);

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// How many kinds of failure there are.
-pub(super) const KINDS: usize = 4;
+pub(super) const KINDS: usize = 6;
 
 /// What a [`Budget`](super::Budget) is made of.
 ///
@@ -109,5 +109,7 @@ pub(super) const fn kind(failure: Failure) -> usize {
         Failure::Throttled(_) => 1,
         Failure::Timeout => 2,
         Failure::Transient => 3,
+        Failure::Permanent => 4,
+        Failure::PushedBack => 5,
     }
 }

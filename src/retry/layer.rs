@@ -3,8 +3,8 @@ use std::{fmt, sync::Arc};
 use tower_layer::Layer;
 
 use super::{
-    Budget, CloneRequest, Handle, Retry, Settings,
-    state::{Plan, Shared},
+    Budget, CloneRequest, Handle, Retry, Settings, Throttle,
+    state::{Bound, Plan, Shared},
 };
 use crate::{
     chance::Chance,
@@ -30,7 +30,7 @@ impl RetryLayer {
     /// Retries by `settings` within a [`Budget::default`] of its own. Requests are cloned, and results judged by
     /// [`Standard`], or by the stack's judge.
     pub fn new(settings: Settings) -> Self {
-        let shared = Shared::new(settings, Some(Budget::default()));
+        let shared = Shared::new(settings, Bound::Budget(Budget::default()));
         let plan = Plan { shared, replay: CloneRequest, judge: Standard, carrier: Scoped, dead_letters: Discard };
         Self { plan }
     }
@@ -45,14 +45,20 @@ impl From<Settings> for RetryLayer {
 impl<R, C, K, D> RetryLayer<R, C, K, D> {
     /// Draws on `budget`, which others may draw on too.
     pub fn budget(mut self, budget: Budget) -> Self {
-        self.plan.shared.budget = Some(budget);
+        self.plan.shared.bound = Bound::Budget(budget);
+        self
+    }
+
+    /// Bounds retries by `throttle` instead of a budget, as clients of gRPC do. Others may share it.
+    pub fn throttle(mut self, throttle: Throttle) -> Self {
+        self.plan.shared.bound = Bound::Throttle(throttle);
         self
     }
 
     /// Retries with nothing to bound them but the number of attempts: when the callee is down, it gets its load
     /// times that number. Say why where you say this.
     pub fn without_budget(mut self) -> Self {
-        self.plan.shared.budget = None;
+        self.plan.shared.bound = Bound::Nothing;
         self
     }
 
@@ -95,7 +101,7 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
         self
     }
 
-    /// Looks at it and changes it while it serves. Take it after the budget is given, and before the layer goes into the
+    /// Looks at it and changes it while it serves. Take it after the budget or throttle is given, and before the layer goes into the
     /// stack.
     pub fn handle(&self) -> Handle {
         Handle::new(&self.plan.shared)
@@ -109,9 +115,8 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
         K: Clone,
         D: Clone,
     {
-        let Shared { state, budget, events, .. } = &self.plan.shared;
-        let budget = budget.as_ref().map(|budget| Budget::new(budget.settings()));
-        let shared = Shared { events: events.clone(), ..Shared::new(state.settings(), budget) };
+        let Shared { state, bound, events, .. } = &self.plan.shared;
+        let shared = Shared { events: events.clone(), ..Shared::new(state.settings(), bound.fresh()) };
         Self { plan: Plan { shared, ..self.plan.clone() } }
     }
 

@@ -34,7 +34,8 @@
 //!
 //! * Later attempts drive the readiness of a clone, so the inner service has to be `Clone`; one that is not goes over
 //!   `tower::buffer::Buffer`.
-//! * Only what the judge calls [`Outcome::Failure`](crate::Outcome::Failure) is tried again; that may be a response.
+//! * Only what the judge calls [`Outcome::Failure`](crate::Outcome::Failure) is tried again; that may be a response. Failures
+//!   that are [`Permanent`](crate::classify::Failure::Permanent) or [`PushedBack`](crate::classify::Failure::PushedBack) are not.
 //!   By the [`Standard`](crate::classify::Standard) judge, refusals from further in that never reached the callee are
 //!   none: an open circuit breaker is asked once, and nobody sleeps.
 //! * Until a request is answered its copy is kept, for the next attempt. During a delay nothing of the attempt before
@@ -56,7 +57,7 @@
 //! | [after throttling or overload](Backoff::try_with_throttled_base) | 1 s, doubling up to 20 s | of the same source: who asked for less needs more than a moment |
 //! | [jitter](Jitter) | full | the fewest calls under contention (Brooker, *Exponential Backoff And Jitter*, 2015) |
 //! | [max hint](Settings::with_max_hint) | 20 s | the cap: no request is kept for longer than our own delays would keep it |
-//! | [budget](RetryLayer::budget) | 10 % of successes, 1 a second, 100 saved | see [`BudgetSettings`] |
+//! | [budget](RetryLayer::budget) | 10 % of successes, 1 a second, 100 saved | see [`BudgetSettings`]; [gRPC's throttle](RetryLayer::throttle) may take its place |
 //! | [replay](RetryLayer::replay) | [`CloneRequest`] | a clone is the request again; what must not be repeated needs saying |
 //! | name | `retry` | give each callee its own |
 //! | [carry](RetryLayer::carry), [dead letters](RetryLayer::dead_letter) | none | they depend on your types |
@@ -103,6 +104,7 @@
 //!   a retry layer further out? ── yes ─────────► Nested
 //!              attempts left? ── no ───────────► Attempts
 //!     another copy of it? ── no ───────────────► NotReplayable
+//!     of any use to try? ── no ────────────────► NotRetryable
 //!   work left that it may do? ── no ───────────► WorkExhausted
 //!  hint within the longest? ── no ─────────────► Hint            the last result
 //!                      │                                         is the answer
@@ -134,6 +136,8 @@ mod replay;
 mod service;
 mod settings;
 mod state;
+mod throttle;
+mod throttle_settings;
 mod tries;
 
 pub use self::{
@@ -146,4 +150,6 @@ pub use self::{
     service::Retry,
     settings::Settings,
     state::{Handle, Snapshot},
+    throttle::Throttle,
+    throttle_settings::ThrottleSettings,
 };

@@ -45,6 +45,11 @@ impl Failed {
         if !self.replayable {
             return Verdict::Stop(Stop::NotReplayable);
         }
+        match self.failure {
+            Failure::Permanent => return Verdict::Stop(Stop::NotRetryable),
+            Failure::PushedBack => return Verdict::Stop(Stop::Hint),
+            _ => {}
+        }
         if self.used_up {
             return Verdict::Stop(Stop::WorkExhausted);
         }
@@ -115,6 +120,13 @@ mod tests {
         assert_eq!(delay(hinted(5000 * MS), u64::MAX), Some(6000 * MS));
         assert_eq!(delay(hinted(20_000 * MS), 0), Some(20_000 * MS));
         assert_eq!(decide(hinted(20_001 * MS), 0), Verdict::Stop(Stop::Hint));
+    }
+
+    #[test]
+    fn what_another_attempt_does_not_help_is_not_tried_again() {
+        let failed = |failure| decide(Failed { failure, ..FAILED }, 0);
+        assert_eq!(failed(Failure::Permanent), Verdict::Stop(Stop::NotRetryable));
+        assert_eq!(failed(Failure::PushedBack), Verdict::Stop(Stop::Hint));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Budget, Settings};
+use super::{Budget, Settings, Throttle};
 use crate::{
     chance::Chance,
     event::Events,
@@ -27,8 +27,35 @@ pub(super) struct Plan<R, C, K, D> {
 pub(super) struct Shared {
     pub(super) state: Arc<State>,
     pub(super) chance: Arc<Chance>,
-    pub(super) budget: Option<Budget>,
+    pub(super) bound: Bound,
     pub(super) events: Events,
+}
+
+/// What bounds retries beside the number of attempts.
+#[derive(Clone, Debug)]
+pub(super) enum Bound {
+    Nothing,
+    Budget(Budget),
+    Throttle(Throttle),
+}
+
+impl Bound {
+    /// The same settings, and full.
+    pub(super) fn fresh(&self) -> Self {
+        match self {
+            Self::Nothing => Self::Nothing,
+            Self::Budget(budget) => Self::Budget(Budget::new(budget.settings())),
+            Self::Throttle(throttle) => Self::Throttle(Throttle::new(throttle.settings())),
+        }
+    }
+
+    fn balance(&self) -> Option<f64> {
+        match self {
+            Self::Nothing => None,
+            Self::Budget(budget) => Some(budget.balance()),
+            Self::Throttle(throttle) => Some(throttle.balance()),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -42,14 +69,14 @@ pub(super) struct State {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, budget: Option<Budget>) -> Self {
+    pub(super) fn new(settings: Settings, bound: Bound) -> Self {
         let state = State {
             settings: Lock::new(settings),
             attempts: AtomicU32::new(settings.attempts().get()),
             retries: AtomicU64::new(0),
             stopped: AtomicU64::new(0),
         };
-        Self { state: Arc::new(state), chance: Arc::default(), budget, events: Events::default() }
+        Self { state: Arc::new(state), chance: Arc::default(), bound, events: Events::default() }
     }
 }
 
@@ -76,7 +103,7 @@ impl State {
 #[derive(Clone, Debug)]
 pub struct Handle {
     state: Arc<State>,
-    budget: Option<Budget>,
+    bound: Bound,
 }
 
 /// A retry at one moment. The numbers are read one after the other, while calls go on.
@@ -85,7 +112,7 @@ pub struct Handle {
 pub struct Snapshot {
     /// The settings in force.
     pub settings: Settings,
-    /// How many tokens the budget has; `None` without one.
+    /// How many tokens the budget or the throttle has; `None` without one.
     pub balance: Option<f64>,
     /// How many attempts after the first were sent.
     pub retries: u64,
@@ -95,14 +122,14 @@ pub struct Snapshot {
 
 impl Handle {
     pub(super) fn new(shared: &Shared) -> Self {
-        Self { state: Arc::clone(&shared.state), budget: shared.budget.clone() }
+        Self { state: Arc::clone(&shared.state), bound: shared.bound.clone() }
     }
 
     /// The retry as it is at this moment.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             settings: self.state.settings(),
-            balance: self.budget.as_ref().map(Budget::balance),
+            balance: self.bound.balance(),
             retries: self.state.retries.load(Relaxed),
             stopped: self.state.stopped.load(Relaxed),
         }
@@ -118,6 +145,11 @@ impl Handle {
 
     /// The budget, to look at and to [update](Budget::update); `None` without one.
     pub fn budget(&self) -> Option<&Budget> {
-        self.budget.as_ref()
+        if let Bound::Budget(budget) = &self.bound { Some(budget) } else { None }
+    }
+
+    /// The throttle, to look at and to [update](Throttle::update); `None` without one.
+    pub fn throttle(&self) -> Option<&Throttle> {
+        if let Bound::Throttle(throttle) = &self.bound { Some(throttle) } else { None }
     }
 }

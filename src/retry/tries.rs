@@ -11,9 +11,9 @@ use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::{
-    Budget, Replay, Withdrawal,
+    Replay, Withdrawal,
     policy::{Failed, Verdict},
-    state::Plan,
+    state::{Bound, Plan},
 };
 use crate::{
     classify::Failure,
@@ -131,10 +131,10 @@ impl<S, Req> Tries<S, Req> {
     #[inline]
     pub(super) fn succeeded<R, C, K, D>(&mut self, plan: &Plan<R, C, K, D>) {
         self.spare = None;
-        if let Some(budget) = &plan.shared.budget
-            && !self.nested
-        {
-            budget.deposit();
+        match &plan.shared.bound {
+            Bound::Budget(budget) if !self.nested => budget.deposit(),
+            Bound::Throttle(throttle) if !self.nested => throttle.succeeded(),
+            _ => {}
         }
     }
 
@@ -160,6 +160,11 @@ impl<S, Req> Tries<S, Req> {
         if self.nested {
             return Err(Stop::Nested);
         }
+        // It counts what fails, whether that is tried again or not.
+        let throttled = match &plan.shared.bound {
+            Bound::Throttle(throttle) if failure != Failure::Permanent => !throttle.failed(),
+            _ => false,
+        };
         self.keep_what_is_whole(plan);
         let (settings, now) = (plan.shared.state.settings(), clock::now());
         let failed = Failed {
@@ -176,8 +181,11 @@ impl<S, Req> Tries<S, Req> {
             Verdict::Stop(stop) => return Err(stop),
         };
         // Before the delay, not after it: who is told only then that there is nothing left has waited in vain.
-        let withdraw = |budget: &Budget| budget.withdraw(failure, now).ok_or(Stop::Budget);
-        let withdrawal = plan.shared.budget.as_ref().map(withdraw).transpose()?;
+        let withdrawal = match &plan.shared.bound {
+            Bound::Budget(budget) => Some(budget.withdraw(failure, now).ok_or(Stop::Budget)?),
+            _ if throttled => return Err(Stop::Budget),
+            _ => None,
+        };
         let sleep = if delay.is_zero() {
             None
         } else {

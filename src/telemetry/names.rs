@@ -51,6 +51,8 @@ table! {
 table! {
     FAILURES, failure(Failure), [] "error.type";
     Failure::Overload => "overload",
+    Failure::Permanent => "permanent",
+    Failure::PushedBack => "pushed_back",
     Failure::Throttled(_) => "throttled",
     Failure::Timeout => "timeout",
     Failure::Transient => "transient",

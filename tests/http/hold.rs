@@ -148,11 +148,14 @@ fn a_body_that_panics_gives_the_permit_back_at_once() {
 /// as if their clients had left.
 #[test]
 fn the_last_byte_is_the_end_where_that_is_known() {
-    let (book, mut body) = get(Scripted::new(&[Step::Data("a"), Step::Data("b")]).telling());
-    assert!(poll(&mut body).is_ready());
-    assert_eq!(book.read(), (1, vec![]));
-    assert!(poll(&mut body).is_ready());
-    assert_eq!(book.read(), (0, vec![GOOD]));
+    let two = || Scripted::new(&[Step::Data("a"), Step::Data("b")]);
+    for telling in [two().telling(), two().ending()] {
+        let (book, mut body) = get(telling);
+        assert!(poll(&mut body).is_ready());
+        assert_eq!(book.read(), (1, vec![]));
+        assert!(poll(&mut body).is_ready());
+        assert_eq!(book.read(), (0, vec![GOOD]));
+    }
 
     let steps = [Step::Data("ab"), Step::Data("cd"), Step::Data("more than was said")];
     let response = Response::builder().header(CONTENT_LENGTH, 4).body(Scripted::new(&steps)).expect("valid");

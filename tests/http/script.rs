@@ -44,18 +44,27 @@ impl error::Error for Broken {}
 #[derive(Debug)]
 pub(crate) struct Scripted {
     steps: VecDeque<Step>,
-    /// Whether it says how long it is, and when it has ended.
+    /// Whether it says how long it is.
     tells: bool,
+    /// Whether it says when it has ended.
+    ends: bool,
     gone: Option<Arc<AtomicUsize>>,
 }
 
 impl Scripted {
     pub(crate) fn new(steps: &[Step]) -> Self {
-        Self { steps: steps.iter().copied().collect(), tells: false, gone: None }
+        Self { steps: steps.iter().copied().collect(), tells: false, ends: false, gone: None }
     }
 
+    /// Says how long it is, and when it has ended.
     pub(crate) fn telling(mut self) -> Self {
-        self.tells = true;
+        (self.tells, self.ends) = (true, true);
+        self
+    }
+
+    /// Says when it has ended.
+    pub(crate) fn ending(mut self) -> Self {
+        self.ends = true;
         self
     }
 
@@ -101,7 +110,7 @@ impl Body for Scripted {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.tells && self.steps.is_empty()
+        self.ends && self.steps.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {

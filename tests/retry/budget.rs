@@ -13,7 +13,7 @@ use plimsoll::{
     classify::Failure,
     clock,
     event::Stop,
-    retry::{Backoff, Budget, BudgetSettings, RetryLayer, Settings},
+    retry::{Backoff, Budget, BudgetSettings, RetryLayer, Settings, Throttle, ThrottleSettings},
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -155,4 +155,56 @@ async fn a_success_is_paid_in_once_by_the_outermost_layer() {
     let mut service = Stack::new().retry(layer(&outer)).retry(layer(&inner)).wrap(Mock::failing(0));
     assert_eq!(timed(&mut service, 7).await.0, Ok(1));
     assert_eq!((outer.balance(), inner.balance()), (0.1, 0.0));
+}
+
+/// gRPC's throttle, as its proposal A6 has it: failures count whether they are tried again or not, so of a callee that is
+/// down nothing is tried again from the fifth failure on, and nothing until it answers.
+#[tokio::test(start_paused = true)]
+async fn a_throttle_stops_all_retries_while_most_calls_fail() {
+    let (mock, heard) = (Mock::failing(1000), Heard::default());
+    let settings = Settings::new().with_backoff(Backoff::IMMEDIATE);
+    let layer = RetryLayer::new(settings).throttle(Throttle::default()).observe(heard.observer());
+    let handle = layer.handle();
+    for _ in 0..100 {
+        assert!(timed(&mut layer.layer(mock.clone()), 7).await.0.is_err());
+    }
+    // Three attempts, then two, then one each: 9, 8, 7 of 10 tokens; 6, 5; and so on.
+    assert_eq!(mock.calls(), 103);
+    assert_eq!(heard.stops()[..3], [(3, Stop::Attempts), (2, Stop::Budget), (1, Stop::Budget)]);
+    assert_eq!((handle.snapshot().balance, handle.budget().is_some()), (Some(0.0), false));
+
+    // It answers again: ten successes a token, so it takes 51 before one failure is tried again.
+    let mock = Mock::new(|n, _: &u32| if n == 61 { boom(n) } else { Ok(n) });
+    let mut service = layer.layer(mock.clone());
+    for _ in 0..60 {
+        assert!(timed(&mut service, 7).await.0.is_ok());
+    }
+    assert_eq!(handle.throttle().map(Throttle::balance), Some(6.0));
+    assert!(timed(&mut service, 7).await.0.is_err(), "6 less 1 is half");
+}
+
+/// What is permanent says nothing about how much the callee can bear: A6 does not count it.
+#[tokio::test(start_paused = true)]
+async fn a_throttle_counts_no_failure_that_nobody_would_try_again() {
+    use plimsoll::Outcome;
+    let judge = |failure| move |_: Result<&u32, &Error<Boom>>| Outcome::Failure(failure);
+    let left = async |failure| {
+        let layer = RetryLayer::new(Settings::new()).throttle(Throttle::default()).classify(judge(failure));
+        let handle = layer.handle();
+        let _ = timed(&mut layer.layer(Mock::failing(9)), 7).await;
+        handle.snapshot().balance
+    };
+    assert_eq!(left(Failure::Permanent).await, Some(10.0));
+    assert_eq!(left(Failure::PushedBack).await, Some(9.0));
+    assert_eq!(left(Failure::Transient).await, Some(7.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_layer_has_a_throttle_of_its_own() {
+    let settings = ThrottleSettings::try_new(4, 0.5).expect("in range");
+    let layer = RetryLayer::new(Settings::new()).throttle(Throttle::new(settings));
+    let fresh = layer.fresh();
+    let _ = timed(&mut layer.layer(Mock::failing(9)), 7).await;
+    assert_eq!((layer.handle().snapshot().balance, fresh.handle().snapshot().balance), (Some(2.0), Some(4.0)));
+    assert_eq!(fresh.handle().throttle().map(Throttle::settings), Some(settings));
 }

@@ -301,5 +301,5 @@ async fn a_snapshot_is_plain_json() {
     let spread = serde_json::json!({"count": 0, "sum": 0.0, "buckets": []});
     let expected =
         serde_json::json!({"name": "plimsoll.call.duration", "plimsoll.outcome": "success", "value": spread});
-    assert_eq!(meter[10], expected);
+    assert_eq!(meter[12], expected);
 }

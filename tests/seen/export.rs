@@ -49,6 +49,8 @@ plimsoll_calls_active{plimsoll_layer="front"} 1.0
 # TYPE plimsoll_calls counter
 plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="success"} 1
 plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="failure",error_type="overload"} 0
+plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="failure",error_type="permanent"} 0
+plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="failure",error_type="pushed_back"} 0
 plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="failure",error_type="throttled"} 0
 plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="failure",error_type="timeout"} 0
 plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="failure",error_type="transient"} 1

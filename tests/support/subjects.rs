@@ -239,6 +239,7 @@ macro_rules! every_subject {
                 Stack::new().gate(kit.outermost(kit.budget(seats(1)))).retry(quick())
             };
             retry: None, |_: &Kit| Stack::new().retry(quick());
+            throttled_retry: None, |_: &Kit| Stack::new().retry(quick().throttle(plimsoll::retry::Throttle::default()));
             retry_over_bulkhead: Some(1), |kit: &Kit| Stack::new().retry(quick()).bulkhead(kit.bulkhead(1));
             retry_over_waiting_bulkhead: Some(1), |kit: &Kit| {
                 Stack::new().retry(quick()).gate(kit.inside(kit.waiting(1, WAIT)))

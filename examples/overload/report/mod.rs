@@ -5,12 +5,12 @@ mod colours;
 mod files;
 mod page;
 mod plots;
-mod progress;
 mod table;
 mod who;
 
 pub(crate) use files::Files;
-pub(crate) use progress::Progress;
+
+pub(crate) use crate::support::progress::Progress;
 
 use std::time::Duration;
 

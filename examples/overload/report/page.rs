@@ -93,38 +93,15 @@ fn verdict(report: &Report) -> String {
     )
 }
 
-fn numbers(page: &mut String, report: &Report) -> std::fmt::Result {
+fn numbers(text: &mut String, report: &Report) -> std::fmt::Result {
     let runs = report.runs.iter();
-    grid(page, "All runs", 2, table::HEAD, runs.clone().map(|run| (table::side(run), table::row(run))))?;
-    writeln!(page, "<p class=\"fine\">{}</p>\n<p class=\"fine\">{WORDS}</p>", report.how())?;
+    page::grid(text, "All runs", 2, table::HEAD, runs.clone().map(|run| (table::side(run), table::row(run))))?;
+    writeln!(text, "<p class=\"fine\">{}</p>\n<p class=\"fine\">{WORDS}</p>", report.how())?;
     let success = runs.clone().map(|run| (table::side(run), table::success(run)));
-    grid(page, "Who was answered", 2, table::SUCCESS, success)?;
+    page::grid(text, "Who was answered", 2, table::SUCCESS, success)?;
     let deeds = runs.filter_map(|run| Some(("did", table::deeds(run)?)));
-    grid(page, "What the layers did", 1, table::DEEDS, deeds)?;
-    writeln!(page, "<p class=\"fine\">{LAYERS}</p>")
-}
-
-/// A table whose rows have a class each, and whose first columns are words.
-fn grid<'a, const N: usize>(
-    page: &mut String,
-    title: &str,
-    words: usize,
-    head: [&str; N],
-    rows: impl Iterator<Item = (&'a str, [String; N])>,
-) -> std::fmt::Result {
-    writeln!(page, "<h2>{title}</h2>\n<div class=\"wide\"><table class=\"words-{words}\">\n<tr>")?;
-    for head in head {
-        write!(page, "<th>{head}</th>")?;
-    }
-    writeln!(page, "</tr>")?;
-    for (class, row) in rows {
-        write!(page, "<tr class=\"{class}\">")?;
-        for cell in row {
-            write!(page, "<td>{cell}</td>")?;
-        }
-        writeln!(page, "</tr>")?;
-    }
-    writeln!(page, "</table></div>")
+    page::grid(text, "What the layers did", 1, table::DEEDS, deeds)?;
+    writeln!(text, "<p class=\"fine\">{LAYERS}</p>")
 }
 
 const WORDS: &str = "Refused and timed out count requests by their last word. Wasted is the share of the finished work \

@@ -1,10 +1,7 @@
 //! The table at the end.
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, LineStyle, Table};
-
 use super::Report;
-use crate::{measure::Run, success::Success, tally::Deeds};
+use crate::{measure::Run, success::Success, support::table::aligned, tally::Deeds};
 
 pub(super) const HEAD: [&str; 10] =
     ["run", "side", "goodput", "p50 ms", "p99 ms", "refused", "timed out", "wasted", "recovery", "tries"];
@@ -29,19 +26,6 @@ impl Report {
             println!("{broken} requests failed in another way: do not trust these numbers.");
         }
     }
-}
-
-/// A table whose first columns are words and whose others are numbers.
-fn aligned<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>, words: usize) -> Table {
-    let mut table = Table::new();
-    let rule = LineStyle::none().fill('─').junction('─');
-    table.load_style(NOTHING.header_separator(rule));
-    table.set_header(head);
-    table.add_rows(rows);
-    for column in table.column_iter_mut().skip(words) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }
 
 /// A run as the cells of a row.
