@@ -615,7 +615,7 @@ fn whoever_waits_before_a_load_shedder_is_seen_by_whoever_gives_back() {
     meet_in_a_queue_before(rule.shed(), 50_000);
 }
 
-fn meet_in_a_queue_before<L: Limit<Permit: Send> + Send + Sync>(limit: L, rounds: u32) {
+fn meet_in_a_queue_before<L: Limit<Permit: Send> + Send + Sync + 'static>(limit: L, rounds: u32) {
     let settings = surge_queue::Settings::new().try_with_burst(Duration::MAX).expect("valid");
     let queue = SurgeQueue::new(settings).in_front_of(limit);
     let service = Stack::new().surge_queue(queue).service(service_fn(|spins: usize| async move {

@@ -51,7 +51,7 @@ pub(crate) fn quick() -> RetryLayer {
 pub(crate) type Queue<L> = SurgeQueue<L, fn(&Ask) -> Priority, fn(&Ask) -> u64>;
 
 /// A bulkhead for each compartment.
-pub(crate) type OfBulkheads = Keyed<usize, Bulkhead, fn(&Ask) -> usize, Box<dyn Fn(&usize) -> Bulkhead>>;
+pub(crate) type OfBulkheads = Keyed<usize, Bulkhead, fn(&Ask) -> usize, Box<dyn Fn(&usize) -> Bulkhead + Send + Sync>>;
 /// A work budget that asks for a request's weight.
 pub(crate) type Budget = WorkBudget<fn(&Ask) -> Cost>;
 
