@@ -5,6 +5,7 @@
 //! * [`errors`]: one error type, and which of `service` and `wrap` you need
 //! * [`readiness`]: why gates are always ready, and what that asks of the inner service
 //! * [`compile`]: what the compiler wants, and a service in a struct
+//! * [`observing`]: what a stack tells of itself, and how it is changed while it serves
 //! * [`testing`]: how to test what your service does when things fail
 //! * [`design`]: questions that begin with "why"
 
@@ -27,6 +28,10 @@ pub mod readiness {}
 /// What the compiler wants when a stack does not compile, and how to keep a service in a struct.
 #[doc = include_str!("compile.md")]
 pub mod compile {}
+
+/// What a stack tells of itself, where that is seen, and how it is changed while it serves.
+#[doc = include_str!("observing.md")]
+pub mod observing {}
 
 /// How to test what your service does when things fail.
 #[doc = include_str!("testing.md")]
