@@ -1,12 +1,14 @@
 //! An axum server with several routes behind one stack, over loopback: what callers are told who come too often, all at
-//! once, or with little time. It ends by itself; with `--serve` it stays for `curl`.
+//! once, or with little time, and what Prometheus is. It ends by itself; with `--serve` it stays for `curl`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request, routing::get};
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
 use plimsoll::{
-    BoxError, InvalidSetting, Stack, bulkhead,
+    BoxError, InvalidSetting, Stack,
+    bulkhead::{self, Bulkhead},
+    export::Prometheus,
     http::{AnnounceQuota, Quota, RespondRejections, TimeLeft, Trusted},
     keyed::{self, Keyed},
     load_shed,
@@ -14,13 +16,14 @@ use plimsoll::{
     surge_queue::{self, SurgeQueue},
     timeout::TimeoutLayer,
 };
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use reqwest::Client;
 use tokio::net::TcpListener;
 
 const HELP: &str = "\
 An axum server behind a plimsoll stack, and what it tells its callers.
 
-Usage: cargo run --example axum_server -- [OPTIONS]
+Usage: cargo run --features prometheus --example axum_server -- [OPTIONS]
 
 Options:
   --serve      Stay, and serve until interrupted
@@ -36,7 +39,7 @@ fn app() -> Result<Router, InvalidSetting> {
     // Three requests a minute for each tenant, who are told how many are left.
     let three = rate_limit::Settings::new(rate_limit::Quota::try_per_minute(3)?).with_name("tenant");
     let each = RateLimit::new(three);
-    let tenants = Keyed::new(keyed::Settings::new(), tenant, move |_: &String| each.fresh());
+    let tenants = Keyed::new(keyed::Settings::new().with_name("tenant"), tenant, move |_: &String| each.fresh());
     let limits = tenants.handle();
     let announce = AnnounceQuota::new(move |req: &Request| {
         let (limits, tenant) = (limits.clone(), tenant(req));
@@ -50,15 +53,23 @@ fn app() -> Result<Router, InvalidSetting> {
         .priority_by(inside.priority())
         .tenant_by(inside.tenant(HeaderName::from_static("x-tenant")));
 
+    // Reports share a database that can do two at once: a stack of their own, inside the one for all.
+    let database = Bulkhead::new(bulkhead::Settings::try_new(2)?.with_name("database"));
+
     let stack = Stack::new()
         .layer(announce)
         .layer(RespondRejections::problems())
+        .metered("server")
         .timeout(timeout)
         .overload_control(queue, load_shed::Settings::new())
-        .keyed(tenants);
+        .keyed(tenants)
+        .with_handle(database.handle())
+        .counted();
+    let reports = Stack::new().layer(RespondRejections::problems()).bulkhead(database);
 
-    // Reports share a database that can do two at once: a stack of their own, inside the one for all.
-    let reports = Stack::new().layer(RespondRejections::problems()).bulkhead(bulkhead::Settings::try_new(2)?);
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Prometheus::new(stack.control())));
+    let registry = Arc::new(registry);
 
     Ok(Router::new()
         .route("/report", get(report))
@@ -66,8 +77,15 @@ fn app() -> Result<Router, InvalidSetting> {
         .route("/", get(|| async { "hello" }))
         .route("/hang", get(std::future::pending::<()>))
         .layer(stack.wrapping())
-        // Added after the layer, and so outside of it: nobody refuses to say that the server is alive.
-        .route("/health", get(|| async { "alive" })))
+        // Added after the layer, and so outside of it: nobody refuses to say how the server is.
+        .route("/health", get(|| async { "alive" }))
+        .route("/metrics", get(move || std::future::ready(scrape(&registry)))))
+}
+
+fn scrape(registry: &Registry) -> Result<String, StatusCode> {
+    let mut text = String::new();
+    encode(&mut text, registry).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(text)
 }
 
 async fn report() -> &'static str {
@@ -111,8 +129,16 @@ async fn show(address: SocketAddr) -> Result<(), BoxError> {
 
     println!("Who has 50 ms left is not kept for longer:");
     println!("  {}", ask(&client, url("/hang"), &[("x-envoy-expected-rq-timeout-ms", "50")]).await?);
-    println!("And health checks are asked nothing:");
+    println!("Health checks are asked nothing:");
     println!("  {}", ask(&client, url("/health"), &[]).await?);
+
+    println!("And some of what Prometheus scrapes:");
+    let told = client.get(url("/metrics")).send().await?.text().await?;
+    let counters = ["plimsoll_calls_total", "plimsoll_refusals_total", "plimsoll_limit{"];
+    for line in told.lines().filter(|line| counters.iter().any(|name| line.starts_with(name)) && !line.ends_with(" 0"))
+    {
+        println!("  {line}");
+    }
     Ok(())
 }
 
