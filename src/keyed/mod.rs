@@ -41,7 +41,8 @@
 //! | name | `keyed` | for `KeysFull`, and the events; gates have names of their own |
 //!
 //! Keys are owned values, made anew for each request: a number or an `Arc<str>` costs less than a `String`. What is dear to
-//! compare or to hash is so for every call.
+//! compare or to hash is so for every call. Their number is bounded here, and not their length: of a name that a stranger may
+//! write, keep a hash, or refuse what is too long.
 //!
 //! # Events
 //! | event | when |
