@@ -22,6 +22,10 @@ impl<Req> Gate<Req> for () {
         Admission::Admitted(())
     }
 
+    fn goes_along() -> bool {
+        false
+    }
+
     #[inline]
     fn settle(&self, (): (), _: Ending, _: &Moment) {}
 
@@ -76,6 +80,10 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
     #[inline]
     fn bound(&self, permit: G::Permit) -> Option<Rejection> {
         (**self).bound(permit)
+    }
+
+    fn goes_along() -> bool {
+        G::goes_along()
     }
 
     #[inline]
@@ -157,6 +165,10 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
     #[inline]
     fn bound(&self, permit: Option<G::Permit>) -> Option<Rejection> {
         self.as_ref()?.bound(permit?)
+    }
+
+    fn goes_along() -> bool {
+        G::goes_along()
     }
 
     #[inline]

@@ -325,6 +325,16 @@ pub trait Gate<Req> {
         None
     }
 
+    /// Whether it goes along with the calls that it admits, by [`dispatch`](Self::dispatch), [`around`](Self::around) or
+    /// [`bound`](Self::bound). [`Keyed`](crate::keyed::Keyed), which has to look a gate up to ask it, leaves these three out
+    /// where it does not. By default `true`, which is always safe.
+    fn goes_along() -> bool
+    where
+        Self: Sized,
+    {
+        true
+    }
+
     /// Takes a permit back, and learns how the call ended.
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment);
 

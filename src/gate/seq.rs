@@ -131,6 +131,10 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
         self.1.bound(second).or_else(|| self.0.bound(first))
     }
 
+    fn goes_along() -> bool {
+        A::goes_along() || B::goes_along()
+    }
+
     #[inline(always)]
     fn settle(&self, (first, second): Self::Permit, ending: Ending, now: &Moment) {
         let _owed = Owed { gate: &self.0, permit: first, ending, now };
