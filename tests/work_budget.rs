@@ -20,6 +20,7 @@ use plimsoll::{
     clock::{self, Moment},
     event::Stop,
     gate::PerKind,
+    keyed::{self, Keyed},
     retry::{self, RetryLayer},
     testing::Mock,
     timeout::TimeoutLayer,
@@ -746,6 +747,24 @@ async fn a_budget_for_each_kind_grants_its_own_work() {
     for (kind, fuel) in [(0, 20), (1, 50)] {
         assert_eq!(service.clone().oneshot(Ask { kind, ..ask(20) }).await.ok(), Some(fuel));
     }
+}
+
+/// A gate for each key did not go along with its calls: there was no work to be found, and nothing was bounded.
+#[tokio::test(start_paused = true)]
+async fn a_budget_for_each_key_goes_along_with_its_calls() {
+    let tenants = Keyed::new(keyed::Settings::new(), |ask: &Ask| ask.kind, |_: &usize| budget(seats(9)));
+    let service = Stack::new().keyed(tenants).wrap(service_fn(handle));
+    for kind in [3, 4] {
+        assert_eq!(service.clone().oneshot(Ask { kind, ..spending(10, 40) }).await.ok(), Some(40));
+        assert_eq!(reason(service.clone().oneshot(Ask { kind, ..spending(10, 50) }).await), Reason::WorkExhausted);
+    }
+    let at_most = |_: &usize| budget(seats(9).with_max_busy(SECOND));
+    let busy = Keyed::new(keyed::Settings::new(), |ask: &Ask| ask.kind, at_most);
+    let service = Stack::new().keyed(busy).wrap(service_fn(|_: Ask| async {
+        compute(1_000).await;
+        std::future::pending::<Result<u64, Failed>>().await
+    }));
+    assert_eq!(reason(service.oneshot(ask(1)).await), Reason::WorkExhausted);
 }
 
 #[test]

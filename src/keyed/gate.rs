@@ -130,6 +130,8 @@ where
     type Permit = Permit<G::Permit>;
     type Wait = Wait<G::Wait>;
 
+    const GOES_ALONG: bool = G::GOES_ALONG;
+
     /// A key that is there: its hash, and one short lock. Another: a clock reading, two short locks, and its gate.
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait> {
@@ -195,6 +197,29 @@ where
             (None, Some(gate)) => gate.refused(req, rejection),
             (None, None) => Some(req),
         }
+    }
+
+    /// One short lock, as each step.
+    #[inline]
+    fn dispatch<T>(&self, permit: Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T {
+        match permit.0.and_then(|(place, permit)| Some((self.state.at(place)?, permit))) {
+            Some((gate, permit)) => gate.dispatch(permit, req, call),
+            None => call(req),
+        }
+    }
+
+    #[inline]
+    fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T {
+        match permit.0.and_then(|(place, permit)| Some((self.state.at(place)?, permit))) {
+            Some((gate, permit)) => gate.around(permit, step),
+            None => step(),
+        }
+    }
+
+    #[inline]
+    fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
+        let (place, permit) = permit.0?;
+        self.state.at(place)?.bound(permit)
     }
 
     /// One short lock.
