@@ -152,6 +152,10 @@ where
         self.permits.is_idle()
     }
 
+    fn goes_along() -> bool {
+        false
+    }
+
     fn events(&self) -> Option<&Events> {
         Some(self.permits.events())
     }

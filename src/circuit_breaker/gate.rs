@@ -170,6 +170,10 @@ impl<Req> Gate<Req> for CircuitBreaker {
         blameless && self.circuit.read(|machine| machine.is_calm(now.now()))
     }
 
+    fn goes_along() -> bool {
+        false
+    }
+
     fn events(&self) -> Option<&Events> {
         Some(&self.circuit.events)
     }

@@ -177,6 +177,10 @@ where
         }
     }
 
+    fn goes_along() -> bool {
+        false
+    }
+
     fn events(&self) -> Option<&Events> {
         Some(&self.limiter.events)
     }

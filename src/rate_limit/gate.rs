@@ -165,6 +165,10 @@ where
         self.state.at_desk(now, |desk, _| desk.is_neutral(now))
     }
 
+    fn goes_along() -> bool {
+        false
+    }
+
     fn events(&self) -> Option<&Events> {
         Some(&self.state.events)
     }

@@ -271,6 +271,10 @@ where
         self.state.put_back(permit.0, ending, now);
     }
 
+    fn goes_along() -> bool {
+        false
+    }
+
     fn events(&self) -> Option<&Events> {
         Some(&self.state.events)
     }

@@ -107,6 +107,10 @@ impl<Req, T: TenantOf<Req>> Gate<Req> for ShardedBulkhead<T> {
         !self.state.observing.load(Relaxed) && self.state.cells.in_use().all(|in_use| in_use == 0)
     }
 
+    fn goes_along() -> bool {
+        false
+    }
+
     fn events(&self) -> Option<&Events> {
         Some(&self.state.events)
     }
