@@ -20,6 +20,7 @@ use plimsoll::{
     clock::{self, Moment},
     event::Stop,
     gate::PerKind,
+    keyed::{self, Keyed},
     retry::{self, RetryLayer},
     testing::Mock,
     timeout::TimeoutLayer,
@@ -746,6 +747,39 @@ async fn a_budget_for_each_kind_grants_its_own_work() {
     for (kind, fuel) in [(0, 20), (1, 50)] {
         assert_eq!(service.clone().oneshot(Ask { kind, ..ask(20) }).await.ok(), Some(fuel));
     }
+}
+
+/// A budget for each key granted no work and ended nothing: what goes along with a call was not passed on to the gate of
+/// its key.
+#[tokio::test(start_paused = true)]
+async fn a_budget_for_each_key_grants_its_own_work_and_ends_what_takes_too_long() {
+    let make = |key: &usize| {
+        let settings = seats(9).try_with_fuel(if *key == 0 { 20 } else { 50 }).expect("not zero");
+        budget(settings.with_max_busy(SECOND))
+    };
+    // One place: the second key is at the gate that those share who found none.
+    let settings = keyed::Settings::new().try_with_capacity(1).expect("one");
+    let keyed = Keyed::new(settings, |ask: &Ask| ask.kind, make);
+    let handle_of = keyed.handle();
+    let mut service = Stack::new().keyed(keyed).wrap(service_fn(|ask: Ask| async move {
+        let granted = work().remaining();
+        while ask.spends == 0 {
+            compute(600).await;
+            tokio::time::sleep(SECOND).await;
+        }
+        work().spend(ask.spends)?;
+        Ok::<_, Failed>(granted)
+    }));
+    let held = service.call(ask(20));
+    for (kind, fuel) in [(0, 20), (1, 50)] {
+        assert_eq!(service.call(Ask { kind, ..ask(20) }).await.ok(), Some(fuel));
+        assert_eq!(reason(service.call(Ask { kind, ..spending(20, fuel + 1) }).await), Reason::WorkExhausted);
+        assert_eq!(reason(service.call(Ask { kind, ..spending(20, 0) }).await), Reason::WorkExhausted);
+    }
+    assert_eq!(handle_of.snapshot().overflowed, 3);
+    assert!(held.await.is_ok());
+    let known = handle_of.get(&0).expect("it has a place").handle().snapshot();
+    assert_eq!((known.seats.in_use, known.spent, known.exhausted), (0, 40, 1));
 }
 
 #[test]

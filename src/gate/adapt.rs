@@ -22,6 +22,11 @@ impl<Req> Gate<Req> for () {
         Admission::Admitted(())
     }
 
+    #[inline(always)]
+    fn goes_along() -> bool {
+        false
+    }
+
     #[inline]
     fn settle(&self, (): (), _: Ending, _: &Moment) {}
 
@@ -76,6 +81,11 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
     #[inline]
     fn bound(&self, permit: G::Permit) -> Option<Rejection> {
         (**self).bound(permit)
+    }
+
+    #[inline(always)]
+    fn goes_along() -> bool {
+        G::goes_along()
     }
 
     #[inline]
@@ -157,6 +167,11 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
     #[inline]
     fn bound(&self, permit: Option<G::Permit>) -> Option<Rejection> {
         self.as_ref()?.bound(permit?)
+    }
+
+    #[inline(always)]
+    fn goes_along() -> bool {
+        G::goes_along()
     }
 
     #[inline]

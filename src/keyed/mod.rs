@@ -134,7 +134,8 @@
 //!
 //! A call for a known key costs its hash, two locks for the time of a look-up, one at admission and one at settlement, and a
 //! reference count: no clock, no allocation, and no waiting for what a gate does for another key. A newcomer costs a clock
-//! reading, two or three such locks, and its gate; a refusal one look-up more, to offer the request to its gate.
+//! reading, two or three such locks, and its gate; a refusal one look-up more, to offer the request to its gate. Where the
+//! gates [go along](crate::Gate::goes_along) with calls, as a work budget does, each step costs two more.
 //!
 //! ## A flood of keys
 //! Strangers who make up keys take all the places whose gates they get to remember something: by a request under way, a
