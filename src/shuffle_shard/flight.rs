@@ -119,7 +119,7 @@ impl<S> Flight<S> {
         let Member { id, vitals, watch, .. } = &*self.member;
         let row = vitals.fail(self.epoch);
         if row >= watch.row() {
-            watch.judge(*id, self.epoch, row, clock::now());
+            watch.judge(*id, vitals, self.epoch, row, clock::now());
         }
     }
 
