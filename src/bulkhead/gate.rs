@@ -143,6 +143,11 @@ where
     }
 
     #[inline(always)]
+    fn goes_along() -> bool {
+        false
+    }
+
+    #[inline(always)]
     fn settle(&self, permit: Permit, _: Ending, _: &Moment) {
         self.permits.put_back(permit);
     }

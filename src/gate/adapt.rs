@@ -22,6 +22,7 @@ impl<Req> Gate<Req> for () {
         Admission::Admitted(())
     }
 
+    #[inline(always)]
     fn goes_along() -> bool {
         false
     }
@@ -84,6 +85,7 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
         (**self).bound(permit)
     }
 
+    #[inline(always)]
     fn goes_along() -> bool {
         G::goes_along()
     }
@@ -171,6 +173,7 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
         self.as_ref()?.bound(permit?)
     }
 
+    #[inline(always)]
     fn goes_along() -> bool {
         G::goes_along()
     }

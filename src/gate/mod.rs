@@ -321,6 +321,17 @@ pub trait Gate<Req> {
         step()
     }
 
+    /// Whether it goes along with the calls that it admits. `false` for a gate that has [`dispatch`](Self::dispatch),
+    /// [`around`](Self::around) and [`bound`](Self::bound) as they are here: [`Keyed`](crate::keyed::Keyed), which would have to
+    /// find the gate of the key for each step, then does not ask it. By default `true`, which is always right.
+    #[inline(always)]
+    fn goes_along() -> bool
+    where
+        Self: Sized,
+    {
+        true
+    }
+
     /// Whether a call that has not ended by itself has to end now: asked after each poll that was pending. If it has, the
     /// inner future is dropped, the refusal is announced and is the caller's answer, and the permit is settled with what
     /// the judge says of it. It should say [`dispatched`](Rejection::dispatched). By default calls take as long as they

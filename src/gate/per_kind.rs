@@ -204,6 +204,7 @@ where
         self.gate(kind).bound(permit)
     }
 
+    #[inline(always)]
     fn goes_along() -> bool {
         G::goes_along()
     }

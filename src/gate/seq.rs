@@ -149,6 +149,11 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
     }
 
     #[inline(always)]
+    fn goes_along() -> bool {
+        A::goes_along() || B::goes_along()
+    }
+
+    #[inline(always)]
     fn settle(&self, (first, second): Self::Permit, ending: Ending, now: &Moment) {
         let _owed = Owed { gate: &self.0, permit: first, ending, now };
         self.1.settle(second, ending, now);

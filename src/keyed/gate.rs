@@ -229,6 +229,7 @@ where
         gate.bound(permit)
     }
 
+    #[inline(always)]
     fn goes_along() -> bool {
         G::goes_along()
     }
@@ -251,6 +252,19 @@ where
 
     fn events(&self) -> Option<&Events> {
         Some(&self.state.events)
+    }
+}
+
+impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
+    /// The gate of a call that is under way, if it goes along. One short lock then, and none for all others.
+    #[inline]
+    fn along<Req>(&self, permit: Permit<G::Permit>) -> Option<(Behind<'_, K, G>, G::Permit)>
+    where
+        G: Gate<Req>,
+    {
+        let (place, permit) = permit.0.filter(|_| G::goes_along())?;
+        // Whoever has a permit holds the entry, so it is there.
+        Some((self.state.at(place)?, permit))
     }
 }
 
