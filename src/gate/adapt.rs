@@ -22,11 +22,6 @@ impl<Req> Gate<Req> for () {
         Admission::Admitted(())
     }
 
-    #[inline(always)]
-    fn goes_along() -> bool {
-        false
-    }
-
     #[inline]
     fn settle(&self, (): (), _: Ending, _: &Moment) {}
 
@@ -83,11 +78,6 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
     #[inline]
     fn bound(&self, permit: G::Permit) -> Option<Rejection> {
         (**self).bound(permit)
-    }
-
-    #[inline(always)]
-    fn goes_along() -> bool {
-        G::goes_along()
     }
 
     #[inline]
@@ -171,11 +161,6 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
     #[inline]
     fn bound(&self, permit: Option<G::Permit>) -> Option<Rejection> {
         self.as_ref()?.bound(permit?)
-    }
-
-    #[inline(always)]
-    fn goes_along() -> bool {
-        G::goes_along()
     }
 
     #[inline]

@@ -204,11 +204,6 @@ where
         self.gate(kind).bound(permit)
     }
 
-    #[inline(always)]
-    fn goes_along() -> bool {
-        G::goes_along()
-    }
-
     #[inline]
     fn settle(&self, (kind, permit): Self::Permit, ending: Ending, now: &Moment) {
         self.gate(kind).settle(permit, ending, now);

@@ -144,15 +144,6 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
         inner.or_else(|| if A::GOES_ALONG { self.0.bound(first) } else { None })
     }
 
-    fn goes_along() -> bool {
-        A::goes_along() || B::goes_along()
-    }
-
-    #[inline(always)]
-    fn goes_along() -> bool {
-        A::goes_along() || B::goes_along()
-    }
-
     #[inline(always)]
     fn settle(&self, (first, second): Self::Permit, ending: Ending, now: &Moment) {
         let _owed = Owed { gate: &self.0, permit: first, ending, now };

@@ -106,7 +106,8 @@ impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
     where
         G: Gate<Req>,
     {
-        let (place, permit) = permit.0.filter(|_| G::goes_along())?;
+        let (place, permit) = permit.0.filter(|_| G::GOES_ALONG)?;
+        // Whoever has a permit holds the entry, so it is there.
         Some((self.state.at(place)?, permit))
     }
 }
@@ -139,6 +140,8 @@ where
 {
     type Permit = Permit<G::Permit>;
     type Wait = Wait<G::Wait>;
+
+    const GOES_ALONG: bool = G::GOES_ALONG;
 
     /// A key that is there: its hash, and one short lock. Another: a clock reading, two short locks, and its gate.
     #[inline]
@@ -229,11 +232,6 @@ where
         gate.bound(permit)
     }
 
-    #[inline(always)]
-    fn goes_along() -> bool {
-        G::goes_along()
-    }
-
     /// One short lock.
     #[inline]
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment) {
@@ -252,19 +250,6 @@ where
 
     fn events(&self) -> Option<&Events> {
         Some(&self.state.events)
-    }
-}
-
-impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
-    /// The gate of a call that is under way, if it goes along. One short lock then, and none for all others.
-    #[inline]
-    fn along<Req>(&self, permit: Permit<G::Permit>) -> Option<(Behind<'_, K, G>, G::Permit)>
-    where
-        G: Gate<Req>,
-    {
-        let (place, permit) = permit.0.filter(|_| G::goes_along())?;
-        // Whoever has a permit holds the entry, so it is there.
-        Some((self.state.at(place)?, permit))
     }
 }
 

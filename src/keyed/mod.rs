@@ -135,7 +135,7 @@
 //!
 //! A call for a known key costs its hash, two locks for the time of a look-up, one at admission and one at settlement, and a
 //! reference count: no clock, no allocation, and no waiting for what a gate does for another key. A gate that
-//! [goes along](crate::Gate::goes_along) with its calls, as a work budget does, is looked up for each step of one as well. A newcomer costs a clock
+//! [goes along](crate::Gate::GOES_ALONG) with its calls, as a work budget does, is looked up for each step of one as well. A newcomer costs a clock
 //! reading, two or three such locks, and its gate; a refusal one look-up more, to offer the request to its gate.
 //!
 //! ## A flood of keys
