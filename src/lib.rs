@@ -60,7 +60,7 @@
 //! | [`gate`] | A room of your own. | as you say |
 //!
 //! Each page says why, when and when not, what callers see, where in a stack it belongs, and why each default. The
-//! [`guide`] is about stacks.
+//! [`guide`] is about stacks; it begins with [what goes wrong](guide::choose).
 //!
 //! # The floor plan
 //!
