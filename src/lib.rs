@@ -72,7 +72,7 @@
 //! | how layers are put together | `builder.rs` |
 //! | what a refusal says, or its HTTP and gRPC status | `rejection.rs`, its one table |
 //! | the error type of a stack | `error.rs`, `lift/` |
-//! | what counts as a failure | `classify.rs` |
+//! | what counts as a failure, and what is only "not now" | `classify.rs` |
 //! | what is asked of a request, or carried with it | `request.rs` |
 //! | what is announced | `event.rs`; who counts it or writes it: `telemetry/counters.rs`, `telemetry/tracing.rs` |
 //! | what a number is called | `telemetry/metric.rs`, its one table; its labels: `telemetry/names.rs` |
@@ -113,7 +113,6 @@
 //! | who of a fleet is put out, and until when | `shuffle_shard/outlier.rs`, `shuffle_shard/success_rate.rs` |
 //! | how members come and go, and who waits for them | `shuffle_shard/fleet.rs`, `shuffle_shard/waiting.rs` |
 //! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
-//! | answers over HTTP | `http/` |
 //! | answers to who is refused, over HTTP and gRPC | `http/respond/` |
 //! | what responses mean, and when to come back | `http/judge.rs`; dates: `http/wall.rs` |
 //! | what headers of trusted callers say | `http/trust.rs`, `http/time_left.rs`, `http/priority.rs` |
@@ -196,7 +195,7 @@ pub use self::{
     settings::{InvalidSetting, Ratio},
 };
 
-/// The README's code, compiled and run.
-#[cfg(all(doctest, feature = "http"))]
+/// The README's code, compiled and run. Some of it speaks gRPC, which comes with HTTP.
+#[cfg(all(doctest, feature = "grpc"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

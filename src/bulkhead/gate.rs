@@ -143,6 +143,11 @@ where
     }
 
     #[inline(always)]
+    fn goes_along() -> bool {
+        false
+    }
+
+    #[inline(always)]
     fn settle(&self, permit: Permit, _: Ending, _: &Moment) {
         self.permits.put_back(permit);
     }
@@ -150,6 +155,10 @@ where
     /// Whether all permits are there, nobody waits, and it does refuse.
     fn is_neutral(&self, _: &Moment) -> bool {
         self.permits.is_idle()
+    }
+
+    fn goes_along() -> bool {
+        false
     }
 
     fn events(&self) -> Option<&Events> {

@@ -142,6 +142,11 @@ impl<Req> Gate<Req> for CircuitBreaker {
         }
     }
 
+    #[inline(always)]
+    fn goes_along() -> bool {
+        false
+    }
+
     /// A success in the closed circuit: two loads, and what the window costs. A failure also takes the lock.
     #[inline]
     fn settle(&self, permit: Permit, ending: Ending, now: &Moment) {
@@ -168,6 +173,10 @@ impl<Req> Gate<Req> for CircuitBreaker {
         let Counts { failures, slow, .. } = self.circuit.evidence.counts(now.now());
         let blameless = (failures, slow, self.circuit.evidence.failures_in_a_row()) == (0, 0, 0);
         blameless && self.circuit.read(|machine| machine.is_calm(now.now()))
+    }
+
+    fn goes_along() -> bool {
+        false
     }
 
     fn events(&self) -> Option<&Events> {

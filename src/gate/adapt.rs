@@ -22,6 +22,11 @@ impl<Req> Gate<Req> for () {
         Admission::Admitted(())
     }
 
+    #[inline(always)]
+    fn goes_along() -> bool {
+        false
+    }
+
     #[inline]
     fn settle(&self, (): (), _: Ending, _: &Moment) {}
 
@@ -34,6 +39,8 @@ impl<Req> Gate<Req> for () {
 impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
     type Permit = G::Permit;
     type Wait = G::Wait;
+
+    const GOES_ALONG: bool = G::GOES_ALONG;
 
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<G::Permit, G::Wait> {
@@ -78,6 +85,11 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
         (**self).bound(permit)
     }
 
+    #[inline(always)]
+    fn goes_along() -> bool {
+        G::goes_along()
+    }
+
     #[inline]
     fn settle(&self, permit: G::Permit, ending: Ending, now: &Moment) {
         (**self).settle(permit, ending, now);
@@ -96,6 +108,8 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
 impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
     type Permit = Option<G::Permit>;
     type Wait = G::Wait;
+
+    const GOES_ALONG: bool = G::GOES_ALONG;
 
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Option<G::Permit>, G::Wait> {
@@ -157,6 +171,11 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
     #[inline]
     fn bound(&self, permit: Option<G::Permit>) -> Option<Rejection> {
         self.as_ref()?.bound(permit?)
+    }
+
+    #[inline(always)]
+    fn goes_along() -> bool {
+        G::goes_along()
     }
 
     #[inline]

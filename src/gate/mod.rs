@@ -246,6 +246,11 @@ pub trait Gate<Req> {
     /// answers at once.
     type Wait;
 
+    /// Whether it goes along with the calls that it admits: only then are [`dispatch`](Self::dispatch),
+    /// [`around`](Self::around) and [`bound`](Self::bound) called. What keeps many gates looks up the one of a call at each
+    /// step if so, and need not otherwise. By default `false`.
+    const GOES_ALONG: bool = false;
+
     /// Decides about a request.
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait>;
 
@@ -316,6 +321,17 @@ pub trait Gate<Req> {
         step()
     }
 
+    /// Whether it goes along with the calls that it admits. `false` for a gate that has [`dispatch`](Self::dispatch),
+    /// [`around`](Self::around) and [`bound`](Self::bound) as they are here: [`Keyed`](crate::keyed::Keyed), which would have to
+    /// find the gate of the key for each step, then does not ask it. By default `true`, which is always right.
+    #[inline(always)]
+    fn goes_along() -> bool
+    where
+        Self: Sized,
+    {
+        true
+    }
+
     /// Whether a call that has not ended by itself has to end now: asked after each poll that was pending. If it has, the
     /// inner future is dropped, the refusal is announced and is the caller's answer, and the permit is settled with what
     /// the judge says of it. It should say [`dispatched`](Rejection::dispatched). By default calls take as long as they
@@ -323,6 +339,16 @@ pub trait Gate<Req> {
     fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
         let _ = permit;
         None
+    }
+
+    /// Whether it goes along with the calls that it admits, by [`dispatch`](Self::dispatch), [`around`](Self::around) or
+    /// [`bound`](Self::bound). [`Keyed`](crate::keyed::Keyed), which has to look a gate up to ask it, leaves these three out
+    /// where it does not. By default `true`, which is always safe.
+    fn goes_along() -> bool
+    where
+        Self: Sized,
+    {
+        true
     }
 
     /// Takes a permit back, and learns how the call ended.

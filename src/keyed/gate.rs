@@ -10,7 +10,7 @@ use super::{
     newcomer::{Factory, Met},
     place::{Permit, Place, Wait},
     settings::Settings,
-    state::State,
+    state::{Behind, State},
 };
 use crate::{
     clock::{Instant, Moment},
@@ -98,6 +98,16 @@ impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
 
     pub(crate) fn join(&self, events: &Events) {
         self.state.events.join(events);
+    }
+
+    /// The gate that goes along with a call, and its permit. One short lock, and none where no gate does.
+    #[inline]
+    fn along<Req>(&self, permit: Permit<G::Permit>) -> Option<(Behind<'_, K, G>, G::Permit)>
+    where
+        G: Gate<Req>,
+    {
+        let (place, permit) = permit.0.filter(|_| G::goes_along())?;
+        Some((self.state.at(place)?, permit))
     }
 }
 
@@ -197,6 +207,33 @@ where
         }
     }
 
+    #[inline]
+    fn dispatch<T>(&self, permit: Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T {
+        match self.along(permit) {
+            Some((gate, permit)) => gate.dispatch(permit, req, call),
+            None => call(req),
+        }
+    }
+
+    #[inline]
+    fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T {
+        match self.along(permit) {
+            Some((gate, permit)) => gate.around(permit, step),
+            None => step(),
+        }
+    }
+
+    #[inline]
+    fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
+        let (gate, permit) = self.along(permit)?;
+        gate.bound(permit)
+    }
+
+    #[inline(always)]
+    fn goes_along() -> bool {
+        G::goes_along()
+    }
+
     /// One short lock.
     #[inline]
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment) {
@@ -215,6 +252,19 @@ where
 
     fn events(&self) -> Option<&Events> {
         Some(&self.state.events)
+    }
+}
+
+impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
+    /// The gate of a call that is under way, if it goes along. One short lock then, and none for all others.
+    #[inline]
+    fn along<Req>(&self, permit: Permit<G::Permit>) -> Option<(Behind<'_, K, G>, G::Permit)>
+    where
+        G: Gate<Req>,
+    {
+        let (place, permit) = permit.0.filter(|_| G::goes_along())?;
+        // Whoever has a permit holds the entry, so it is there.
+        Some((self.state.at(place)?, permit))
     }
 }
 

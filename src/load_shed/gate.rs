@@ -170,11 +170,20 @@ where
         }
     }
 
+    #[inline(always)]
+    fn goes_along() -> bool {
+        false
+    }
+
     #[inline]
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment) {
         if !permit.is_exempt() {
             self.limiter.put_back(permit, ending, now);
         }
+    }
+
+    fn goes_along() -> bool {
+        false
     }
 
     fn events(&self) -> Option<&Events> {

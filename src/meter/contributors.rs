@@ -194,5 +194,10 @@ where
         Some(req)
     }
 
+    #[inline(always)]
+    fn goes_along() -> bool {
+        false
+    }
+
     fn settle(&self, (): (), _: Ending, _: &Moment) {}
 }

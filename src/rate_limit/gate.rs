@@ -150,6 +150,11 @@ where
         self.state.abandon(wait.0.ticket, Moment::new().now());
     }
 
+    #[inline(always)]
+    fn goes_along() -> bool {
+        false
+    }
+
     /// Reads the clock only where there is something to put back, or a hint to follow.
     #[inline(always)]
     fn settle(&self, permit: Permit, ending: Ending, now: &Moment) {
@@ -163,6 +168,10 @@ where
     fn is_neutral(&self, now: &Moment) -> bool {
         let now = now.now();
         self.state.at_desk(now, |desk, _| desk.is_neutral(now))
+    }
+
+    fn goes_along() -> bool {
+        false
     }
 
     fn events(&self) -> Option<&Events> {

@@ -97,6 +97,11 @@ impl<Req, T: TenantOf<Req>> Gate<Req> for ShardedBulkhead<T> {
         }
     }
 
+    #[inline(always)]
+    fn goes_along() -> bool {
+        false
+    }
+
     #[inline]
     fn settle(&self, permit: Permit, _: Ending, _: &Moment) {
         self.state.cells.put_back(permit.cell);
@@ -105,6 +110,10 @@ impl<Req, T: TenantOf<Req>> Gate<Req> for ShardedBulkhead<T> {
     /// Whether all cells are empty, and it does refuse. O(n), unlike the rest.
     fn is_neutral(&self, _: &Moment) -> bool {
         !self.state.observing.load(Relaxed) && self.state.cells.in_use().all(|in_use| in_use == 0)
+    }
+
+    fn goes_along() -> bool {
+        false
     }
 
     fn events(&self) -> Option<&Events> {
