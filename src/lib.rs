@@ -54,13 +54,12 @@
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
 //! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes, or refuses |
-//! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes |
 //! | [`meter`] | Know how calls end, and how long they take. | counts |
 //! | [`keyed`] | To each key its own gate, and never more of them than there is room for. | as each gate does |
 //! | [`gate`] | A room of your own. | as you say |
 //!
 //! Each page says why, when and when not, what callers see, where in a stack it belongs, and why each default. The
-//! [`guide`] is about stacks.
+//! [`guide`] is about stacks; it begins with [what goes wrong](guide::choose).
 //!
 //! # The floor plan
 //!
@@ -86,7 +85,6 @@
 //! | a gate for each key, and who may be forgotten | `keyed/shard.rs`; what becomes of a newcomer: `keyed/newcomer.rs` |
 //! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
 //! | how slots are used again without a lock | `sync/slots.rs` |
-//! | sliding windows | `stats/` |
 //! | sliding windows, histograms, who has most | `stats/` |
 //! | what is counted of calls | `meter/tally.rs`; without two threads meeting: `sync/striped.rs` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
