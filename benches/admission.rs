@@ -67,6 +67,7 @@ fn admission(criterion: &mut Criterion) {
     let shed = ServiceBuilder::new().load_shed().concurrency_limit(1000).service(Inner);
     measure(criterion, "tower concurrency limit, shedding", shed);
 
+    measure(criterion, "meter", Stack::new().metered("meter").service(Inner));
     let seats = work_budget::Settings::try_new(1000).and_then(|settings| settings.try_with_fuel_per_seat(5));
     let seats = seats.expect("not zero");
     let budget = |settings| Stack::new().work_budget(WorkBudget::new(settings).cost_by(|req: &u64| Cost::fuel(*req)));

@@ -1,22 +1,27 @@
 //! [`Stack`]: rooms in order, around any service. What else is here are the names of what its methods return; nobody
 //! has to write them.
 
+use std::sync::Arc;
+
 use tower_layer::{Identity, Layer, Stack as Nest};
 
 use crate::{
     bulkhead::Bulkhead,
     circuit_breaker::CircuitBreaker,
     classify::{Chosen, Judge, Standard, Unjudged},
+    control::{Control, Description, Opaque, Registry},
     event::{Events, Observer},
     gate::{GateLayer, PerKind, Seq},
     keyed::Keyed,
     lift::{Lift, LiftLayer},
     limit::Limit,
     load_shed::LoadShed,
+    meter::Meter,
     rate_limit::RateLimit,
     retry::RetryLayer,
     shuffle_shard::{ShuffleShard, sharded_bulkhead::ShardedBulkhead},
     surge_queue::{Nothing, SurgeQueue},
+    telemetry::Counters,
     timeout::TimeoutLayer,
     work_budget::WorkBudget,
 };
@@ -39,12 +44,22 @@ pub struct Stack<L = Identity, G = (), C = Unjudged> {
     group: G,
     judge: C,
     events: Events,
+    /// Apart from the layers: calls never come here.
+    seen: Seen,
+}
+
+/// What is known of the layers of a stack, and what is counted of them once somebody asks.
+#[derive(Clone, Debug)]
+struct Seen {
+    registry: Registry,
+    counters: Counters,
 }
 
 impl Stack {
     /// No layers yet.
     pub fn new() -> Self {
-        Self { outer: Identity::new(), group: (), judge: Unjudged, events: Events::default() }
+        let seen = Seen { registry: Registry::new(), counters: Counters::for_layers([]) };
+        Self { outer: Identity::new(), group: (), judge: Unjudged, events: Events::default(), seen }
     }
 }
 
@@ -59,24 +74,25 @@ impl<L, G, C> Stack<L, G, C> {
     pub fn bulkhead<W, K, D>(self, bulkhead: impl Into<Bulkhead<W, K, D>>) -> Stack<L, Seq<G, Bulkhead<W, K, D>>, C> {
         let bulkhead = bulkhead.into();
         bulkhead.join(&self.events);
-        self.push(bulkhead)
+        self.with_handle(bulkhead.handle()).push(bulkhead)
     }
 
     /// Adds a [sharded bulkhead](crate::shuffle_shard::sharded_bulkhead): no tenant takes more than a few cells of many.
     pub fn sharded_bulkhead<T>(self, bulkhead: ShardedBulkhead<T>) -> Stack<L, Seq<G, ShardedBulkhead<T>>, C> {
         bulkhead.join(&self.events);
-        self.push(bulkhead)
+        self.with_handle(bulkhead.handle()).push(bulkhead)
     }
 
     /// Adds a [work budget](crate::work_budget): as much work at once as its seats, and for each request no more than it may
     /// do. Its settings will do.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub fn work_budget<B, K, D, W>(
         self,
         budget: impl Into<WorkBudget<B, K, D, W>>,
     ) -> Stack<L, Seq<G, WorkBudget<B, K, D, W>>, C> {
         let budget = budget.into();
         budget.join(&self.events);
-        self.push(budget)
+        self.with_handle(budget.handle()).push(budget)
     }
 
     /// Adds a [`timeout`](crate::timeout): not longer than that. A `Duration` will do.
@@ -87,36 +103,43 @@ impl<L, G, C> Stack<L, G, C> {
     {
         let timeout = timeout.into();
         timeout.join(&self.events);
-        self.layer(timeout)
+        self.with_handle(timeout.handle()).nest(timeout)
     }
 
     /// Adds a gate of your own, or `Some` or `None` of one. However often the stack is cloned or layered, all meet
     /// this one.
-    pub fn gate<H>(self, gate: H) -> Stack<L, Seq<G, std::sync::Arc<H>>, Judged<C>>
+    ///
+    /// [`describe`](Self::describe) knows no more of it than its type; [`with_handle`](Self::with_handle) tells more.
+    pub fn gate<H>(self, gate: H) -> Stack<L, Seq<G, Arc<H>>, Judged<C>>
     where
         C: Judge,
     {
-        self.judged().push(std::sync::Arc::new(gate))
+        self.with_handle(Opaque::new::<H>("gate")).judged().push(Arc::new(gate))
     }
 
-    /// Adds [a gate for each kind](PerKind) of request, which tell this stack's observer what happens in them.
+    /// Adds [a gate for each kind](PerKind) of request, which tell this stack's observer what happens in them. For
+    /// [`control`](Self::control) to reach each, give their handles to [`with_handle`](Self::with_handle).
     pub fn per_kind<H, K>(self, gates: PerKind<H, K>) -> Stack<L, Seq<G, PerKind<H, K>>, Judged<C>>
     where
         C: Judge,
     {
         gates.join(&self.events);
-        self.judged().push(gates)
+        self.with_handle(Opaque::new::<H>("per_kind")).judged().push(gates)
     }
 
     /// Adds [a gate for each key](crate::keyed) of a request, a tenant's or an endpoint's, which tell this stack's observer
-    /// what happens in them. They hear how calls ended.
+    /// what happens in them. They hear how calls ended. Keys and gates have to be `Send` and `Sync`, as they are shared with
+    /// [`control`](Self::control); [`gate`](Self::gate) takes any.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub fn keyed<K, H, Q, M, S>(self, keyed: Keyed<K, H, Q, M, S>) -> Stack<L, Seq<G, Keyed<K, H, Q, M, S>>, Judged<C>>
     where
+        K: Send + Sync + 'static,
+        H: Send + Sync + 'static,
+        S: Send + Sync + 'static,
         C: Judge,
     {
         keyed.join(&self.events);
-        self.judged().push(keyed)
+        self.with_handle(keyed.handle()).judged().push(keyed)
     }
 
     /// Adds a [circuit breaker](crate::circuit_breaker), which stops calling what keeps failing: one of your own, or
@@ -127,7 +150,7 @@ impl<L, G, C> Stack<L, G, C> {
     {
         let breaker = breaker.into();
         breaker.join(&self.events);
-        self.judged().push(breaker)
+        self.with_handle(breaker.handle()).judged().push(breaker)
     }
 
     /// Adds a [load shedder](crate::load_shed): takes on what the service can do well and refuses the rest at once.
@@ -138,7 +161,18 @@ impl<L, G, C> Stack<L, G, C> {
     {
         let shed = shed.into();
         shed.join(&self.events);
-        self.judged().push(shed)
+        self.with_handle(shed.handle()).judged().push(shed)
+    }
+
+    /// Adds a [`meter`](crate::meter): counts calls from here on inwards, how they end, and how long they take. Its name will
+    /// do.
+    pub fn metered(self, meter: impl Into<Meter>) -> Stack<L, Seq<G, Meter>, Judged<C>>
+    where
+        C: Judge,
+    {
+        let meter = meter.into();
+        meter.join(&self.events);
+        self.with_handle(meter.handle()).judged().push(meter)
     }
 
     /// Adds any other tower layer. It may change requests, answers and errors. One that may be left out, a timeout
@@ -149,8 +183,7 @@ impl<L, G, C> Stack<L, G, C> {
         G: Close<C>,
         C: Clone,
     {
-        let closed = self.close();
-        Stack { outer: Nest::new(layer, closed.outer), group: (), judge: closed.judge, events: closed.events }
+        self.with_handle(Opaque::new::<M>("layer")).nest(layer)
     }
 
     /// Adds a [rate limit](crate::rate_limit): not more often than that. Its settings or a single
@@ -158,7 +191,7 @@ impl<L, G, C> Stack<L, G, C> {
     pub fn rate_limit<W, X, D>(self, limit: impl Into<RateLimit<W, X, D>>) -> Stack<L, Seq<G, RateLimit<W, X, D>>, C> {
         let limit = limit.into();
         limit.join(&self.events);
-        self.push(limit)
+        self.with_handle(limit.handle()).push(limit)
     }
 
     /// Tries again what failed: takes [`retry::Settings`](crate::retry::Settings), or a
@@ -177,21 +210,23 @@ impl<L, G, C> Stack<L, G, C> {
         let closed = self.close().judged();
         let retry = retry.into().judged(|own| own.or(closed.judge.clone()));
         retry.join(&closed.events);
-        Stack { outer: Nest::new(retry, closed.outer), group: (), judge: closed.judge, events: closed.events }
+        closed.with_handle(retry.handle()).nest(retry)
     }
 
     /// Adds a [surge queue](crate::surge_queue) in front of its limit: a burst waits its turn. The limit hears how calls
-    /// ended.
+    /// ended. It has to be `Send` and `Sync`, as it is shared with [`control`](Self::control); [`gate`](Self::gate) takes a
+    /// queue in front of any.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
-    pub fn surge_queue<Q: Limit, P, T, D, S, X>(
+    pub fn surge_queue<Q, P, T, D, S, X>(
         self,
         queue: SurgeQueue<Q, P, T, D, S, X>,
     ) -> Stack<L, Seq<G, SurgeQueue<Q, P, T, D, S, X>>, Judged<C>>
     where
+        Q: Limit<Permit: Send> + Send + Sync + 'static,
         C: Judge,
     {
         queue.join(&self.events);
-        self.judged().push(queue)
+        self.with_handle(queue.handle()).judged().push(queue)
     }
 
     /// Adds a [surge queue](crate::surge_queue) in front of a [load shedder](crate::load_shed): what a server needs against
@@ -225,11 +260,13 @@ impl<L, G, C> Stack<L, G, C> {
     {
         let shed = shed.into();
         shed.join(&self.events);
-        self.surge_queue(queue.into().in_front_of(shed))
+        let handle = shed.handle();
+        self.surge_queue(queue.into().in_front_of(shed)).with_handle(handle)
     }
 
     /// Puts the stack around a [router](crate::shuffle_shard), as [`wrap`](Self::wrap) does, and lets the stack's observer
-    /// hear what happens in that. The router is the innermost: further in, each of its members has a stack of its own.
+    /// hear what happens in that. The router is the innermost: further in, each of its members has a stack of its own. For
+    /// [`control`](Self::control) to reach it, give its handle to [`with_handle`](Self::with_handle) before.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub fn shuffle_shard<S, F, T, A, J, K>(
         &self,
@@ -251,14 +288,58 @@ impl<L, G, C> Stack<L, G, C> {
         C: Clone,
     {
         let closed = self.close();
-        Stack { outer: closed.outer, group: (), judge: Chosen(judge), events: closed.events }
+        Stack { outer: closed.outer, group: (), judge: Chosen(judge), events: closed.events, seen: closed.seen }
     }
 
     /// Lets `observer` hear what happens in every room of this stack, before and after this call. A stack has one
-    /// observer; a second is not heard.
+    /// observer; a second is not heard, unless the two are made one by [`Observer::and`].
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.events.observe(observer);
         self
+    }
+
+    /// Counts what happens in every room of this stack, before and after this call: refusals by layer and reason, changes of
+    /// circuits, queues and limits, retries and why they stopped. [`control`](Self::control) tells the counts. It takes no
+    /// observer's place, and counts in rooms too that have an observer of their own. See
+    /// [`telemetry`](crate::telemetry#choose-what-it-costs) for what that costs.
+    pub fn counted(mut self) -> Self {
+        let Seen { registry, counters } = &mut self.seen;
+        self.events.count(Arc::new(counters.clone()));
+        registry.count_by(counters.clone());
+        self
+    }
+
+    /// Tells this stack of a layer that it does not know itself, as if it stood here: by the handle of a room that stands in a
+    /// [`PerKind`] or in a stack of its own, or by one of [your own](Control).
+    pub fn with_handle(mut self, handle: impl Control) -> Self {
+        self.seen.registry.add(Arc::new(handle));
+        self
+    }
+
+    /// The layers of this stack with their settings, in order:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use plimsoll::{Stack, bulkhead};
+    ///
+    /// let stack = Stack::new()
+    ///     .timeout(Duration::from_secs(5))
+    ///     .bulkhead(bulkhead::Settings::try_new(64)?.with_name("db"));
+    /// assert_eq!(
+    ///     stack.describe().to_string(),
+    ///     "1. timeout: limit 5s\n\
+    ///      2. bulkhead \"db\": limit 64, max_waiting 0, max_wait 0ns, order OldestFirst, compartments none",
+    /// );
+    /// # Ok::<_, plimsoll::InvalidSetting>(())
+    /// ```
+    pub fn describe(&self) -> Description {
+        self.seen.registry.describe()
+    }
+
+    /// The handles of all layers by their names: looks at all of them at once, and changes each while it serves. See
+    /// [`control`](crate::control).
+    pub fn control(&self) -> Registry {
+        self.seen.registry.clone()
     }
 
     /// Puts the stack around a service. Callers get [`Error`](crate::Error), whatever the service's own error is.
@@ -290,7 +371,8 @@ impl<L, G, C> Stack<L, G, C> {
     }
 
     fn push<H>(self, gate: H) -> Stack<L, Seq<G, H>, C> {
-        Stack { outer: self.outer, group: Seq(self.group, gate), judge: self.judge, events: self.events }
+        let Self { outer, group, judge, events, seen } = self;
+        Stack { outer, group: Seq(group, gate), judge, events, seen }
     }
 
     /// From here on results are looked at.
@@ -298,7 +380,8 @@ impl<L, G, C> Stack<L, G, C> {
     where
         C: Judge,
     {
-        Stack { outer: self.outer, group: self.group, judge: self.judge.or(Standard), events: self.events }
+        let Self { outer, group, judge, events, seen } = self;
+        Stack { outer, group, judge: judge.or(Standard), events, seen }
     }
 
     fn close(self) -> Stack<G::Outer<L>, (), C>
@@ -306,8 +389,18 @@ impl<L, G, C> Stack<L, G, C> {
         G: Close<C>,
         C: Clone,
     {
-        let outer = self.group.close(self.outer, self.judge.clone(), self.events.clone());
-        Stack { outer, group: (), judge: self.judge, events: self.events }
+        let Self { outer, group, judge, events, seen } = self;
+        let outer = group.close(outer, judge.clone(), events.clone());
+        Stack { outer, group: (), judge, events, seen }
+    }
+
+    fn nest<M>(self, layer: M) -> Within<M, L, G, C>
+    where
+        G: Close<C>,
+        C: Clone,
+    {
+        let Stack { outer, judge, events, seen, .. } = self.close();
+        Stack { outer: Nest::new(layer, outer), group: (), judge, events, seen }
     }
 }
 
@@ -323,7 +416,7 @@ impl<L, A, B, C> Stack<L, Seq<A, B>, C> {
     {
         let gates = GateLayer::in_stack(self.group, self.judge.clone(), self.events.clone());
         let outer = Nest::new(crate::http::UntilBodyEnds::new(gates), self.outer);
-        Stack { outer, group: (), judge: self.judge, events: self.events }
+        Stack { outer, group: (), judge: self.judge, events: self.events, seen: self.seen }
     }
 }
 

@@ -49,10 +49,13 @@
 //! | [`bulkhead`] | Keep one thing's trouble in its own compartment. | refuses, or waits |
 //! | [`rate_limit`] | Not more often than was agreed. | refuses, or waits |
 //! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses, and measures |
+//! | [`work_budget`] | Let every request do a similar amount of work, and no more. | refuses, or waits; bounds |
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
+//! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes, or refuses |
 //! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes |
+//! | [`meter`] | Know how calls end, and how long they take. | counts |
 //! | [`keyed`] | To each key its own gate, and never more of them than there is room for. | as each gate does |
 //! | [`gate`] | A room of your own. | as you say |
 //!
@@ -71,19 +74,27 @@
 //! | the error type of a stack | `error.rs`, `lift/` |
 //! | what counts as a failure | `classify.rs` |
 //! | what is asked of a request, or carried with it | `request.rs` |
-//! | what is announced | `event.rs`; who listens: `telemetry/` |
+//! | what is announced | `event.rs`; who counts it or writes it: `telemetry/counters.rs`, `telemetry/tracing.rs` |
+//! | what a number is called | `telemetry/metric.rs`, its one table; its labels: `telemetry/names.rs` |
+//! | what a layer tells of itself | `control/rooms/`, a file for each room |
+//! | how layers are found by name | `control/registry.rs` |
+//! | where numbers go | `export/`, a file for each system |
 //! | time, randomness | `clock.rs`, `chance.rs` |
 //! | how numbers are parsed | `settings.rs`, and each room's `settings.rs` |
 //! | readiness, cancellation, panics, clock reads of every gate | `gate/` |
 //! | a gate for each kind of request | `gate/per_kind.rs` |
 //! | a gate for each key, and who may be forgotten | `keyed/shard.rs`; what becomes of a newcomer: `keyed/newcomer.rs` |
 //! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
+//! | how slots are used again without a lock | `sync/slots.rs` |
 //! | sliding windows | `stats/` |
+//! | sliding windows, histograms, who has most | `stats/` |
+//! | what is counted of calls | `meter/tally.rs`; without two threads meeting: `sync/striped.rs` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
 //! | how often is too often, and how exactly | `rate_limit/scale.rs`, `rate_limit/gcra.rs`; without a lock: `rate_limit/meter.rs` |
-//! | who waits for a turn, and what several quotas say | `rate_limit/desk.rs`, `rate_limit/line.rs`, `rate_limit/quotas.rs` |
 //! | who gets a permit, and who waits for one | `limit/pools.rs`, `limit/queue.rs`; the plumbing: `limit/permits.rs` |
 //! | who waits for a turn, and what several quotas say | `rate_limit/desk.rs`, `rate_limit/plan.rs`, `rate_limit/quotas.rs` |
+//! | what a request may spend | `work/ledger.rs`, `work/handle.rs`; where it is found: `work/scope.rs`, `work/carry.rs` |
+//! | what a request takes of a work budget | `work_budget/tariff.rs`; how estimates are corrected: `work_budget/corrections.rs` |
 //! | what a queue may be in front of | `limit/` |
 //! | how a limit is found | `load_shed/rules/`, a file each |
 //! | what a rule is shown, and when | `load_shed/window.rs`, `load_shed/controller.rs` |
@@ -98,6 +109,9 @@
 //! | answers over HTTP | `http/` |
 //! | statuses over gRPC | `grpc/status.rs`, `grpc/details.rs`; what a code means: `grpc/codes.rs` |
 //! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`; other ways: `shuffle_shard/dealt.rs`, `shuffle_shard/fragments.rs`, `shuffle_shard/rules.rs` |
+//! | which member of a hand gets a call | `shuffle_shard/pick.rs`; what is known of a member: `shuffle_shard/vitals.rs` |
+//! | who of a fleet is put out, and until when | `shuffle_shard/outlier.rs`, `shuffle_shard/success_rate.rs` |
+//! | how members come and go, and who waits for them | `shuffle_shard/fleet.rs`, `shuffle_shard/waiting.rs` |
 //! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
 //! | answers over HTTP | `http/` |
 //! | answers to who is refused, over HTTP and gRPC | `http/respond/` |
@@ -127,7 +141,11 @@
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
 //! | `grpc` | | `http`, and the `tonic` crate, 0.14, without its transport: [`grpc`] |
 //! | `testing` | | tokio's `test-util`: [`testing`], a scripted mock service and simulations in virtual time |
-//! | `serde` | | the `serde` crate: `Serialize` for the reports of [`testing`] |
+//! | `serde` | | the `serde` crate: `Serialize` for the reports of [`testing`], and for what a stack tells of itself |
+//! | `prometheus` | | `prometheus-client`: a collector for its registry, in [`export`] |
+//! | `metrics` | | the `metrics` facade, in [`export`] |
+//! | `opentelemetry` | | OpenTelemetry's API: observable instruments, in [`export`] |
+//! | `emf` | | `serde_json`: CloudWatch's embedded metric format, in [`export`] |
 #![forbid(unsafe_code)]
 
 pub mod builder;
@@ -136,9 +154,11 @@ pub mod chance;
 pub mod circuit_breaker;
 pub mod classify;
 pub mod clock;
+pub mod control;
 pub mod dead_letter;
 mod error;
 pub mod event;
+pub mod export;
 pub mod gate;
 #[cfg(feature = "grpc")]
 pub mod grpc;
@@ -149,6 +169,7 @@ pub mod keyed;
 pub mod lift;
 pub mod limit;
 pub mod load_shed;
+pub mod meter;
 pub mod rate_limit;
 mod rejection;
 pub mod request;

@@ -19,6 +19,7 @@ use plimsoll::{
     lift::Lift,
     limit::Fixed,
     load_shed::{self, LoadShed},
+    meter::{self, Contributors},
     rate_limit::{self, Quota, RateLimit},
     retry,
     shuffle_shard::{
@@ -483,6 +484,32 @@ async fn a_timeout_that_sets_its_timer_allocates_nothing() {
     assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
 }
 
+/// Each call past a meter, timed or not, with counters on, announced or not.
+#[test]
+fn neither_a_meter_nor_counters_allocate() {
+    for settings in
+        [meter::Settings::new(), meter::Settings::new().without_times(), meter::Settings::new().with_events()]
+    {
+        let stack = Stack::new().metered(settings).bulkhead(limit(9)).counted().observe(|_: &plimsoll::Event| ());
+        assert_eq!(allocations(stack.service(Inner), true), 0);
+    }
+}
+
+#[test]
+fn a_refusal_that_is_counted_and_a_failure_that_is_timed_allocate_nothing() {
+    let mut full = Stack::new().metered("m").bulkhead(limit(1)).counted().service(Inner);
+    let _held = full.call(0);
+    assert_eq!(allocations(full, false), 0);
+    assert_eq!(allocations(Stack::new().metered("m").counted().service(Failing), false), 0);
+}
+
+/// However many keys come, of however many are kept.
+#[test]
+fn contributors_allocate_nothing() {
+    let contributors = Contributors::try_new(20, |req: &u64| *req).expect("not zero");
+    assert_eq!(allocations(Stack::new().gate(contributors).service(Inner), true), 0);
+}
+
 /// The HTTP annex on the way of an answer: refusals have headers, which allocate, but nobody pays for them before.
 #[cfg(feature = "http")]
 #[test]
@@ -513,6 +540,7 @@ fn the_http_layers_allocate_nothing_for_who_is_let_in() {
     assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
 }
 
+#[allow(clippy::type_complexity, reason = "said once")]
 fn router(nodes: usize) -> ShuffleShard<Lift<Inner>, fn(&Node) -> Lift<Inner>> {
     let nodes = Nodes::try_new((0..nodes).map(|n| Node::new(format!("node-{n}")))).expect("different names");
     ShuffleShard::new(nodes, |_| Stack::new().service(Inner))

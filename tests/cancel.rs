@@ -15,6 +15,7 @@ use plimsoll::{
     circuit_breaker::{self, CircuitBreaker},
     gate::PerKind,
     keyed::{self, Keyed, Overflow},
+    meter::{self, Contributors, Meter},
     rate_limit::{Quota, RateLimit},
     surge_queue,
     work_budget::{self, Demotion, OverCost},

@@ -19,6 +19,7 @@ use plimsoll::{
     clock::Instant,
     gate::{Ending, GateLayer, Gated, PerKind},
     keyed::{self, Keyed, Overflow},
+    meter::{self, Contributors, Meter},
     rate_limit::{Quota, RateLimit},
     surge_queue,
     testing::{Mock, Readiness, Reply},

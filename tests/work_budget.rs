@@ -193,7 +193,8 @@ async fn nobody_waits_in_a_lane_that_is_there_no_more_for_ever() {
     let calls: Vec<_> = (0..3).map(|_| service.call(ask(5_000))).collect();
     handle_of.update(seats(2));
     assert_eq!(reason(service.call(ask(5_000)).await), Reason::TooExpensive);
-    assert!(join_all(calls).await.iter().all(Result::is_ok));
+    let ends = tokio::time::timeout(60 * SECOND, join_all(calls)).await.expect("one after another");
+    assert!(ends.iter().all(Result::is_ok));
 }
 
 #[tokio::test(start_paused = true)]
@@ -685,6 +686,19 @@ async fn one_that_only_observes_leaves_the_budget_further_out_in_force() {
     inner.handle().observe_only();
     let service = Stack::new().work_budget(budget(seats(9))).work_budget(inner).wrap(service_fn(handle));
     assert_eq!(reason(service.oneshot(spending(10, 50)).await), Reason::WorkExhausted);
+
+    // Two at once, which spend of the same: nothing is set aside for the one that came first.
+    let inner = budget(seats(9).with_name("inner"));
+    inner.handle().observe_only();
+    let further_in = Stack::new().work_budget(inner).wrap(service_fn(handle));
+    let service = Stack::new().work_budget(budget(seats(9))).wrap(service_fn(move |ask: Ask| {
+        let calls = [further_in.clone().oneshot(ask), further_in.clone().oneshot(ask)];
+        async move {
+            let ends = join_all(calls).await;
+            Ok::<_, Failed>((ends.iter().all(Result::is_ok), work().remaining()))
+        }
+    }));
+    assert_eq!(service.oneshot(spending(10, 15)).await.ok(), Some((true, 10)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -246,6 +246,11 @@ pub trait Gate<Req> {
     /// answers at once.
     type Wait;
 
+    /// Whether it goes along with the calls that it admits: only then are [`dispatch`](Self::dispatch),
+    /// [`around`](Self::around) and [`bound`](Self::bound) called. What keeps many gates looks up the one of a call at each
+    /// step if so, and need not otherwise. By default `false`.
+    const GOES_ALONG: bool = false;
+
     /// Decides about a request.
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait>;
 

@@ -48,8 +48,7 @@ impl<G, C> Group<G, C> {
     where
         G: Gate<Req>,
     {
-        let own = if self.events.is_heard() { None } else { self.gate.events() };
-        own.unwrap_or(&self.events).emit(|| Event::Refused(rejection));
+        self.events.emit_or(|| self.gate.events(), || Event::Refused(rejection));
     }
 }
 

@@ -106,8 +106,8 @@ mod tests {
     fn one_that_comes_back_among_others_tells_nothing() {
         let mut scouts = Scouts::new();
         assert_eq!(go(&mut scouts, 7, 0..100).len(), 1);
-        assert_eq!(go(&mut scouts, 8, 100..101), []);
+        assert_eq!(go(&mut scouts, 8, 100..101), [0; 0]);
         assert!(!scouts.came_back(9, Instant::from_nanos(1_100_000_000)));
-        assert_eq!(go(&mut scouts, 9, 100..150), []);
+        assert_eq!(go(&mut scouts, 9, 100..150), [0; 0]);
     }
 }

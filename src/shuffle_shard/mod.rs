@@ -166,6 +166,7 @@
 //!   forgotten.
 //! * **An outlier** failed so many times in a row, or at the end of an interval has a share of successes far below the
 //!   others'. It is put out, the longer the more often in a row; with each interval in service that shrinks again.
+//!   What a tenant does wrong must not count against its members: a judge takes a caller's own mistakes for successes.
 //! * **Who returns** does so gently: with all strikes but one, so it looks loaded, and the first failure puts it out
 //!   again. The first success makes it one like all others, and even then it gets no more than makes it as loaded as they.
 //! * **In a panic** nobody's ejection counts, but for those who are out by hand. What members say of themselves still does.

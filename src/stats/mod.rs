@@ -1,14 +1,23 @@
-//! Sliding windows over the results of calls: pure, without a lock, and O(1) a call.
+//! Sliding windows over the results of calls, and how their times are spread: pure, without a lock, and O(1) a call.
 //!
 //! A window belongs to an *epoch*, a number that its owner raises to make it forget. A result is recorded for the
 //! epoch in which it was looked at; one of an older epoch changes nothing that can be read, however late its
 //! thread gets to it.
 
 mod count_window;
+mod histogram;
 mod run;
+mod space_saving;
 mod time_window;
 
-pub(crate) use self::{count_window::CountWindow, run::Run, time_window::TimeWindow};
+pub use self::histogram::Histogram;
+pub(crate) use self::{
+    count_window::CountWindow,
+    histogram::{BUCKETS, bucket},
+    run::Run,
+    space_saving::{Known, SpaceSaving},
+    time_window::TimeWindow,
+};
 
 /// What a window holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

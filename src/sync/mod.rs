@@ -16,6 +16,7 @@ pub(crate) fn nobody() -> Context<'static> {
 
 mod lock;
 mod slots;
+mod striped;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -24,6 +25,7 @@ mod waiters;
 pub(crate) use self::{
     lock::{Guard, Lock},
     slots::Slots,
+    striped::Striped,
     turn::{Turn, Wakeup},
     waiters::{Ticket, Waiters},
 };

@@ -1,7 +1,45 @@
-//! Observers for where you look: `tracing`.
+//! Where you look at what happens: counters, and `tracing`; and the names of all that can be measured.
+//!
+//! # Choose what it costs
+//! What a layer knows anyway (limits, states, queues, budgets) is there when somebody looks, and costs a call nothing. The rest
+//! is chosen apart. On a stack of nine layers of all kinds, of which a call takes about 1930 instructions and 250 ns, and for
+//! a refusal of a bulkhead alone, 200 instructions and 10 ns:
+//!
+//! | what | a call that is let in | a refusal | tells |
+//! |---|--:|--:|---|
+//! | nothing | 0 | 0 | what layers know of themselves |
+//! | [`Stack::counted`](crate::Stack::counted) | + 7 instructions | + 180, 11 ns | refusals by reason; trips, moves, retries and why they stopped |
+//! | [`Stack::metered`](crate::Stack::metered), beside gates | + 70 | | calls, how they end, how long they take |
+//! | the same, apart from gates that read the clock | + 620, 80 ns | | that, at another place |
+//! | both, and [`Tracing`] with nobody listening | + 50 to 80 | + 250, 13 ns | that, and lines in a log |
+//! | a meter that [announces each call](crate::meter::Settings::with_events) | + 460, 25 ns | | single calls, to an observer |
+//!
+//! (`cargo bench --bench watching`; instructions are callgrind's. They repeat exactly, and differ by some tens with what the
+//! compiler makes of the rest.) Nothing of it allocates or locks, on the way of a call or of a refusal.
+//!
+//! # Several observers
+//! A stack has one [observer](crate::Observer): two become one by [`Observer::and`](crate::Observer::and). Counters take no
+//! observer's place. What is counted or announced never holds anything of a request.
 
+mod counters;
+mod metric;
+mod names;
+mod sample;
+#[cfg(feature = "tracing")]
+mod sieve;
 #[cfg(feature = "tracing")]
 mod tracing;
+mod value;
 
+#[cfg(feature = "serde")]
+pub(crate) use self::names::hold_name;
 #[cfg(feature = "tracing")]
 pub use self::tracing::Tracing;
+pub use self::{
+    counters::Counters,
+    metric::{Kind, Metric},
+    names::Attributes,
+    sample::{Number, Page, Sample},
+    value::Value,
+};
+pub use crate::stats::Histogram;

@@ -181,6 +181,47 @@ async fn who_waits_keeps_its_place_at_those_who_stay() {
     assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
 }
 
+/// An instance that is ready once it was asked often enough: were it given up at each change, it would never be.
+#[tokio::test(start_paused = true)]
+async fn who_waits_goes_on_with_the_instance_that_it_has() {
+    struct Slow(u32);
+
+    impl Clone for Slow {
+        fn clone(&self) -> Self {
+            Self(0)
+        }
+    }
+
+    impl Service<Req> for Slow {
+        type Response = ();
+        type Error = Error<Boom>;
+        type Future = std::future::Ready<Result<(), Error<Boom>>>;
+
+        fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<(), Error<Boom>>> {
+            self.0 += 1;
+            if self.0 > 6 { Poll::Ready(Ok(())) } else { Poll::Pending }
+        }
+
+        fn call(&mut self, _: Req) -> Self::Future {
+            std::future::ready(Ok(()))
+        }
+    }
+
+    let nobodys = plimsoll::shuffle_shard::ShuffleShard::new(nodes(names(2)), |_: &Node| Slow(0));
+    let tenants = nobodys.clone().tenant_by(|req: &Req| req.tenant);
+    let handle = nobodys.handle();
+    let mut waiting =
+        [tokio_test::task::spawn(nobodys.clone().call(of(1))), tokio_test::task::spawn(nobodys.clone().call(of(1)))];
+    let mut tenants_waits = tokio_test::task::spawn(tenants.clone().call(of(1)));
+    // Asked once in the call, and with each poll.
+    for change in 0..5 {
+        assert!(waiting.iter_mut().all(|call| call.poll().is_pending()) && tenants_waits.poll().is_pending());
+        handle.insert(Node::new(format!("far-{change}"))).expect("valid");
+        handle.remove(&format!("far-{change}"));
+    }
+    assert!(waiting.iter_mut().all(|call| call.poll().is_ready()) && tenants_waits.poll().is_ready());
+}
+
 /// The wake-up of a change must reach each of many, and those who left must not be in the way.
 #[tokio::test(start_paused = true)]
 async fn a_change_wakes_all_who_wait_and_none_who_left() {

@@ -51,7 +51,7 @@ pub(crate) fn quick() -> RetryLayer {
 pub(crate) type Queue<L> = SurgeQueue<L, fn(&Ask) -> Priority, fn(&Ask) -> u64>;
 
 /// A bulkhead for each compartment.
-pub(crate) type OfBulkheads = Keyed<usize, Bulkhead, fn(&Ask) -> usize, Box<dyn Fn(&usize) -> Bulkhead>>;
+pub(crate) type OfBulkheads = Keyed<usize, Bulkhead, fn(&Ask) -> usize, Box<dyn Fn(&usize) -> Bulkhead + Send + Sync>>;
 /// A work budget that asks for a request's weight.
 pub(crate) type Budget = WorkBudget<fn(&Ask) -> Cost>;
 
@@ -356,6 +356,7 @@ pub(crate) struct Muster {
 
 impl Muster {
     /// So many clones of it, for a tenant to each compartment.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub(crate) fn fleet<S>(&self, inner: S) -> ShuffleShard<S, impl Fn(&Node) -> S + use<S>, fn(&Ask) -> u64>
     where
         S: Clone + 'static,

@@ -105,6 +105,15 @@ macro_rules! every_subject {
             surge_queue_that_exempts: None, |kit: &Kit| {
                 Stack::new().gate(kit.on_inner(kit.queue(1, patient()).exempt_by(|_: &Ask| true)))
             };
+            meter: None, |kit: &Kit| Stack::new().gate(kit.on_inner(Meter::new("meter")));
+            meters_around_a_bulkhead: Some(1), |kit: &Kit| {
+                let all = meter::Settings::new().with_events();
+                Stack::new().metered(all).bulkhead(kit.waiting(1, Duration::MAX)).metered("inside").counted()
+            };
+            contributors_over_bulkhead: Some(1), |kit: &Kit| {
+                let contributors = Contributors::try_new(2, |ask: &Ask| ask.id).expect("not zero");
+                Stack::new().gate(contributors).bulkhead(kit.waiting(1, WAIT))
+            };
             load_shed: Some(2), |kit: &Kit| Stack::new().gate(kit.on_inner(kit.shed(2)));
             load_shed_that_exempts: None, |kit: &Kit| {
                 Stack::new().gate(kit.on_inner(kit.shed(1).exempt_by(|_: &Ask| true)))

@@ -1,0 +1,200 @@
+use std::{any::Any, error, fmt, sync::Arc};
+
+use super::{
+    Control,
+    snapshot::{Description, Layer, Snapshot},
+};
+use crate::{event::Hold, telemetry::Counters};
+
+/// The layers of a stack by their names, in order: to look at all of them at once, and to change each while it serves.
+///
+/// [`Stack::control`](crate::Stack::control) gives it. A clone is cheap, and reaches the same layers. It keeps their state
+/// alive, but no services and no requests.
+///
+/// # Names
+/// A layer has the name that its settings give it. Where several have the same, each gets a *label* of its own: the first its
+/// name, the second `name#2`, and so on. What is asked for by a label means that one layer; what is told to a name
+/// ([`hold`](Self::hold)) means all layers of that name that can be told so.
+#[derive(Clone, Default)]
+pub struct Registry {
+    layers: Arc<Vec<Entry>>,
+    counters: Option<Counters>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    label: Arc<str>,
+    name: &'static str,
+    control: Arc<dyn Control>,
+}
+
+impl Registry {
+    /// Of no layers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a layer, further in than all before, by its handle.
+    #[must_use]
+    pub fn with(mut self, handle: impl Control) -> Self {
+        self.add(Arc::new(handle));
+        self
+    }
+
+    /// Adds the layers of `inner`, further in than all before: of a stack within a stack, or of one behind another. What was
+    /// counted for it is told with its layers as long as nothing else counts for this one.
+    #[must_use]
+    pub fn and(mut self, inner: &Self) -> Self {
+        inner.layers.iter().for_each(|entry| self.add(Arc::clone(&entry.control)));
+        self.counters = self.counters.or_else(|| inner.counters.clone());
+        self
+    }
+
+    /// The labels of the layers, the outermost first.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().map(|entry| &*entry.label)
+    }
+
+    /// The layer of this label.
+    ///
+    /// # Errors
+    /// [`NoSuchLayer`] if there is none.
+    pub fn layer(&self, label: &str) -> Result<&dyn Control, NoSuchLayer> {
+        let found = self.layers.iter().find(|entry| &*entry.label == label);
+        found.map(|entry| &*entry.control).ok_or_else(|| NoSuchLayer::new(label, Wanted::Any))
+    }
+
+    /// The handle of the layer of this label, or else of the first of this name that has such a handle: a retry and a circuit
+    /// breaker may both be called after what they protect.
+    ///
+    /// ```
+    /// use plimsoll::{Stack, bulkhead};
+    ///
+    /// let stack = Stack::new().bulkhead(bulkhead::Settings::try_new(64)?.with_name("db"));
+    /// let registry = stack.control();
+    /// let db = registry.handle::<bulkhead::Handle>("db")?;
+    /// db.update(bulkhead::Settings::try_new(32)?);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`NoSuchLayer`] if there is none.
+    pub fn handle<H: Control>(&self, label: &str) -> Result<&H, NoSuchLayer> {
+        let labelled = self.layers.iter().filter(|entry| &*entry.label == label);
+        let named = self.layers.iter().filter(|entry| entry.name == label);
+        let mut handles = labelled.chain(named).filter_map(|entry| (&*entry.control as &dyn Any).downcast_ref());
+        handles.next().ok_or_else(|| NoSuchLayer::new(label, Wanted::Handle(std::any::type_name::<H>())))
+    }
+
+    /// Holds the layer of this label by hand, or all layers of this name that can be held so: open or closed (circuits), only
+    /// observing, or automatic again.
+    ///
+    /// # Errors
+    /// [`NoSuchLayer`] if there is none that can be.
+    pub fn hold(&self, label: &str, hold: Hold) -> Result<(), NoSuchLayer> {
+        let labelled = |entry: &&Entry| &*entry.label == label && entry.name != label;
+        let named = |entry: &&Entry| entry.name == label;
+        let layers = self.layers.iter().filter(|entry| labelled(entry) || named(entry));
+        let held = layers.filter(|entry| entry.control.hold(hold)).count();
+        if held > 0 { Ok(()) } else { Err(NoSuchLayer::new(label, Wanted::Hold(hold))) }
+    }
+
+    /// Has every layer only observe that can, or be automatic again. How many can is the answer.
+    pub fn hold_all(&self, hold: Hold) -> usize {
+        self.layers.iter().filter(|entry| entry.control.hold(hold)).count()
+    }
+
+    /// The layers with their settings, in order, at this moment.
+    pub fn describe(&self) -> Description {
+        Description(self.pages().collect())
+    }
+
+    /// All layers at this moment: how they are set, how they stand, and what was counted of them. Each is looked at once, one
+    /// after the other while calls go on.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut layers: Vec<_> = self.pages().collect();
+        if let Some(counters) = &self.counters {
+            for name in counters.layers() {
+                let samples = counters.samples(name);
+                match layers.iter_mut().find(|layer| layer.name == name) {
+                    Some(layer) => layer.samples.extend(samples),
+                    None if samples.is_empty() => {}
+                    None => layers.push(Layer::counted(name, samples)),
+                }
+            }
+        }
+        Snapshot { layers }
+    }
+
+    fn pages(&self) -> impl Iterator<Item = Layer> + '_ {
+        self.layers.iter().map(|Entry { label, name, control }| Layer::of(Arc::clone(label), name, &**control))
+    }
+
+    pub(crate) fn add(&mut self, control: Arc<dyn Control>) {
+        let name = control.name();
+        if let Some(counters) = &self.counters {
+            counters.add(name);
+        }
+        let layers = Arc::make_mut(&mut self.layers);
+        let taken = |label: &str| layers.iter().any(|entry| &*entry.label == label);
+        let label = if taken(name) {
+            // One more than there are layers: one of these is free.
+            let numbered = (2..=layers.len() + 2).map(|number| format!("{name}#{number}"));
+            numbered.into_iter().find(|label| !taken(label)).unwrap_or_default().into()
+        } else {
+            name.into()
+        };
+        layers.push(Entry { label, name, control });
+    }
+
+    /// Tells what `counters` count, of all layers before and after this call.
+    pub(crate) fn count_by(&mut self, counters: Counters) {
+        self.layers.iter().for_each(|entry| counters.add(entry.name));
+        self.counters = Some(counters);
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Registry ")?;
+        f.debug_list().entries(self.labels()).finish()
+    }
+}
+
+/// There is no layer like that: which label was asked for, and what was wanted of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoSuchLayer {
+    label: String,
+    wanted: Wanted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Any,
+    Handle(&'static str),
+    Hold(Hold),
+}
+
+impl NoSuchLayer {
+    fn new(label: &str, wanted: Wanted) -> Self {
+        Self { label: label.to_owned(), wanted }
+    }
+
+    /// The label, or name, that was asked for.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+}
+
+impl fmt::Display for NoSuchLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no layer {:?}", self.label)?;
+        match self.wanted {
+            Wanted::Any => Ok(()),
+            Wanted::Handle(handle) => write!(f, " with a {handle}"),
+            Wanted::Hold(hold) => write!(f, " that can be held: {hold:?}"),
+        }
+    }
+}
+
+impl error::Error for NoSuchLayer {}
