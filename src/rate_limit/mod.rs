@@ -169,7 +169,8 @@
 //!   looked that very moment, if it looks within two milliseconds: timers are no more exact. Its turn is known when it comes,
 //!   from what those ahead will take, so who would wait too long need not try. When one ahead leaves, turns come sooner.
 //! * **What is put back** counts as never taken, whenever that was, and makes no more than all there is. Of quotas that were
-//!   added since, nothing was taken.
+//!   added since, nothing was taken. Whoever has let many wait further in, and gives them up one by one, can send as many at
+//!   once in their place: bound what may wait there.
 //!
 //! With one quota, and nobody waiting, that is one compare-and-swap and one look at the clock: no lock, no allocation. The lock
 //! is taken where there are several quotas, while anybody waits, and for whoever finds no cell but may wait. It is O(1) for each
