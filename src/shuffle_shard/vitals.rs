@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    rejection::{Fault, Rejection},
+    rejection::{Fault, Reason, Rejection},
     stats::Run,
     sync::atomic::{
         AtomicU32, AtomicU64,
@@ -123,9 +123,10 @@ impl Vitals {
     }
 
     /// It refused a call. Who stopped calling what is behind it (an open circuit) takes none; who has no room may have some
-    /// any moment, so such a one is only passed over. Refusals that are about the request say nothing.
+    /// any moment, so such a one is only passed over. Refusals that are about the request say nothing; nor does that of a
+    /// router further in, where it is one tenant's hand that is out.
     pub(super) fn hear(&self, rejection: &Rejection, max_hint: Duration, now: Instant) {
-        if !rejection.reason().is_retryable() {
+        if !rejection.reason().is_retryable() || rejection.reason() == Reason::NoShard {
             return;
         }
         match rejection.reason().fault() {
@@ -177,7 +178,6 @@ impl Vitals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rejection::Reason;
 
     const NOW: Instant = Instant::from_nanos(1 << 62);
     const SECOND: Duration = Duration::from_secs(1);

@@ -101,6 +101,32 @@ async fn a_poisonous_tenant_takes_down_its_hand_and_nobody_elses() {
     assert_eq!(world.in_flight(), 0);
 }
 
+/// One tenant's hand was out in each of two fleets, and its requests were refused there. That was taken for the word of the
+/// fleets about themselves, and nobody was served.
+#[tokio::test(start_paused = true)]
+async fn a_hand_that_is_out_in_fleets_further_in_keeps_nobody_else_from_them() {
+    let worlds = [World::default(), World::default()];
+    let cells = worlds.each_ref().map(|world| world.router(8, Settings::new()));
+    let handles = cells.each_ref().map(ShuffleShard::handle);
+    let hand_of = |tenant| {
+        let members = handles[0].explain(tenant).members;
+        members.iter().map(|member| member.node.name().to_owned()).collect::<BTreeSet<_>>()
+    };
+    for (cell, name) in handles.iter().flat_map(|cell| hand_of(0).into_iter().map(move |name| (cell, name))) {
+        assert!(cell.eject(&name));
+    }
+    let router = ShuffleShard::new(nodes(["0", "1"]), |node: &plimsoll::shuffle_shard::Node| {
+        cells[usize::from(node.name() == "1")].clone()
+    })
+    .tenant_by(|req: &crate::world::Req| req.tenant);
+    for _ in 0..4 {
+        assert_eq!(rejection(call(&router, of(0)).await).reason(), Reason::NoShard);
+    }
+    for tenant in 1..=40 {
+        assert_eq!(call(&router, of(tenant)).await.is_err(), hand_of(tenant) == hand_of(0), "tenant {tenant}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_fleet_of_nobody_refuses_and_does_not_know_until_when() {
     let world = World::default();
