@@ -49,6 +49,7 @@
 //! | [`bulkhead`] | Keep one thing's trouble in its own compartment. | refuses, or waits |
 //! | [`rate_limit`] | Not more often than was agreed. | refuses, or waits |
 //! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses, and measures |
+//! | [`work_budget`] | Let every request do a similar amount of work, and no more. | refuses, or waits; bounds |
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
@@ -85,11 +86,14 @@
 //! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
 //! | sliding windows, histograms, who has most | `stats/` |
 //! | what is counted of calls | `meter/tally.rs`; without two threads meeting: `sync/striped.rs` |
+//! | how slots are used again without a lock | `sync/slots.rs` |
+//! | sliding windows | `stats/` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
 //! | how often is too often, and how exactly | `rate_limit/scale.rs`, `rate_limit/gcra.rs`; without a lock: `rate_limit/meter.rs` |
-//! | who waits for a turn, and what several quotas say | `rate_limit/desk.rs`, `rate_limit/line.rs`, `rate_limit/quotas.rs` |
 //! | who gets a permit, and who waits for one | `limit/pools.rs`, `limit/queue.rs`; the plumbing: `limit/permits.rs` |
 //! | who waits for a turn, and what several quotas say | `rate_limit/desk.rs`, `rate_limit/plan.rs`, `rate_limit/quotas.rs` |
+//! | what a request may spend | `work/ledger.rs`, `work/handle.rs`; where it is found: `work/scope.rs`, `work/carry.rs` |
+//! | what a request takes of a work budget | `work_budget/tariff.rs`; how estimates are corrected: `work_budget/corrections.rs` |
 //! | what a queue may be in front of | `limit/` |
 //! | how a limit is found | `load_shed/rules/`, a file each |
 //! | what a rule is shown, and when | `load_shed/window.rs`, `load_shed/controller.rs` |

@@ -540,6 +540,7 @@ fn the_http_layers_allocate_nothing_for_who_is_let_in() {
     assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
 }
 
+#[allow(clippy::type_complexity, reason = "said once")]
 fn router(nodes: usize) -> ShuffleShard<Lift<Inner>, fn(&Node) -> Lift<Inner>> {
     let nodes = Nodes::try_new((0..nodes).map(|n| Node::new(format!("node-{n}")))).expect("different names");
     ShuffleShard::new(nodes, |_| Stack::new().service(Inner))

@@ -53,7 +53,7 @@ const PLUMBING: &[&str] = &[
     "watch",
 ];
 
-/// Thoughts outside of the rooms: those that several rooms share, and those of the HTTP annex.
+/// Thoughts outside of the rooms: those that several rooms share, and those of the annexes.
 const THOUGHTS: &[&str] = &[
     "grpc/codes",
     "grpc/details",

@@ -4,7 +4,7 @@ use super::{
     gate::State,
     settings::{MAX_COMPARTMENTS, Settings},
 };
-use crate::{event::Event, limit::pools::COMMON};
+use crate::{event::Event, limit::pools::Usage};
 
 /// Looks at a bulkhead and changes it while it serves. A clone costs a reference count.
 #[derive(Clone, Debug)]
@@ -28,18 +28,6 @@ pub struct Snapshot {
     pub observe_only: bool,
 }
 
-/// One pool of permits at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Usage {
-    /// The permits that it has.
-    pub capacity: u32,
-    /// Those in use.
-    pub in_use: u32,
-    /// Requests that wait, of those that belong here.
-    pub waiting: usize,
-}
-
 impl Handle {
     pub(super) fn new(state: Arc<State>) -> Self {
         Self(state)
@@ -48,12 +36,7 @@ impl Handle {
     /// The bulkhead as it is at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let (settings, pools) = self.0.look();
-        let usage = |pool: usize| {
-            let (capacity, in_use, waiting) = pools[pool];
-            Usage { capacity, in_use, waiting }
-        };
-        let common = usage(COMMON);
-        let compartments = std::array::from_fn(|compartment| usage(compartment + 1));
+        let [common, compartments @ ..] = pools;
         Snapshot {
             settings,
             in_use: compartments.iter().fold(common.in_use, |sum, usage| sum.saturating_add(usage.in_use)),

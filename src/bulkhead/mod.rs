@@ -110,10 +110,14 @@ mod settings;
 
 pub use self::{
     gate::Bulkhead,
-    handle::{Handle, Snapshot, Usage},
+    handle::{Handle, Snapshot},
     settings::{MAX_COMPARTMENTS, Settings},
 };
-pub use crate::limit::{permits::Wait, pools::Permit, queue::Order};
+pub use crate::limit::{
+    permits::Wait,
+    pools::{Permit, Usage},
+    queue::Order,
+};
 use crate::{classify::Unjudged, gate::GateLayer, request::Unasked};
 
 /// A bulkhead alone, as a layer for `tower::ServiceBuilder`: `BulkheadLayer::new(settings)`, or of a [`Bulkhead`].

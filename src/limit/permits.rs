@@ -4,7 +4,7 @@
 use std::task::{Context, Poll};
 
 use super::{
-    pools::{Permit, Pools},
+    pools::{Permit, Pools, Usage},
     queue::{Arrival, Queue, Rules},
 };
 use crate::{
@@ -62,8 +62,8 @@ impl<S: Rules<LANES>, const LANES: usize, const BORROW: bool> Permits<S, LANES, 
         self.queue.lock().settings
     }
 
-    /// The settings, and of each pool its capacity, the permits in use, and the requests waiting in its lane.
-    pub(crate) fn look(&self) -> (S, [(u32, u32, usize); LANES]) {
+    /// The settings, and the pools as they are.
+    pub(crate) fn look(&self) -> (S, [Usage; LANES]) {
         // Locked for as long as it is looked at: in the middle of a resize, what is in use cannot be known.
         let queue = self.queue.lock();
         (queue.settings, std::array::from_fn(|pool| self.pools.usage(pool)))

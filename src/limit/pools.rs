@@ -43,6 +43,18 @@ impl fmt::Debug for Permit {
     }
 }
 
+/// One pool of permits at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The permits that it has.
+    pub capacity: u32,
+    /// Those in use. More than it has after it became smaller, or while its room only observes.
+    pub in_use: u32,
+    /// Requests that wait, of those that belong here.
+    pub waiting: usize,
+}
+
 #[derive(Debug)]
 struct Pool {
     /// Below zero after the limit shrank, or while nothing is refused: a debt, which what comes back repays.
@@ -164,12 +176,13 @@ impl<const LANES: usize, const BORROW: bool> Pools<LANES, BORROW> {
         }
     }
 
-    /// A pool's capacity, permits in use, and requests waiting in its lane.
-    pub(crate) fn usage(&self, pool: usize) -> (u32, u32, usize) {
+    /// What a pool has, what of that is in use, and who waits in its lane.
+    pub(crate) fn usage(&self, pool: usize) -> Usage {
         let pool = &self.pools[pool];
         let capacity = pool.capacity.load(Relaxed);
         let in_use = i64::from(capacity) - pool.free.load(Relaxed);
-        (capacity, u32::try_from(in_use.max(0)).unwrap_or(u32::MAX), pool.waiting.load(Relaxed))
+        let in_use = u32::try_from(in_use.max(0)).unwrap_or(u32::MAX);
+        Usage { capacity, in_use, waiting: pool.waiting.load(Relaxed) }
     }
 
     /// Whether a request of this lane could be admitted at all. Where everything is guaranteed to others, it would
@@ -336,7 +349,7 @@ mod tests {
             }
             prop_assert!(permits.is_idle());
             for (pool, share) in std::iter::once(limit - shares.iter().sum::<u32>()).chain(shares).enumerate() {
-                prop_assert_eq!(permits.usage(pool), (share, 0, 0));
+                prop_assert_eq!(permits.usage(pool), Usage { capacity: share, ..Usage::default() });
             }
         }
     }

@@ -6,19 +6,25 @@ use crate::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
+/// What a request is to be granted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    pub(crate) fuel: u64,
+    /// What it was thought to need; 0 where nobody said.
+    pub(crate) estimate: u64,
+    pub(crate) kind: u32,
+    /// By when the caller wants the answer, as far as the layer was told.
+    pub(crate) deadline: Instant,
+}
+
 /// What is granted to a request, and under whose name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grant {
+    pub(crate) claim: Claim,
+    /// As claimed, or what was there; without end while the layer only observes.
     pub(crate) fuel: u64,
-    /// The same, unless the layer only observes.
-    pub(crate) allowed: u64,
     pub(crate) layer: &'static str,
-    /// By when the caller wants the answer, as far as the layer was told.
-    pub(crate) deadline: Instant,
     pub(crate) max_page: u32,
-    /// What it was thought to need, where anybody said.
-    pub(crate) estimate: Option<u64>,
-    pub(crate) kind: usize,
 }
 
 /// What became of what was granted.

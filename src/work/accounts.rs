@@ -4,27 +4,67 @@ use std::sync::Arc;
 
 use super::{
     Work,
-    account::{Account, Grant, Usage},
+    account::{Account, Claim, Grant, Usage},
 };
-use crate::sync::{Lock, Slots};
+use crate::{
+    clock::Instant,
+    sync::{
+        Lock, Slots,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+};
 
-/// The accounts of one room: as many as there ever were requests under way at once.
+/// The accounts of one room: as many as there ever were requests under way or waiting at once.
 ///
 /// An account is reset for another request only when nobody else holds it. A task that outlives its request and still has
 /// its work keeps the closed account for itself, and the next request gets a new one.
 #[derive(Debug)]
-pub(crate) struct Accounts(Slots<Lock<Desk>>);
+pub(crate) struct Accounts(Slots<Desk>);
 
-/// Where the books of one request are kept. Only that one comes here, so its lock is never waited for.
+/// Where the books of one request are kept. Only that one comes here, so what is atomic needs no order, and the lock is
+/// never waited for.
 #[derive(Debug, Default)]
 struct Desk {
-    /// What is to be granted, until the account is opened.
-    reserved: Option<Grant>,
+    claimed: Claimed,
+    is_open: AtomicBool,
+    books: Lock<Books>,
+}
+
+#[derive(Debug, Default)]
+struct Books {
     /// Of who came before, unless it is open.
     own: Option<Work>,
-    is_open: bool,
     /// What it was drawn from.
     outer: Option<Work>,
+}
+
+/// A [`Claim`], to be written down and read without a lock.
+#[derive(Debug, Default)]
+struct Claimed {
+    fuel: AtomicU64,
+    estimate: AtomicU64,
+    kind: AtomicU32,
+    deadline: AtomicU64,
+}
+
+impl Claimed {
+    #[inline]
+    fn set(&self, claim: Claim) {
+        self.fuel.store(claim.fuel, Relaxed);
+        self.estimate.store(claim.estimate, Relaxed);
+        self.kind.store(claim.kind, Relaxed);
+        self.deadline.store(claim.deadline.as_nanos(), Relaxed);
+    }
+
+    #[inline]
+    fn get(&self) -> Claim {
+        Claim {
+            fuel: self.fuel.load(Relaxed),
+            estimate: self.estimate.load(Relaxed),
+            kind: self.kind.load(Relaxed),
+            deadline: Instant::from_nanos(self.deadline.load(Relaxed)),
+        }
+    }
 }
 
 impl Accounts {
@@ -34,85 +74,85 @@ impl Accounts {
 
     /// Reserves an account, which has to be closed, whether it was opened or not.
     #[inline]
-    pub(crate) fn reserve(&self, grant: Grant) -> Option<u32> {
+    pub(crate) fn reserve(&self, claim: Claim) -> Option<u32> {
         let number = self.0.take()?;
-        self.0.get(number)?.lock().reserved = Some(grant);
+        self.0.get(number)?.claimed.set(claim);
         Some(number)
     }
 
-    /// Opens a reserved account, with what `grant` makes of what was reserved, drawn from `outer` if there is one, of which
-    /// it gets no more than is left.
+    /// Opens a reserved account, with what `grant` makes of the claim, drawn from `outer` if there is one, of which it gets
+    /// no more than is left.
     #[inline]
-    pub(crate) fn open(&self, number: u32, outer: Option<Work>, grant: impl FnOnce(&mut Grant)) -> Option<Work> {
-        let mut desk = self.0.get(number)?.lock();
-        let desk = &mut *desk;
-        let mut granted = desk.reserved.take()?;
-        grant(&mut granted);
+    pub(crate) fn open(&self, number: u32, outer: Option<Work>, grant: impl FnOnce(Claim) -> Grant) -> Option<Work> {
+        let desk = self.0.get(number)?;
+        let mut grant = grant(desk.claimed.get());
         if let Some(outer) = &outer {
-            granted.fuel = if outer.0.is_open() { outer.0.ledger.lend(granted.fuel) } else { 0 };
+            grant.fuel = if outer.0.is_open() { outer.0.ledger.lend(grant.fuel) } else { 0 };
         }
-        desk.outer = outer;
-        desk.is_open = true;
-        match desk.own.as_mut().and_then(|own| Arc::get_mut(&mut own.0)) {
-            Some(account) => *account = Account::new(granted, None),
-            None => desk.own = Some(Work::of(granted, None)),
+        desk.is_open.store(true, Relaxed);
+        let mut books = desk.books.lock();
+        books.outer = outer;
+        match books.own.as_mut().and_then(|own| Arc::get_mut(&mut own.0)) {
+            Some(account) => *account = Account::new(grant, None),
+            None => books.own = Some(Work::of(grant, None)),
         }
-        desk.own.clone()
+        books.own.clone()
     }
 
     /// The work of an account, if it is open.
     #[inline]
     pub(crate) fn work(&self, number: u32) -> Option<Work> {
-        let desk = self.0.get(number)?.lock();
-        if desk.is_open { desk.own.clone() } else { None }
+        let desk = self.0.get(number)?;
+        if desk.is_open.load(Relaxed) { desk.books.lock().own.clone() } else { None }
     }
 
     /// How long the steps of a request took together, in nanoseconds.
     pub(crate) fn busy(&self, number: u32) -> u64 {
-        let busy_of = |desk: &Lock<Desk>| desk.lock().own.as_ref().map(|own| own.0.busy());
-        self.0.get(number).and_then(busy_of).unwrap_or(0)
+        self.work(number).map_or(0, |work| work.0.busy())
     }
 
     /// Closes an account: whoever still has its work spends nothing any more. What was left goes back to where it was
     /// drawn from. If it was opened, what became of it is the answer.
     pub(crate) fn close(&self, number: u32) -> Option<Usage> {
-        let mut desk = self.0.get(number)?.lock();
-        desk.reserved = None;
-        let was_open = std::mem::take(&mut desk.is_open);
-        let (usage, left) = desk.own.as_ref().filter(|_| was_open).map(|own| own.0.close()).unzip();
-        let outer = desk.outer.take();
-        drop(desk);
-        if let (Some(outer), Some(left)) = (outer, left) {
-            outer.0.ledger.take_back(left);
-        }
+        let desk = self.0.get(number)?;
+        let usage = if desk.is_open.load(Relaxed) { desk.close() } else { None };
         self.0.put(number);
         usage
+    }
+}
+
+impl Desk {
+    fn close(&self) -> Option<Usage> {
+        self.is_open.store(false, Relaxed);
+        let mut books = self.books.lock();
+        let (usage, left) = books.own.as_ref()?.0.close();
+        let outer = books.outer.take();
+        drop(books);
+        if let Some(outer) = outer {
+            outer.0.ledger.take_back(left);
+        }
+        Some(usage)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Instant;
 
-    const GRANT: Grant = Grant {
-        fuel: 10,
-        allowed: 10,
-        layer: "test",
-        deadline: Instant::FAR,
-        max_page: 100,
-        estimate: Some(5),
-        kind: 0,
-    };
+    const CLAIM: Claim = Claim { fuel: 10, estimate: 5, kind: 0, deadline: Instant::FAR };
+
+    fn granted(claim: Claim) -> Grant {
+        Grant { claim, fuel: claim.fuel, layer: "test", max_page: 100 }
+    }
 
     fn open(accounts: &Accounts) -> (u32, Work) {
         open_from(accounts, None)
     }
 
     fn open_from(accounts: &Accounts, outer: Option<Work>) -> (u32, Work) {
-        let number = accounts.reserve(GRANT).expect("a number");
+        let number = accounts.reserve(CLAIM).expect("a number");
         assert!(accounts.work(number).is_none(), "not yet");
-        let work = accounts.open(number, outer, |_| ()).expect("reserved");
+        let work = accounts.open(number, outer, granted).expect("reserved");
         assert!(Arc::ptr_eq(&accounts.work(number).expect("open").0, &work.0));
         (number, work)
     }
@@ -164,10 +204,10 @@ mod tests {
         let accounts = Accounts::new();
         let (number, work) = open(&accounts);
         assert!(accounts.close(number).is_some());
-        let again = accounts.reserve(GRANT).expect("a number");
+        let again = accounts.reserve(CLAIM).expect("a number");
         assert_eq!((again, accounts.work(again).is_none()), (number, true), "not that of who was here before");
-        assert!(accounts.close(again).is_none() && accounts.open(again, None, |_| ()).is_none());
+        assert!(accounts.close(again).is_none());
         assert!(work.spend(1).is_err());
-        assert_eq!(accounts.reserve(GRANT), Some(number), "and is free again");
+        assert_eq!(accounts.reserve(CLAIM), Some(number), "and is free again");
     }
 }

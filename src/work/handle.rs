@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use super::{
     Checkpoint, Exhausted,
-    account::{Account, Grant, Kin},
+    account::{Account, Claim, Grant, Kin},
     exhausted::Cause,
     ledger::{MOST, Shortage},
 };
@@ -22,16 +22,8 @@ impl Work {
     /// So much work, at most `u64::MAX - 1`, which is for ever: for a test of a handler, or where there is no
     /// [`work_budget`](crate::work_budget) around. It refuses under the name `work`.
     pub fn new(fuel: u64) -> Self {
-        let grant = Grant {
-            fuel,
-            allowed: fuel,
-            layer: "work",
-            deadline: Instant::FAR,
-            max_page: 100,
-            estimate: None,
-            kind: 0,
-        };
-        Self::of(grant, None)
+        let claim = Claim { fuel, estimate: 0, kind: 0, deadline: Instant::FAR };
+        Self::of(Grant { claim, fuel, layer: "work", max_page: 100 }, None)
     }
 
     pub(super) fn of(grant: Grant, kin: Option<Kin>) -> Self {
@@ -110,7 +102,7 @@ impl Work {
     /// When the answer is of no use any more, where that is known: the request's own deadline, if the work budget was told
     /// of it, or the end of a timeout further out, as long as it is asked for on the request's own task.
     pub fn deadline(&self) -> Option<Instant> {
-        let deadline = self.0.grant.deadline.min(current().deadline);
+        let deadline = self.0.grant.claim.deadline.min(current().deadline);
         if deadline == Instant::FAR { None } else { Some(deadline) }
     }
 

@@ -48,7 +48,7 @@ mod scope;
 mod tests;
 
 pub(crate) use self::{
-    account::Grant,
+    account::{Claim, Grant},
     accounts::Accounts,
     ledger::MOST,
     scope::{Scope, is_used_up},

@@ -5,19 +5,20 @@ use std::{
 };
 
 use super::{
-    cost::CostModel,
+    cost::{Cost, CostModel},
     handle::Handle,
-    settings::{DEMOTED, Settings},
+    settings::{ORDINARY, Settings},
     state::State,
+    tariff::Price,
 };
 use crate::{
     clock::{Instant, Moment},
-    event::{Event, Events, Observer},
+    event::{Events, Observer},
     gate::{Admission, Ending, Gate},
     limit::{permits, pools},
     rejection::Rejection,
     request::{DeadlineOf, KeyOf, Scoped, Unasked},
-    work::{self, CarryWork, Grant},
+    work::{self, CarryWork, Claim, Work},
 };
 
 /// The gate of this room; see the [module](super). Clones share their seats; [`fresh`](Self::fresh) does not.
@@ -141,7 +142,7 @@ impl Permit {
 #[derive(Debug)]
 pub struct Wait {
     seats: permits::Wait,
-    grant: Option<Grant>,
+    account: Option<u32>,
 }
 
 impl<Req, C, K, D, W> Gate<Req> for WorkBudget<C, K, D, W>
@@ -158,33 +159,13 @@ where
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Permit, Wait> {
         let state = &*self.state;
         let cost = self.cost.estimate(req);
-        // What is the user's is asked before there are seats to lose, should it panic.
-        let price = match state.tariff.price(cost, || state.corrections.of(self.kind.key(req))) {
-            Ok(price) => price,
-            Err(clamped) => match state.too_expensive() {
-                Ok(()) => clamped,
-                Err(rejection) => return Admission::Refused(rejection),
-            },
-        };
-        let grant = if state.tariff.is_metered() {
-            let outer = self.carry.get(req).or_else(work::current);
-            let (kind, deadline) = (self.kind.key(req), self.deadline.deadline(req));
-            match state.claim(price, cost.known_fuel(), kind, deadline, outer) {
-                Ok(grant) => Some(grant),
-                Err(rejection) => return Admission::Refused(rejection),
+        let price = state.tariff.price(cost, || state.corrections.of(self.kind.key(req)));
+        match price {
+            // The lane is known here, and most of what would be looked up for it.
+            Ok(Price { lane: ORDINARY, seats, .. }) if !state.tariff.is_metered() => {
+                hold(state.permits.admit(ORDINARY, seats, now, || self.deadline.deadline(req)), || None)
             }
-        } else {
-            None
-        };
-        if price.lane == DEMOTED {
-            state.events().emit(|| Event::Demoted { layer: state.name });
-        }
-        match state.permits.admit(price.lane, price.seats, now, || self.deadline.deadline(req)) {
-            Admission::Admitted(seats) => {
-                Admission::Admitted(Permit::new(seats, grant.and_then(|grant| state.reserve(grant))))
-            }
-            Admission::Waiting(seats) => Admission::Waiting(Wait { seats, grant }),
-            Admission::Refused(rejection) => Admission::Refused(rejection),
+            price => self.admit_with_books(req, cost, price, now),
         }
     }
 
@@ -195,9 +176,14 @@ where
         now: &Moment,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Permit, Rejection>> {
-        let grant = wait.grant;
-        let hold = |seats| Permit::new(seats, grant.and_then(|grant| self.state.reserve(grant)));
-        self.state.permits.poll_wait(&mut wait.seats, now, cx).map_ok(hold)
+        let account = wait.account;
+        self.state.permits.poll_wait(&mut wait.seats, now, cx).map(|answer| match answer {
+            Ok(seats) => Ok(Permit::new(seats, account)),
+            Err(rejection) => {
+                self.state.give_up(account);
+                Err(rejection)
+            }
+        })
     }
 
     fn wait_until(&self, wait: &Wait) -> Instant {
@@ -205,19 +191,16 @@ where
     }
 
     fn abandon(&self, wait: Wait) {
+        self.state.give_up(wait.account);
         self.state.permits.abandon(&wait.seats);
     }
 
-    /// Opens its books only here, where what is further out in the same group has opened its own.
     #[inline(always)]
     fn dispatch<T>(&self, permit: Permit, mut req: Req, call: impl FnOnce(Req) -> T) -> T {
-        let Some(account) = permit.account() else { return call(req) };
-        let outer = self.carry.get(&req).or_else(work::current);
-        let Some(work) = self.state.open(account, outer) else { return call(req) };
-        if W::CARRIES {
-            self.carry.insert(&mut req, work.clone());
+        match permit.account().and_then(|account| self.open(account, &mut req)) {
+            Some(work) => self.state.step(work, || call(req)),
+            None => call(req),
         }
-        self.state.step(work, || call(req))
     }
 
     #[inline(always)]
@@ -247,5 +230,76 @@ where
 
     fn events(&self) -> Option<&Events> {
         Some(self.state.events())
+    }
+}
+
+/// What is out of the way of those that are only admitted.
+impl<C, K, D, W> WorkBudget<C, K, D, W> {
+    /// Admits a request that is granted fuel, that costs too much, or both.
+    #[inline(never)]
+    fn admit_with_books<Req>(
+        &self,
+        req: &Req,
+        cost: Cost,
+        price: Result<Price, Price>,
+        now: &Moment,
+    ) -> Admission<Permit, Wait>
+    where
+        K: KeyOf<Req, Key = usize>,
+        D: DeadlineOf<Req>,
+        W: CarryWork<Req>,
+    {
+        let state = &*self.state;
+        // What is the user's is asked before there are seats to lose, should it panic.
+        let (kind, deadline) = (self.kind.key(req), self.deadline.deadline(req));
+        let price = match price {
+            Ok(price) => price,
+            Err(clamped) => match state.too_expensive() {
+                Ok(()) => clamped,
+                Err(rejection) => return Admission::Refused(rejection),
+            },
+        };
+        if !state.tariff.is_metered() {
+            return hold(state.take(price, now, deadline), || None);
+        }
+        let outer = self.carry.get(req).or_else(work::current);
+        if let Err(rejection) = state.draws_from(outer) {
+            return Admission::Refused(rejection);
+        }
+        let claim = Claim {
+            fuel: price.fuel,
+            estimate: cost.known_fuel().unwrap_or(0),
+            kind: u32::try_from(kind).unwrap_or(u32::MAX),
+            deadline: deadline.unwrap_or(Instant::FAR),
+        };
+        hold(state.take(price, now, deadline), || state.reserve(claim))
+    }
+
+    /// Opens the books of a request only when it is dispatched: what is further out in the same group has opened its own by
+    /// then.
+    #[inline(never)]
+    fn open<Req>(&self, account: u32, req: &mut Req) -> Option<Work>
+    where
+        W: CarryWork<Req>,
+    {
+        let outer = self.carry.get(req).or_else(work::current);
+        let work = self.state.open(account, outer)?;
+        if W::CARRIES {
+            self.carry.insert(req, work.clone());
+        }
+        Some(work)
+    }
+}
+
+/// Seats, or a place to wait for them, and the books that go with either.
+#[inline(always)]
+fn hold(
+    seats: Admission<pools::Permit, permits::Wait>,
+    account: impl FnOnce() -> Option<u32>,
+) -> Admission<Permit, Wait> {
+    match seats {
+        Admission::Admitted(seats) => Admission::Admitted(Permit::new(seats, account())),
+        Admission::Waiting(seats) => Admission::Waiting(Wait { seats, account: account() }),
+        Admission::Refused(rejection) => Admission::Refused(rejection),
     }
 }

@@ -1,11 +1,7 @@
 use std::sync::Arc;
 
-use super::{
-    corrections::MAX_KINDS,
-    settings::{DEMOTED, ORDINARY, Settings},
-    state::State,
-};
-use crate::{event::Event, sync::atomic::Ordering::Relaxed};
+use super::{corrections::MAX_KINDS, settings::Settings, state::State};
+use crate::{event::Event, limit::pools::Usage, sync::atomic::Ordering::Relaxed};
 
 /// Looks at a work budget and changes it while it serves. A clone costs a reference count.
 #[derive(Clone, Debug)]
@@ -34,18 +30,6 @@ pub struct Snapshot {
     pub spread: Option<Percentiles>,
     /// Whether it only observes.
     pub observe_only: bool,
-}
-
-/// Seats of one sort at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Usage {
-    /// Those that there are.
-    pub capacity: u32,
-    /// Those in use. More than there are after they became fewer, or while it only observes.
-    pub in_use: u32,
-    /// Requests that wait for them.
-    pub waiting: usize,
 }
 
 /// What was learned of one kind of request.
@@ -84,18 +68,14 @@ impl Handle {
     /// The work budget as it is at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let state = &*self.0;
-        let (settings, lanes) = state.permits.look();
-        let usage = |lane: usize| {
-            let (capacity, in_use, waiting) = lanes[lane];
-            Usage { capacity, in_use, waiting }
-        };
+        let (settings, [seats, demoted]) = state.permits.look();
         let kind =
             |kind| Kind { ratio: state.corrections.of(kind).as_f64(), measured: state.corrections.measured(kind) };
         let percentile = |percent| state.spread.percentile(percent);
         Snapshot {
             settings,
-            seats: usage(ORDINARY),
-            demoted: usage(DEMOTED),
+            seats,
+            demoted,
             granted: state.granted.load(Relaxed),
             spent: state.spent.load(Relaxed),
             exhausted: state.exhausted.load(Relaxed),

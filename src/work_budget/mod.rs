@@ -146,9 +146,10 @@ pub use self::{
     corrections::MAX_KINDS,
     cost::{Cost, CostModel, Demotion, OverCost},
     gate::{Permit, Wait, WorkBudget},
-    handle::{Handle, Kind, Percentiles, Snapshot, Usage},
+    handle::{Handle, Kind, Percentiles, Snapshot},
     settings::Settings,
 };
+pub use crate::limit::pools::Usage;
 use crate::{
     classify::Unjudged,
     gate::GateLayer,

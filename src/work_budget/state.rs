@@ -2,19 +2,22 @@
 
 use super::{
     corrections::Corrections,
-    settings::{LANES, Settings},
+    settings::{DEMOTED, LANES, Settings},
     spread::Spread,
     tariff::{Price, Tariff},
 };
 use crate::{
     classify::Outcome,
-    clock::{self, Instant},
+    clock::{self, Instant, Moment},
     event::{Event, Events},
-    gate::Ending,
-    limit::permits::Permits,
+    gate::{Admission, Ending},
+    limit::{
+        permits::{self, Permits},
+        pools,
+    },
     rejection::{Reason, Rejection},
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    work::{Accounts, Grant, MOST, Scope, Work},
+    work::{Accounts, Claim, Grant, MOST, Scope, Work},
 };
 
 #[derive(Debug)]
@@ -67,34 +70,40 @@ impl State {
         Ok(())
     }
 
-    /// What a request is to be granted once it is dispatched. `outer` is the work that it draws from, as far as that is
-    /// known: if there is none of it left, it is refused, as it could not spend anything.
-    pub(super) fn claim(
+    /// Takes seats, or a place of those that cost too much.
+    pub(super) fn take(
         &self,
         price: Price,
-        estimate: Option<u64>,
-        kind: usize,
+        now: &Moment,
         deadline: Option<Instant>,
-        outer: Option<Work>,
-    ) -> Result<Grant, Rejection> {
+    ) -> Admission<pools::Permit, permits::Wait> {
+        if price.lane == DEMOTED {
+            self.events().emit(|| Event::Demoted { layer: self.name });
+        }
+        self.permits.admit(price.lane, price.seats, now, || deadline)
+    }
+
+    /// Whether there is anything left of the work that a request draws from, as far as that is known. If not, it is refused,
+    /// as it could not spend anything.
+    #[inline]
+    pub(super) fn draws_from(&self, outer: Option<Work>) -> Result<(), Rejection> {
         if outer.is_some_and(|outer| outer.remaining() == 0) {
             self.refuse_unless_observing(Rejection::new(Reason::WorkExhausted, self.name))?;
         }
-        Ok(Grant {
-            fuel: price.fuel,
-            allowed: price.fuel,
-            layer: self.name,
-            deadline: deadline.unwrap_or(Instant::FAR),
-            max_page: self.tariff.max_page(),
-            estimate,
-            kind,
-        })
+        Ok(())
     }
 
-    /// Reserves the books of a request that has its seats.
+    /// Reserves the books of a request that was admitted, or waits.
     #[inline]
-    pub(super) fn reserve(&self, grant: Grant) -> Option<u32> {
-        self.accounts.reserve(grant)
+    pub(super) fn reserve(&self, claim: Claim) -> Option<u32> {
+        self.accounts.reserve(claim)
+    }
+
+    /// Closes the books of a request that waited in vain.
+    pub(super) fn give_up(&self, account: Option<u32>) {
+        if let Some(account) = account {
+            self.accounts.close(account);
+        }
     }
 
     /// Opens the books of a request that is dispatched, drawn from the work that is there already.
@@ -105,25 +114,29 @@ impl State {
             // The budget further out is in force, though this only observes: nothing comes between it and the request.
             return None;
         }
-        self.accounts.open(account, outer, |grant| {
-            if observing {
-                grant.fuel = MOST;
-            }
-        })
+        let fuel = |claim: Claim| if observing { MOST } else { claim.fuel };
+        let (layer, max_page) = (self.name, self.tariff.max_page());
+        self.accounts.open(account, outer, |claim| Grant { claim, fuel: fuel(claim), layer, max_page })
     }
 
     pub(super) fn work(&self, account: u32) -> Option<Work> {
         self.accounts.work(account)
     }
 
-    /// Runs a step of a call with its work at hand, and takes its time if anybody wants to know.
-    #[inline]
+    /// Runs a step of a call with its work at hand.
+    #[inline(always)]
     pub(super) fn step<T>(&self, work: Work, step: impl FnOnce() -> T) -> T {
         work.begin_step();
-        if !self.tariff.watches_polls() {
-            let _scope = Scope::enter(work);
-            return step();
+        if self.tariff.watches_polls() {
+            return self.time(work, step);
         }
+        let _scope = Scope::enter(work);
+        step()
+    }
+
+    /// Runs a step, and takes its time.
+    #[inline(never)]
+    fn time<T>(&self, work: Work, step: impl FnOnce() -> T) -> T {
         let scope = Scope::enter(work.clone());
         let begun = clock::now();
         let output = step();
@@ -150,7 +163,7 @@ impl State {
     /// Closes the books of a call that has ended, and learns from them.
     pub(super) fn close(&self, account: u32, ending: Ending) {
         let Some(usage) = self.accounts.close(account) else { return };
-        let Grant { fuel, allowed, estimate, kind, .. } = usage.grant;
+        let Grant { claim, fuel, .. } = usage.grant;
         if ending == Ending::Undispatched {
             return;
         }
@@ -161,16 +174,14 @@ impl State {
         // What was given up half-way would have spent more, and says nothing; unless it is because it spent too much.
         if usage.spent > 0 && (is_whole || usage.fell_short) {
             self.spread.count(usage.spent);
-            if let Some(estimate) = estimate {
-                self.corrections.learn(kind, estimate, usage.spent);
-            }
+            self.corrections.learn(claim.kind as usize, claim.estimate, usage.spent);
         }
         if usage.fell_short {
             add(&self.exhausted, 1);
             self.events().emit(|| Event::WorkExhausted { layer: self.name, granted: fuel });
         }
         let too_busy = self.tariff.max_busy().is_some_and(|most| usage.busy >= most);
-        if fuel > allowed && usage.spent > allowed || too_busy && self.permits.is_observing() {
+        if fuel > claim.fuel && usage.spent > claim.fuel || too_busy && self.permits.is_observing() {
             let rejection = Rejection::new(Reason::WorkExhausted, self.name).dispatched();
             self.events().emit(|| Event::WouldRefuse(rejection));
         }

@@ -125,7 +125,10 @@ impl Tariff {
             return if self.clamps.load(Relaxed) { Ok(clamped) } else { Err(clamped) };
         }
         let seats = match (seats, fuel) {
-            (None, Some(fuel)) if self.corrects.load(Relaxed) => self.seats_of(correction().of(fuel)).min(widest),
+            (None, Some(fuel)) if self.corrects.load(Relaxed) => match correction() {
+                none if none == Correction::default() => asked,
+                some => self.seats_of(some.of(fuel)).min(widest),
+            },
             _ => asked,
         };
         Ok(Price { lane: ORDINARY, seats, fuel: granted.min(most) })
