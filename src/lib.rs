@@ -164,9 +164,11 @@ pub mod http;
 pub mod keyed;
 pub mod lift;
 pub mod limit;
+pub mod lint;
 pub mod load_shed;
 pub mod meter;
 pub mod rate_limit;
+pub mod ready;
 mod rejection;
 pub mod request;
 pub mod retry;
@@ -188,6 +190,7 @@ pub use self::{
     error::{BoxError, Error, Refusal},
     event::{Event, Events, Observer},
     gate::Gate,
+    ready::{client, server},
     rejection::{Fault, Reason, Rejection},
     settings::{InvalidSetting, Ratio},
 };

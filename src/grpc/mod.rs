@@ -130,3 +130,4 @@ pub use self::{
     request::Resend,
     status::{received, status_of},
 };
+pub use crate::ready::grpc::{GrpcClient, GrpcClientStack, GrpcServer, GrpcServerStack, GrpcTimeout, client, server};

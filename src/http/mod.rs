@@ -120,3 +120,4 @@ pub use self::{
     trust::{Believed, Deadline, Everybody, Tenant, Trust, Trusted, Urgency},
     wall::Wall,
 };
+pub use crate::ready::http::{HttpClient, HttpClientStack, HttpServer, HttpServerStack, client, server};
