@@ -41,6 +41,16 @@
 //! # let _ = stack;
 //! ```
 //!
+//! Both of these, and what else belongs into them, are [ready-made](ready): [`server()`] and [`client()`] have the recommended
+//! order and reasoned defaults, and are not built if what is set does not fit together.
+//!
+//! ```
+//! let orders = plimsoll::server().with_timeout(std::time::Duration::from_secs(2)).try_stack()?;
+//! let inventory = plimsoll::client().with_name("inventory").try_stack()?;
+//! # let _ = (orders, inventory);
+//! # Ok::<_, plimsoll::ready::Misfit>(())
+//! ```
+//!
 //! # The rooms
 //!
 //! | room | premise | it |
@@ -70,6 +80,8 @@
 //! |---|---|
 //! | how layers are put together | `builder.rs` |
 //! | what a refusal says, or its HTTP and gRPC status | `rejection.rs`, its one table |
+//! | what ready-made stacks are made of, and their defaults | `ready/server/`, `ready/client/`; what results mean in them: `ready/health.rs`, `ready/served.rs` |
+//! | what does not fit together | `lint/rule.rs`, what is said; `lint/rules.rs`, how it is found |
 //! | the error type of a stack | `error.rs`, `lift/` |
 //! | what counts as a failure | `classify.rs` |
 //! | what is asked of a request, or carried with it | `request.rs` |
@@ -81,7 +93,7 @@
 //! | time, randomness | `clock.rs`, `chance.rs` |
 //! | how numbers are parsed | `settings.rs`, and each room's `settings.rs` |
 //! | readiness, cancellation, panics, clock reads of every gate | `gate/` |
-//! | a gate for each kind of request | `gate/per_kind.rs` |
+//! | a gate for each kind of request | `gate/per_kind.rs`; one that some pass by: `gate/unless.rs` |
 //! | a gate for each key, and who may be forgotten | `keyed/shard.rs`; what becomes of a newcomer: `keyed/newcomer.rs` |
 //! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
 //! | sliding windows, histograms, who has most | `stats/` |

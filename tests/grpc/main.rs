@@ -5,4 +5,5 @@ mod client;
 mod deadline;
 #[path = "../../examples/grpc/echo.rs"]
 mod echo;
+mod ready;
 mod server;

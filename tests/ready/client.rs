@@ -13,6 +13,7 @@ use plimsoll::{
     testing::{Handle, Mock, Reply},
     timeout,
 };
+use proptest::prelude::*;
 use tower::{Service, ServiceExt};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -228,4 +229,44 @@ async fn it_goes_into_a_field_whatever_is_left_out() {
         assert_eq!(api.callee.oneshot(200).await.expect("an answer"), 200);
     }
     assert_eq!(handle.calls(), 2);
+}
+
+fn time() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        Just(Duration::ZERO),
+        Just(Duration::MAX),
+        (1..20_000u64).prop_map(Duration::from_millis),
+        any::<u64>().prop_map(Duration::from_nanos),
+    ]
+}
+
+proptest! {
+    /// Whatever a configuration file says: it is refused for a reason that is one, or the stack serves.
+    #[test]
+    fn whatever_the_numbers_are_a_stack_is_refused_or_serves(
+        total in time(), attempt in time(), wait in time(), attempts in 1..=u32::MAX, limit in 1..=u32::MAX, pool: u32,
+    ) {
+        let bulkhead = bulkhead::Settings::try_new(limit).expect("not zero").with_wait(limit, wait);
+        let client = plimsoll::client()
+            .with_total_timeout(total)
+            .with_attempt_timeout(attempt)
+            .with_retry(retry::Settings::new().try_with_attempts(attempts).expect("not zero"))
+            .with_bulkhead(bulkhead)
+            .with_pool(pool);
+        // A time of centuries is none: it is more nanoseconds than there are numbers for.
+        let never = |time: Duration| time >= Duration::from_nanos(u64::MAX);
+        let useless = !never(attempt) && !never(total) && attempt >= total;
+        let wrong = total.is_zero() || attempt.is_zero() || useless || limit > pool;
+        match client.try_stack() {
+            Err(misfit) => {
+                prop_assert!(wrong, "{misfit}");
+                prop_assert!(misfit.errors().iter().all(|error| error.rule().is_error()));
+            }
+            Ok(stack) => {
+                prop_assert!(!wrong);
+                let (mock, _) = callee();
+                prop_assert_eq!(tokio_test::block_on(stack.service(mock).oneshot(200)).ok(), Some(200));
+            }
+        }
+    }
 }

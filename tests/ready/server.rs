@@ -229,3 +229,27 @@ async fn it_goes_into_a_field_and_into_tower() {
         .service(service_fn(|ask: Ask| async move { Ok::<_, io::Error>(ask.tenant) }));
     assert_eq!(layered.oneshot(Ask::default()).await.expect("answered"), 0);
 }
+
+/// Those that `service` takes, and those that `wrap` keeps.
+#[tokio::test]
+async fn it_goes_over_every_kind_of_error_and_can_be_printed() {
+    fn full() -> ServerStack {
+        let server = plimsoll::server().with_bulkhead(bulkhead::Settings::try_new(1).expect("not zero"));
+        let stack = server.stack();
+        stack.control().handle::<bulkhead::Handle>("bulkhead").expect("there").observe_only();
+        stack
+    }
+    fn answers<E: Send + 'static>() -> Mock<Ask, u64, E> {
+        Mock::answering(|ask: &Ask| Ok(ask.tenant)).0
+    }
+    let ask = Ask::default();
+    assert_eq!(full().service(answers::<std::convert::Infallible>()).oneshot(ask).await, Ok(0));
+    assert!(full().service(answers::<io::Error>()).oneshot(ask).await.is_ok());
+    assert!(full().wrap(answers::<plimsoll::BoxError>()).oneshot(ask).await.is_ok());
+    let asking = plimsoll::server().tenant_by(|ask: &Ask| ask.tenant).exempt_by(|ask: &Ask| ask.is_health);
+    let (client, stack) = (plimsoll::client().replay(|ask: &Ask, _: u32| Some(*ask)), asking.stack());
+    for printed in [format!("{asking:?}"), format!("{stack:?}"), format!("{client:?}"), format!("{:?}", client.stack())]
+    {
+        assert!(printed.contains("limit: 10s"), "{printed}");
+    }
+}
