@@ -41,6 +41,16 @@
 //! # let _ = stack;
 //! ```
 //!
+//! Both of these, and what else belongs into them, are [ready-made](ready): [`server()`] and [`client()`] have the recommended
+//! order and reasoned defaults, and are not built if what is set does not fit together.
+//!
+//! ```
+//! let orders = plimsoll::server().with_timeout(std::time::Duration::from_secs(2)).try_stack()?;
+//! let inventory = plimsoll::client().with_name("inventory").try_stack()?;
+//! # let _ = (orders, inventory);
+//! # Ok::<_, plimsoll::ready::Misfit>(())
+//! ```
+//!
 //! # The rooms
 //!
 //! | room | premise | it |
@@ -70,6 +80,8 @@
 //! |---|---|
 //! | how layers are put together | `builder.rs` |
 //! | what a refusal says, or its HTTP and gRPC status | `rejection.rs`, its one table |
+//! | what ready-made stacks are made of, and their defaults | `ready/server/`, `ready/client/`; what results mean in them: `ready/health.rs`, `ready/served.rs` |
+//! | what does not fit together | `lint/rule.rs`, what is said; `lint/rules.rs`, how it is found |
 //! | the error type of a stack | `error.rs`, `lift/` |
 //! | what counts as a failure, and what is only "not now" | `classify.rs` |
 //! | what is asked of a request, or carried with it | `request.rs` |
@@ -81,12 +93,14 @@
 //! | time, randomness | `clock.rs`, `chance.rs` |
 //! | how numbers are parsed | `settings.rs`, and each room's `settings.rs` |
 //! | readiness, cancellation, panics, clock reads of every gate | `gate/` |
-//! | a gate for each kind of request | `gate/per_kind.rs` |
+//! | a gate for each kind of request | `gate/per_kind.rs`; one that some pass by: `gate/unless.rs` |
 //! | a gate for each key, and who may be forgotten | `keyed/shard.rs`; what becomes of a newcomer: `keyed/newcomer.rs` |
 //! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
 //! | how slots are used again without a lock | `sync/slots.rs` |
 //! | sliding windows, histograms, who has most | `stats/` |
 //! | what is counted of calls | `meter/tally.rs`; without two threads meeting: `sync/striped.rs` |
+//! | how slots are used again without a lock | `sync/slots.rs` |
+//! | sliding windows | `stats/` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
 //! | how often is too often, and how exactly | `rate_limit/scale.rs`, `rate_limit/gcra.rs`; without a lock: `rate_limit/meter.rs` |
 //! | who gets a permit, and who waits for one | `limit/pools.rs`, `limit/queue.rs`; the plumbing: `limit/permits.rs` |
@@ -165,9 +179,11 @@ pub mod http;
 pub mod keyed;
 pub mod lift;
 pub mod limit;
+pub mod lint;
 pub mod load_shed;
 pub mod meter;
 pub mod rate_limit;
+pub mod ready;
 mod rejection;
 pub mod request;
 pub mod retry;
@@ -189,6 +205,7 @@ pub use self::{
     error::{BoxError, Error, Refusal},
     event::{Event, Events, Observer},
     gate::Gate,
+    ready::{client, server},
     rejection::{Fault, Reason, Rejection},
     settings::{InvalidSetting, Ratio},
 };

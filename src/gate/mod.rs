@@ -213,6 +213,7 @@ mod layer;
 mod per_kind;
 mod seq;
 mod service;
+mod unless;
 
 use std::task::{Context, Poll};
 
@@ -224,6 +225,7 @@ pub use self::{
     per_kind::PerKind,
     seq::{Seq, SeqWait},
     service::Gated,
+    unless::Unless,
 };
 use crate::{
     classify::Outcome,

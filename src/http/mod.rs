@@ -2,6 +2,7 @@
 //!
 //! | you want | there is | it goes |
 //! |---|---|---|
+//! | a whole stack, with the recommended order | [`server`], [`client`] | around a service; [what is in it](crate::ready) |
 //! | refusals to be answered, over HTTP and gRPC | [`RespondRejections`] | outermost on a server |
 //! | callers to know their quota | [`AnnounceQuota`] | outside of that |
 //! | the caller's deadline, priority or tenant from headers | [`Trusted`] | into `deadline_by`, `priority_by`, `tenant_by` |
@@ -152,3 +153,4 @@ pub use self::{
     trust::{Believed, Deadline, Everybody, Tenant, Trust, Trusted, Urgency},
     wall::Wall,
 };
+pub use crate::ready::http::{HttpClient, HttpClientStack, HttpServer, HttpServerStack, client, server};

@@ -44,6 +44,11 @@ impl<K, G, Q, M> Keyed<K, G, Q, M> {
         Q: KeyOf<Req, Key = K>,
         M: Fn(&K) -> G,
     {
+        Self::of(settings, key, make)
+    }
+
+    /// As [`new`](Self::new), where the type of the request is not known yet.
+    pub(crate) fn of(settings: Settings, key: Q, make: M) -> Self {
         let state = State::new(settings, RandomState::new(), Events::default());
         Self { state: Arc::new(state), key, make: Arc::new(make), shared_as: None }
     }

@@ -6,4 +6,5 @@ mod client;
 mod codec;
 mod deadline;
 mod echo;
+mod ready;
 mod server;
