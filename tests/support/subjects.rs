@@ -256,7 +256,7 @@ macro_rules! every_subject {
                     .timeout(LIMIT)
             };
             a_ready_made_server: Some(2), |_: &Kit| {
-                let shed = load_shed::Settings::new().try_with_limits(64, 64).expect("valid");
+                let shed = plimsoll::load_shed::Settings::new().try_with_limits(64, 64).expect("valid");
                 let server = plimsoll::server().with_timeout(LIMIT).with_overload_control(patient(), shed);
                 server.exempt_by(|_: &Ask| false).with_bulkhead(settings(2)).stack()
             };
