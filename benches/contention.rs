@@ -54,6 +54,7 @@ fn contention(criterion: &mut Criterion) {
     measure(criterion, "circuit breaker, no clock", Stack::new().circuit_breaker(plain_breaker()).service(Inner));
     measure(criterion, "circuit breaker, default", Stack::new().circuit_breaker(breaker()).service(Inner));
     measure(criterion, "rate limit", Stack::new().rate_limit(often()).service(Inner));
+    measure(criterion, "shuffle shard, 8 nodes", sharded(8).tenant_by(|req: &u64| *req));
     measure(criterion, "retry with budget", Stack::new().retry(retrying()).service(Inner));
     measure(criterion, "tower retry with budget", ServiceBuilder::new().retry(TowerRetry::new()).service(Inner));
     measure(criterion, "four rooms (two timeouts)", four_rooms!().service(Inner));

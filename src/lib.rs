@@ -63,13 +63,13 @@
 //! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
-//! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes |
+//! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes, or refuses |
 //! | [`meter`] | Know how calls end, and how long they take. | counts |
 //! | [`keyed`] | To each key its own gate, and never more of them than there is room for. | as each gate does |
 //! | [`gate`] | A room of your own. | as you say |
 //!
 //! Each page says why, when and when not, what callers see, where in a stack it belongs, and why each default. The
-//! [`guide`] is about stacks.
+//! [`guide`] is about stacks; it begins with [what goes wrong](guide::choose).
 //!
 //! # The floor plan
 //!
@@ -83,7 +83,7 @@
 //! | what ready-made stacks are made of, and their defaults | `ready/server/`, `ready/client/`; what results mean in them: `ready/health.rs`, `ready/served.rs` |
 //! | what does not fit together | `lint/rule.rs`, what is said; `lint/rules.rs`, how it is found |
 //! | the error type of a stack | `error.rs`, `lift/` |
-//! | what counts as a failure | `classify.rs` |
+//! | what counts as a failure, and what is only "not now" | `classify.rs` |
 //! | what is asked of a request, or carried with it | `request.rs` |
 //! | what is announced | `event.rs`; who counts it or writes it: `telemetry/counters.rs`, `telemetry/tracing.rs` |
 //! | what a number is called | `telemetry/metric.rs`, its one table; its labels: `telemetry/names.rs` |
@@ -96,6 +96,7 @@
 //! | a gate for each kind of request | `gate/per_kind.rs`; one that some pass by: `gate/unless.rs` |
 //! | a gate for each key, and who may be forgotten | `keyed/shard.rs`; what becomes of a newcomer: `keyed/newcomer.rs` |
 //! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
+//! | how slots are used again without a lock | `sync/slots.rs` |
 //! | sliding windows, histograms, who has most | `stats/` |
 //! | what is counted of calls | `meter/tally.rs`; without two threads meeting: `sync/striped.rs` |
 //! | how slots are used again without a lock | `sync/slots.rs` |
@@ -120,8 +121,10 @@
 //! | answers over HTTP | `http/` |
 //! | statuses over gRPC | `grpc/status.rs`, `grpc/details.rs`; what a code means: `grpc/codes.rs` |
 //! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`; other ways: `shuffle_shard/dealt.rs`, `shuffle_shard/fragments.rs`, `shuffle_shard/rules.rs` |
+//! | which member of a hand gets a call | `shuffle_shard/pick.rs`; what is known of a member: `shuffle_shard/vitals.rs` |
+//! | who of a fleet is put out, and until when | `shuffle_shard/outlier.rs`, `shuffle_shard/success_rate.rs` |
+//! | how members come and go, and who waits for them | `shuffle_shard/fleet.rs`, `shuffle_shard/waiting.rs` |
 //! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
-//! | answers over HTTP | `http/` |
 //! | answers to who is refused, over HTTP and gRPC | `http/respond/` |
 //! | what responses mean, and when to come back | `http/judge.rs`; dates: `http/wall.rs` |
 //! | what headers of trusted callers say | `http/trust.rs`, `http/time_left.rs`, `http/priority.rs` |
@@ -207,7 +210,7 @@ pub use self::{
     settings::{InvalidSetting, Ratio},
 };
 
-/// The README's code, compiled and run.
-#[cfg(all(doctest, feature = "http"))]
+/// The README's code, compiled and run. Some of it speaks gRPC, which comes with HTTP.
+#[cfg(all(doctest, feature = "grpc"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

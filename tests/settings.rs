@@ -3,13 +3,13 @@
 #![cfg(feature = "testing")]
 
 use std::{
-    num::{NonZeroU32, NonZeroU64},
+    num::{NonZeroU8, NonZeroU32, NonZeroU64},
     time::Duration,
 };
 
 use futures_util::future::join_all;
 use plimsoll::{
-    Error, InvalidSetting, Outcome, Ratio, Stack,
+    Error, InvalidSetting, Outcome, Ratio, Reason, Rejection, Stack,
     bulkhead::{self, Bulkhead, Order},
     chance::Chance,
     circuit_breaker::{self, CircuitBreaker, OpenTime, Probes, Window},
@@ -21,7 +21,10 @@ use plimsoll::{
     rate_limit::{self, Quota, RateLimit},
     request::Priority,
     retry::{self, Backoff, RetryLayer, Throttle, ThrottleSettings},
-    shuffle_shard::sharded_bulkhead::{self, ShardedBulkhead},
+    shuffle_shard::{
+        self, Exhausted, HandSize, Node, Nodes, Outliers, Rendezvous, ShuffleShard, SuccessRate,
+        sharded_bulkhead::{self, ShardedBulkhead},
+    },
     surge_queue::{self, Ramp, Surge, SurgeQueue},
     testing::{Mock, Reply},
     work,
@@ -249,6 +252,41 @@ fn any_retry() -> impl Strategy<Value = RetryLayer> {
     })
 }
 
+fn any_outliers() -> impl Strategy<Value = Outliers> {
+    let numbers = (number(), number(), number(), any::<[bool; 3]>());
+    (numbers, duration(), duration(), duration(), share(), share(), share(), any::<f64>()).prop_map(
+        |(numbers, interval, base, max, ejected, panic, good, deviations)| {
+            let room = "shuffle_shard.";
+            let (row, calls, members, [rows, rates, panics]) = numbers;
+            let outliers =
+                Outliers::new().with_max_ejected(parsed("ejected", Ratio::try_new("ejected", ejected), Ratio::HALF));
+            let outliers = parsed(room, outliers.try_with_consecutive_failures(row), outliers);
+            let outliers = parsed(room, outliers.try_with_interval(interval), outliers);
+            let outliers = parsed(room, outliers.try_with_ejection_time(base, max), outliers);
+            let rule = SuccessRate::new().with_good_enough(parsed("good", Ratio::try_new("good", good), Ratio::HALF));
+            let rule = parsed(room, rule.try_with_deviations(deviations), rule);
+            let rule = NonZeroU32::new(calls).map_or(rule, |calls| rule.with_min_calls(calls));
+            let members = NonZeroU8::new(members as u8);
+            let rule = members.map_or(rule, |members| rule.with_min_members(members));
+            let panic = parsed("panic", Ratio::try_new("panic", panic), Ratio::ONE);
+            let outliers = if rows { outliers } else { outliers.without_consecutive_failures() };
+            let outliers = if rates { outliers.with_success_rate(rule) } else { outliers.without_success_rate() };
+            if panics { outliers.with_panic_below(panic) } else { outliers.without_panic() }
+        },
+    )
+}
+
+fn any_fleet() -> impl Strategy<Value = shuffle_shard::Settings> {
+    (any_outliers(), duration(), duration(), share(), any::<[bool; 2]>()).prop_map(
+        |(outliers, hung, hint, spill, [spills, hangs])| {
+            let settings = shuffle_shard::Settings::new().with_outliers(outliers).with_max_hint(hint);
+            let spill = parsed("spill", Ratio::try_new("spill", spill), Ratio::ONE);
+            let settings = if spills { settings.with_exhausted(Exhausted::Spill(spill)) } else { settings };
+            if hangs { settings.with_hung_after(hung) } else { settings.without_hung_after() }
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
@@ -461,6 +499,56 @@ proptest! {
                 handle.update(anew.handle().snapshot().settings);
                 if round == 2 {
                     handle_in.observe_only();
+                }
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_fleet_ends_every_call_and_counts_none_for_ever_whatever_the_settings(
+        settings in any_fleet(),
+        anew in any_fleet(),
+        retry in any_retry(),
+        nodes in 0..9usize,
+        hand in any::<usize>(),
+        replies in proptest::collection::vec((0..8u8, 0..5_000u64), 16),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let patience = Duration::from_secs(20);
+            let (inner, mock) = Mock::new(move |call, _: &u32| {
+                let (kind, millis) = replies[call % replies.len()];
+                let refusal = |reason| Reply::err(Rejection::new(reason, "member").with_retry_after(Duration::from_millis(millis)).into());
+                let reply = match kind {
+                    0 | 1 => Reply::err(Error::Inner(())),
+                    2 => Reply::hang(),
+                    3 => refusal(Reason::CircuitOpen),
+                    4 => refusal(Reason::BulkheadFull),
+                    _ => Reply::ok(()),
+                };
+                reply.after(Duration::from_millis(millis))
+            });
+            let nodes = Nodes::try_new((0..nodes).map(|n| Node::new(n.to_string()))).expect("different names");
+            let hand = parsed("shuffle_shard.", HandSize::try_new(hand), HandSize::new(3));
+            let router = ShuffleShard::new(nodes, move |_: &Node| inner.clone())
+                .settings(settings)
+                .chance(Chance::seeded(1))
+                .assign_by(Rendezvous::new(hand))
+                .tenant_by(|req: &u32| u64::from(req % 3));
+            let handle = router.handle();
+            let service = Stack::new().timeout(patience).retry(retry).shuffle_shard(router);
+            for round in 0..4 {
+                let start = clock::now();
+                join_all((0..20u32).map(|call| service.clone().oneshot(call))).await;
+                prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
+                let known = handle.snapshot();
+                prop_assert!(known.members.iter().all(|member| member.in_flight == 0), "{:?}", known);
+                prop_assert_eq!(mock.in_flight(), 0);
+                match round {
+                    0 => handle.update(anew),
+                    1 => prop_assert!(handle.insert(Node::new("late")).is_ok()),
+                    _ => tokio::time::advance(Duration::from_secs(400)).await,
                 }
             }
             Ok(())

@@ -19,7 +19,7 @@ use std::{
 };
 
 use plimsoll::{
-    Error, Event, Ratio, Stack,
+    Error, Event, Ratio, Reason, Stack,
     bulkhead::{self, Bulkhead, Order, Usage},
     circuit_breaker::{self, CircuitBreaker, OpenTime, Probes, State, Window},
     classify::Failure,
@@ -33,7 +33,7 @@ use plimsoll::{
     request::Priority,
     retry::{Budget, BudgetSettings},
     shuffle_shard::{
-        Assign, BoundedOverlap, HandSize, Node, Nodes, Pinned, Rendezvous,
+        self, Assign, BoundedOverlap, HandSize, Node, Nodes, Outliers, Pinned, Rendezvous, ShuffleShard,
         sharded_bulkhead::{self, ShardedBulkhead},
     },
     surge_queue::{self, Surge, SurgeQueue},
@@ -1027,4 +1027,106 @@ fn a_budget_is_not_above_its_cap_whoever_pays_in() {
         end.store(true, SeqCst);
         assert!(highest <= 1.0, "{highest}");
     });
+}
+
+/// Calls of all clones meet one fleet, while nodes come and go, are taken out and put back, fail and are ejected: every call
+/// ends, and in the end none is counted as under way.
+#[test]
+fn a_fleet_counts_no_call_twice_and_forgets_none() {
+    let nodes =
+        |names: std::ops::Range<u64>| Nodes::try_new(names.map(|n| Node::new(n.to_string()))).expect("different");
+    let outliers = Outliers::new().try_with_interval(Duration::from_millis(100)).expect("valid");
+    let outliers = outliers.try_with_ejection_time(Duration::from_millis(1), Duration::from_millis(9)).expect("valid");
+    let asked = Arc::new(AtomicU64::new(0));
+    let counts = Arc::clone(&asked);
+    let router = ShuffleShard::new(nodes(0..4), move |_: &Node| {
+        let counts = Arc::clone(&counts);
+        Stack::new().service(service_fn(move |fails: u64| {
+            counts.fetch_add(1, SeqCst);
+            async move {
+                Breath::default().await;
+                if fails.is_multiple_of(3) { Err(io::Error::other("down")) } else { Ok(()) }
+            }
+        }))
+    })
+    .settings(shuffle_shard::Settings::new().with_outliers(outliers))
+    .tenant_by(|req: &u64| *req);
+    let (handle, ended, dropped) = (router.handle(), AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (mut router, mut rng, ended, dropped) = (router.clone(), Rng::new(thread + 1), &ended, &dropped);
+            scope.spawn(move || {
+                for _ in 0..3000 {
+                    let call = router.call(rng.below(50) as u64);
+                    match drive(call, 1 + rng.below(3) as u32) {
+                        Some(Err(Error::Rejected(rejection))) => assert_eq!(rejection.reason(), Reason::NoShard),
+                        Some(_) => drop(ended.fetch_add(1, SeqCst)),
+                        None => drop(dropped.fetch_add(1, SeqCst)),
+                    }
+                }
+            });
+        }
+        let mut rng = Rng::new(99);
+        for _ in 0..300 {
+            let name = rng.below(6).to_string();
+            match rng.below(6) {
+                0 => drop(handle.insert(Node::new(name.as_str())).expect("valid")),
+                1 => drop(handle.remove(&name)),
+                2 => drop(handle.eject(&name)),
+                3 => drop(handle.restore(&name)),
+                4 => handle.set(nodes(0..4)),
+                _ => drop(handle.snapshot()),
+            }
+            thread::yield_now();
+        }
+    });
+    handle.set(nodes(0..6));
+    let left: Vec<_> = handle.snapshot().members.iter().map(|member| member.in_flight).collect();
+    assert_eq!(left, [0; 6]);
+    assert_eq!(ended.load(SeqCst) + dropped.load(SeqCst), asked.load(SeqCst));
+}
+
+/// Whoever waits for a member that is never ready is woken when the fleet becomes another, at whatever moment that comes.
+#[test]
+fn nobody_waits_on_for_a_member_that_is_gone() {
+    #[derive(Clone)]
+    struct Door(bool);
+
+    impl Service<()> for Door {
+        type Response = ();
+        type Error = Error<io::Error>;
+        type Future = std::future::Ready<Result<(), Self::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            if self.0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+        }
+
+        fn call(&mut self, (): ()) -> Self::Future {
+            std::future::ready(Ok(()))
+        }
+    }
+
+    let only = |name: &str| Nodes::try_new([Node::new(name)]).expect("one");
+    let router = ShuffleShard::new(only("shut"), |node: &Node| Door(node.name() == "open"));
+    let handle = router.handle();
+    let under_way = AtomicU64::new(THREADS);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let (mut router, under_way) = (router.clone(), &under_way);
+            scope.spawn(move || {
+                for _ in 0..500 {
+                    let answer = drive(router.call(()), u32::MAX).expect("it ends");
+                    assert!(answer.is_ok());
+                }
+                under_way.fetch_sub(1, SeqCst);
+            });
+        }
+        while under_way.load(SeqCst) > 0 {
+            handle.set(only("open"));
+            thread::yield_now();
+            handle.set(only("shut"));
+            thread::yield_now();
+        }
+    });
+    assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
 }

@@ -20,6 +20,7 @@ use plimsoll::{
     clock::{self, Moment},
     event::Stop,
     gate::PerKind,
+    keyed::{self, Keyed},
     retry::{self, RetryLayer},
     testing::Mock,
     timeout::TimeoutLayer,
@@ -192,7 +193,8 @@ async fn nobody_waits_in_a_lane_that_is_there_no_more_for_ever() {
     let calls: Vec<_> = (0..3).map(|_| service.call(ask(5_000))).collect();
     handle_of.update(seats(2));
     assert_eq!(reason(service.call(ask(5_000)).await), Reason::TooExpensive);
-    assert!(join_all(calls).await.iter().all(Result::is_ok));
+    let ends = tokio::time::timeout(60 * SECOND, join_all(calls)).await.expect("one after another");
+    assert!(ends.iter().all(Result::is_ok));
 }
 
 #[tokio::test(start_paused = true)]
@@ -684,6 +686,19 @@ async fn one_that_only_observes_leaves_the_budget_further_out_in_force() {
     inner.handle().observe_only();
     let service = Stack::new().work_budget(budget(seats(9))).work_budget(inner).wrap(service_fn(handle));
     assert_eq!(reason(service.oneshot(spending(10, 50)).await), Reason::WorkExhausted);
+
+    // Two at once, which spend of the same: nothing is set aside for the one that came first.
+    let inner = budget(seats(9).with_name("inner"));
+    inner.handle().observe_only();
+    let further_in = Stack::new().work_budget(inner).wrap(service_fn(handle));
+    let service = Stack::new().work_budget(budget(seats(9))).wrap(service_fn(move |ask: Ask| {
+        let calls = [further_in.clone().oneshot(ask), further_in.clone().oneshot(ask)];
+        async move {
+            let ends = join_all(calls).await;
+            Ok::<_, Failed>((ends.iter().all(Result::is_ok), work().remaining()))
+        }
+    }));
+    assert_eq!(service.oneshot(spending(10, 15)).await.ok(), Some((true, 10)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -732,6 +747,37 @@ async fn a_budget_for_each_kind_grants_its_own_work() {
     for (kind, fuel) in [(0, 20), (1, 50)] {
         assert_eq!(service.clone().oneshot(Ask { kind, ..ask(20) }).await.ok(), Some(fuel));
     }
+}
+
+/// A gate for each key asked its gates for admission and told them how a call ended, and nothing in between: how much a
+/// request spent was bounded by nobody.
+#[tokio::test(start_paused = true)]
+async fn each_key_may_have_a_budget_of_its_own_and_so_may_those_who_find_no_place() {
+    let each = budget(seats(9).with_max_busy(SECOND));
+    let one = keyed::Settings::new().try_with_capacity(1).expect("not zero");
+    let keyed = Keyed::new(one, |ask: &Ask| ask.kind, move |_: &usize| each.fresh());
+    let handle_of = keyed.handle();
+    let stack = Stack::new().keyed(keyed);
+    let busy = stack.wrap(service_fn(|_: Ask| async {
+        loop {
+            compute(600).await;
+            tokio::task::yield_now().await;
+        }
+        #[allow(unreachable_code, reason = "it has a type")]
+        Ok::<u64, Failed>(0)
+    }));
+    let service = stack.wrap(service_fn(handle));
+    let _place = service.clone().call(spending(10, 40));
+    for kind in [0, 1] {
+        let call = |spends| Ask { kind, ..spending(10, spends) };
+        assert_eq!(service.clone().oneshot(call(40)).await.ok(), Some(40));
+        for spent_or_busy in [service.clone().oneshot(call(50)).await, busy.clone().oneshot(call(0)).await] {
+            let refused = rejection(spent_or_busy);
+            assert_eq!((refused.reason(), refused.was_dispatched()), (Reason::WorkExhausted, true));
+        }
+    }
+    let in_use = |budget: &Budget| budget.handle().snapshot().seats.in_use;
+    assert_eq!((handle_of.get(&0).map(|own| in_use(&own)), handle_of.overflow_gate().map(in_use)), (Some(1), Some(0)));
 }
 
 #[test]

@@ -100,8 +100,10 @@ pub fn open_breaker() -> CircuitBreaker {
     breaker
 }
 
+type Member = Lift<Inner>;
+
 /// A router to so many members that answer at once.
-pub fn sharded(nodes: usize) -> ShuffleShard<Lift<Inner>, fn(&Node) -> Lift<Inner>> {
+pub fn sharded(nodes: usize) -> ShuffleShard<Member, fn(&Node) -> Member> {
     let nodes = (0..nodes).map(|n| Node::new(format!("node-{n}")));
     ShuffleShard::new(Nodes::try_new(nodes).expect("different names"), |_| Stack::new().service(Inner))
 }

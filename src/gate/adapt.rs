@@ -35,6 +35,8 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
     type Permit = G::Permit;
     type Wait = G::Wait;
 
+    const GOES_ALONG: bool = G::GOES_ALONG;
+
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<G::Permit, G::Wait> {
         (**self).admit(req, now)
@@ -96,6 +98,8 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
 impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
     type Permit = Option<G::Permit>;
     type Wait = G::Wait;
+
+    const GOES_ALONG: bool = G::GOES_ALONG;
 
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Option<G::Permit>, G::Wait> {

@@ -153,6 +153,8 @@ where
     type Permit = (usize, G::Permit);
     type Wait = (usize, G::Wait);
 
+    const GOES_ALONG: bool = G::GOES_ALONG;
+
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait> {
         let kind = self.kind.key(req);

@@ -10,7 +10,7 @@ use super::{
     newcomer::{Factory, Met},
     place::{Permit, Place, Wait},
     settings::Settings,
-    state::State,
+    state::{Behind, State},
 };
 use crate::{
     clock::{Instant, Moment},
@@ -104,6 +104,17 @@ impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
     pub(crate) fn join(&self, events: &Events) {
         self.state.events.join(events);
     }
+
+    /// The gate that goes along with a call, and its permit. One short lock, and none where no gate does.
+    #[inline]
+    fn along<Req>(&self, permit: Permit<G::Permit>) -> Option<(Behind<'_, K, G>, G::Permit)>
+    where
+        G: Gate<Req>,
+    {
+        let (place, permit) = permit.0.filter(|_| G::GOES_ALONG)?;
+        // Whoever has a permit holds the entry, so it is there.
+        Some((self.state.at(place)?, permit))
+    }
 }
 
 impl<K, G, Q: Clone, M, S> Clone for Keyed<K, G, Q, M, S> {
@@ -134,6 +145,8 @@ where
 {
     type Permit = Permit<G::Permit>;
     type Wait = Wait<G::Wait>;
+
+    const GOES_ALONG: bool = G::GOES_ALONG;
 
     /// A key that is there: its hash, and one short lock. Another: a clock reading, two short locks, and its gate.
     #[inline]
@@ -200,6 +213,28 @@ where
             (None, Some(gate)) => gate.refused(req, rejection),
             (None, None) => Some(req),
         }
+    }
+
+    #[inline]
+    fn dispatch<T>(&self, permit: Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T {
+        match self.along(permit) {
+            Some((gate, permit)) => gate.dispatch(permit, req, call),
+            None => call(req),
+        }
+    }
+
+    #[inline]
+    fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T {
+        match self.along(permit) {
+            Some((gate, permit)) => gate.around(permit, step),
+            None => step(),
+        }
+    }
+
+    #[inline]
+    fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
+        let (gate, permit) = self.along(permit)?;
+        gate.bound(permit)
     }
 
     /// One short lock.

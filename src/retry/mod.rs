@@ -42,6 +42,9 @@
 //!   is held but its result; a response with a body that is still streaming holds its connection through the delay.
 //! * A delay needs a tokio runtime with time enabled. Nothing else does.
 //!
+//! A [router](crate::shuffle_shard) further in sends each attempt to another member of its fleet: the retry remembers where
+//! the attempts before went, as long as both are in one task.
+//!
 //! The inner service sees which attempt it is: through [`request::current`](crate::request::current), and if the
 //! request can [carry](RetryLayer::carry) it, from the request.
 //!

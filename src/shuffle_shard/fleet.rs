@@ -1,4 +1,4 @@
-use std::{mem, sync::Arc};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
 use super::{
     assign::Assign,
@@ -74,13 +74,13 @@ impl<S> Fleets<S> {
         &self,
         before: &Arc<Fleet<S>>,
         nodes: Nodes,
-        made: &[Arc<Member<S>>],
+        made: &BTreeMap<u64, Arc<Member<S>>>,
         hand: usize,
         now: Instant,
     ) -> bool {
         let find = |node: &Node| {
             let known = before.find(node.id()).map(|(_, member)| member);
-            known.or_else(|| made.iter().find(|member| member.id == node.id())).cloned()
+            known.or_else(|| made.get(&node.id())).cloned()
         };
         let Some(members) = nodes.iter().map(find).collect() else { return false };
         let watch = Arc::clone(&before.watch);

@@ -54,14 +54,13 @@ impl<S> Flight<S> {
         self.stage == Stage::Landed
     }
 
-    /// The call is over, or its member failed to become ready for it. Whether another member may have the request: this
-    /// one refused it, and has not seen it.
+    /// The call is over, or its member failed to become ready for it.
     #[inline]
-    pub(super) fn finish<Res, E: Refusal>(&mut self, result: Result<&Res, &E>, judge: &impl Classify<Res, E>) -> bool {
+    pub(super) fn finish<Res, E: Refusal>(&mut self, result: Result<&Res, &E>, judge: &impl Classify<Res, E>) {
         if let Err(error) = result
             && self.refused(error)
         {
-            return true;
+            return;
         }
         let outcome = watch(self, |_| judge.classify(result));
         match outcome {
@@ -74,11 +73,10 @@ impl<S> Flight<S> {
             Outcome::Failure(_) => self.land(Word::Bad),
             Outcome::Ignored => self.land(Word::Nothing),
         }
-        false
     }
 
-    /// The member, or what is around it, refused the request before it was dispatched: it says "not now", and has not
-    /// failed.
+    /// Whether the member, or what is around it, refused the request before it was dispatched: it says "not now", and has
+    /// not failed.
     #[cold]
     fn refused(&mut self, error: &impl Refusal) -> bool {
         let Some(rejection) = error.rejection().copied().filter(|rejection| !rejection.was_dispatched()) else {
@@ -89,7 +87,7 @@ impl<S> Flight<S> {
         }
         self.member.vitals.hear(&rejection, self.member.watch.max_hint(), clock::now());
         self.land(Word::Nothing);
-        rejection.reason().is_retryable()
+        true
     }
 
     /// The request goes elsewhere.
@@ -119,7 +117,7 @@ impl<S> Flight<S> {
         let Member { id, vitals, watch, .. } = &*self.member;
         let row = vitals.fail(self.epoch);
         if row >= watch.row() {
-            watch.judge(*id, self.epoch, row, clock::now());
+            watch.judge(*id, vitals, self.epoch, row, clock::now());
         }
     }
 

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use super::{
     assign::Assign,
@@ -116,14 +116,14 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operator<S, F, A> {
     /// Makes the fleet what `change` makes of its nodes. Neither the factory nor the assignment is asked under a lock; where
     /// another change came between, it is tried again with the services that were made so far.
     fn change<T>(&self, change: impl Fn(&Nodes) -> (Option<Nodes>, T)) -> T {
-        let mut made: Vec<Arc<Member<S>>> = Vec::new();
+        let mut made: BTreeMap<u64, Arc<Member<S>>> = BTreeMap::new();
         loop {
             let before = self.fleets.fleet();
             let (after, answer) = change(&before.nodes);
             let Some(after) = after else { return answer };
             for node in &after {
-                if before.find(node.id()).is_none() && !made.iter().any(|member| member.id == node.id()) {
-                    made.push(member(&self.watch, node, (self.factory)(node)));
+                if before.find(node.id()).is_none() && !made.contains_key(&node.id()) {
+                    made.insert(node.id(), member(&self.watch, node, (self.factory)(node)));
                 }
             }
             let hand = width(&*self.assign, &after);

@@ -35,7 +35,8 @@
 //! * What a member says of itself is believed, up to a limit, and is no failure. One whose circuit is open (or another
 //!   refusal for which the callee is to [blame](crate::Fault)) gets no calls until its `retry_after`. One that has no room is
 //!   passed over for as long as another has some, and so is one whose answer the judge takes for an overload: to put it out
-//!   would send its load to the others, which are likely as busy.
+//!   would send its load to the others, which are likely as busy. A router further in that has nobody for a request says nothing
+//!   of itself by that: it is one tenant's hand that is out.
 //! * A call that its caller gave up on counts as a failure if it had been under way for
 //!   [`hung_after`](Settings::with_hung_after), else it says nothing. Panics and errors of readiness are failures.
 //! * A member's place in all this is by its node's name. Calls under way to a node that is removed go on to their end; calls
@@ -166,6 +167,7 @@
 //!   forgotten.
 //! * **An outlier** failed so many times in a row, or at the end of an interval has a share of successes far below the
 //!   others'. It is put out, the longer the more often in a row; with each interval in service that shrinks again.
+//!   What a tenant does wrong must not count against its members: a judge takes a caller's own mistakes for successes.
 //! * **Who returns** does so gently: with all strikes but one, so it looks loaded, and the first failure puts it out
 //!   again. The first success makes it one like all others, and even then it gets no more than makes it as loaded as they.
 //! * **In a panic** nobody's ejection counts, but for those who are out by hand. What members say of themselves still does.

@@ -16,7 +16,10 @@
 //!
 //! Every arrow begins a new epoch of the member, and results of calls of an older one are not looked at.
 
-use super::{outliers::Outliers, success_rate::Tally};
+use super::{
+    outliers::Outliers,
+    success_rate::{SuccessRate, Tally},
+};
 use crate::{clock::Instant, event::Ejection};
 
 /// All members of a fleet, by their identities.
@@ -163,8 +166,10 @@ impl Outlier {
         for member in self.members.iter_mut().filter(|member| member.place == Place::In) {
             member.streak = member.streak.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
         }
-        while let Some(worst) = self.worst() {
-            self.members[worst].tally = Tally::default();
+        // Once: who is hidden by worse ones is seen in the next interval.
+        let tallies = self.members.iter().filter(|member| member.place == Place::In).map(|member| member.tally);
+        let rule = self.rules.success_rate().and_then(|rule| Some((rule, rule.threshold(tallies)?)));
+        while let Some(worst) = rule.and_then(|(rule, threshold)| self.worst(rule, threshold)) {
             if !self.eject(worst, Ejection::SuccessRate, now, random(), &mut happened) {
                 break;
             }
@@ -175,13 +180,10 @@ impl Outlier {
         happened
     }
 
-    /// Who has by far the smallest share of successes.
-    fn worst(&self) -> Option<usize> {
-        let rule = self.rules.success_rate()?;
-        let within = || self.members.iter().enumerate().filter(|(_, member)| member.place == Place::In);
-        let threshold = rule.threshold(within().map(|(_, member)| member.tally))?;
-        let rated = within().filter_map(|(at, member)| rule.rate(member.tally).map(|rate| (rate, at)));
-        let (rate, at) = rated.min()?;
+    /// Who of those in service has the smallest share of successes, if that is below the threshold.
+    fn worst(&self, rule: SuccessRate, threshold: f64) -> Option<usize> {
+        let within = self.members.iter().enumerate().filter(|(_, member)| member.place == Place::In);
+        let (rate, at) = within.filter_map(|(at, member)| rule.rate(member.tally).map(|rate| (rate, at))).min()?;
         (f64::from(rate) < threshold).then_some(at)
     }
 

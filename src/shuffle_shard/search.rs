@@ -73,6 +73,11 @@ impl Search {
         Self::new(fleet, assign, self.tenant, self.tried, now, self.turn)
     }
 
+    /// Whether it is of nobody's tenant, and its hand dealt at random.
+    pub(super) fn is_nobodys(&self) -> bool {
+        self.tenant.is_none()
+    }
+
     /// Whether a member may still get the request. A service that was made anew for a node that left and came back is another
     /// member.
     pub(super) fn has<S>(&self, fleet: &Fleet<S>, member: &Arc<Member<S>>) -> bool {

@@ -75,7 +75,8 @@ impl Settings {
         self
     }
 
-    /// How long a member is believed that says for how long to leave it alone. With zero, not at all.
+    /// How long a member is believed that says for how long to leave it alone. With zero, not at all. One that is shut and
+    /// does not say for how long is left alone for 30 s, but no longer than this.
     pub const fn with_max_hint(mut self, max_hint: Duration) -> Self {
         self.max_hint = max_hint;
         self

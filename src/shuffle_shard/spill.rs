@@ -53,4 +53,20 @@ mod tests {
         assert!(!spill.renew(1), "which is said once");
         assert_eq!((spill.take(), spill.total()), (Some(true), 4));
     }
+
+    #[test]
+    fn no_more_go_than_are_allowed_however_many_ask_at_once() {
+        let spill = Spill::default();
+        spill.renew(500);
+        let taken = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let took = (0..1000).filter(|_| spill.take().is_some()).count();
+                    taken.fetch_add(took as u32, Relaxed);
+                });
+            }
+        });
+        assert_eq!((taken.load(Relaxed), spill.total()), (500, 500));
+    }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    rejection::{Fault, Rejection},
+    rejection::{Fault, Reason, Rejection},
     stats::Run,
     sync::atomic::{
         AtomicU32, AtomicU64,
@@ -44,6 +44,9 @@ pub(super) enum Standing {
 
 /// For how long a member is passed over that said it is busy, and not for how long.
 const A_MOMENT: Duration = Duration::from_millis(100);
+/// And one that takes no calls: as long as a hint is believed by default. Without it, one who is believed for ever would be
+/// shut for ever.
+const A_WHILE: Duration = Duration::from_secs(30);
 
 impl Vitals {
     const UNDER_WAY: u64 = u32::MAX as u64;
@@ -61,9 +64,12 @@ impl Vitals {
         self.calls.fetch_sub(1, Relaxed);
     }
 
-    /// A call ends that succeeded.
+    /// A call ends that succeeded. Of an epoch that is over, it says nothing, here and below.
     #[inline]
     pub(super) fn succeed(&self, epoch: u32) {
+        if self.row.epoch() != epoch {
+            return self.end();
+        }
         // One more above and one fewer below: adding this carries.
         self.calls.fetch_add(Self::UNDER_WAY, Relaxed);
         self.row.succeeded(epoch);
@@ -71,6 +77,10 @@ impl Vitals {
 
     /// A call ends that failed. How many failed in a row is the answer.
     pub(super) fn fail(&self, epoch: u32) -> u32 {
+        if self.row.epoch() != epoch {
+            self.end();
+            return 0;
+        }
         self.calls.fetch_add(Self::UNDER_WAY, Relaxed);
         self.failures.fetch_add(1, Relaxed);
         self.row.failed(epoch);
@@ -113,14 +123,15 @@ impl Vitals {
     }
 
     /// It refused a call. Who stopped calling what is behind it (an open circuit) takes none; who has no room may have some
-    /// any moment, so such a one is only passed over. Refusals that are about the request say nothing.
+    /// any moment, so such a one is only passed over. Refusals that are about the request say nothing; nor does that of a
+    /// router further in, where it is one tenant's hand that is out.
     pub(super) fn hear(&self, rejection: &Rejection, max_hint: Duration, now: Instant) {
-        if !rejection.reason().is_retryable() {
+        if !rejection.reason().is_retryable() || rejection.reason() == Reason::NoShard {
             return;
         }
         match rejection.reason().fault() {
             Fault::Callee => {
-                let hint = rejection.retry_after().unwrap_or(max_hint).min(max_hint);
+                let hint = rejection.retry_after().unwrap_or(A_WHILE).min(max_hint);
                 self.shut_until.store(now.after(hint).as_nanos(), Relaxed);
             }
             _ => self.say_busy(rejection.retry_after(), max_hint, now),
@@ -167,7 +178,6 @@ impl Vitals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rejection::Reason;
 
     const NOW: Instant = Instant::from_nanos(1 << 62);
     const SECOND: Duration = Duration::from_secs(1);
@@ -229,13 +239,29 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_say_for_how_long_is_shut_for_the_most_or_busy_for_a_moment() {
+    fn who_does_not_say_for_how_long_is_shut_for_a_while_or_busy_for_a_moment() {
         let (shut, full) = (Vitals::default(), Vitals::default());
         shut.hear(&Rejection::new(Reason::CircuitOpen, "x"), SECOND, NOW);
         full.hear(&Rejection::new(Reason::BulkheadFull, "x"), SECOND, NOW);
         assert_eq!(shut.standing(NOW), Standing::Absent(NOW.after(SECOND)));
         assert_eq!(full.standing(NOW), Standing::Busy);
         assert_eq!(full.standing(NOW.after(A_MOMENT)), Standing::Serving);
+        shut.hear(&Rejection::new(Reason::CircuitOpen, "x"), Duration::MAX, NOW);
+        assert_eq!(shut.standing(NOW), Standing::Absent(NOW.after(A_WHILE)), "and not for ever, whoever is believed");
+    }
+
+    /// Calls that hung since before their member was put out ended after it was back, and counted in its share of successes.
+    #[test]
+    fn calls_of_an_older_epoch_end_and_are_not_counted() {
+        let vitals = Vitals::default();
+        let old = [vitals.begin(), vitals.begin()];
+        vitals.publish(&record(Place::In, 2, 4), false);
+        assert_eq!(vitals.fail(old[0]), 0);
+        vitals.succeed(old[1]);
+        assert_eq!((vitals.under_way(), vitals.load()), (0, 4));
+        let new = vitals.begin();
+        vitals.fail(new);
+        assert_eq!(vitals.take_tally(), Tally { calls: 1, failures: 1 });
     }
 
     #[test]

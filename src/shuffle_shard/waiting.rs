@@ -80,6 +80,11 @@ impl<S, A: Assign> Waiting<S, A> {
         let mut search = self.search.again(&fleet, &*self.assign, clock::now());
         let mut kept = mem::take(&mut self.members);
         kept.retain(|asked| search.has(&fleet, asked.flight.member()));
+        if search.is_nobodys() && kept.len() > 1 {
+            // Each change deals two others: in the end it would wait for all of the fleet.
+            self.search = search;
+            return Found::Waiting(kept);
+        }
         search.pass(&fleet, |id| kept.iter().any(|asked| asked.flight.member().id == id));
         let found = search.go_on::<S, Req, C>(&fleet, judge, kept, None, cx);
         self.search = search;

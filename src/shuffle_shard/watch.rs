@@ -155,10 +155,13 @@ impl Watch {
 
     /// So many calls of a member in a row have failed: judges.
     #[cold]
-    pub(super) fn judge(&self, id: u64, epoch: u32, row: u32, now: Instant) {
+    pub(super) fn judge(&self, id: u64, vitals: &Arc<Vitals>, epoch: u32, row: u32, now: Instant) {
         let random = self.chance.draw();
         let happened = {
             let mut core = self.core.lock();
+            if !core.has(id, vitals) {
+                return;
+            }
             let happened = core.outlier.failed(id, epoch, row, now, random);
             // Where nobody more may be out, this is asked at each failure.
             if !happened.is_empty() {
@@ -233,6 +236,15 @@ impl Watch {
         for transition in happened {
             self.events.emit(|| transition.event(self.name, now));
         }
+    }
+}
+
+impl Core {
+    /// Whether the member of an identity is the one with these vitals: one that left and came back is another, whose epochs
+    /// begin anew.
+    fn has(&self, id: u64, vitals: &Arc<Vitals>) -> bool {
+        let known = self.nodes.position_of_id(id).and_then(|position| self.vitals.get(position));
+        known.is_some_and(|known| Arc::ptr_eq(known, vitals))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a [`Work`] points to.
 
+use std::sync::Arc;
+
 use super::{Work, ledger::Ledger};
 use crate::{
     clock::Instant,
@@ -97,10 +99,16 @@ impl Account {
 }
 
 impl Drop for Account {
-    /// What a part did not spend goes back to whom it borrowed from.
+    /// What a part did not spend goes back to whom it borrowed from. If that was kept by this part alone, it is its turn:
+    /// here and not in its own drop, as a long line of parts of parts would take more stack than there is.
     fn drop(&mut self) {
-        if let Some(Kin { parent, .. }) = &self.kin {
-            parent.0.ledger.take_back(self.ledger.close());
+        let mut kin = self.kin.take();
+        let mut left = if kin.is_some() { self.ledger.close() } else { 0 };
+        while let Some(Kin { parent, .. }) = kin {
+            parent.0.ledger.take_back(left);
+            let Some(mut account) = Arc::into_inner(parent.0) else { return };
+            kin = account.kin.take();
+            left = account.ledger.close();
         }
     }
 }

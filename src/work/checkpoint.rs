@@ -70,6 +70,14 @@ mod tests {
         assert_eq!(dear.map_err(|exhausted| exhausted.cause()), Err(Cause::Fuel));
     }
 
+    /// A part for each item, with a checkpoint each: as each counted for itself, none ever gave way.
+    #[test]
+    fn the_checkpoints_of_all_parts_together_give_way() {
+        let work = Work::new(1_000);
+        let gave_way = (0..512).filter(|_| spawn(work.child(1).child(1).checkpoint(1)).poll().is_pending());
+        assert_eq!(gave_way.count(), 4);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_checkpoint_fails_once_nobody_waits_any_more() {
         let work = Work::new(10);

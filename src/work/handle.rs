@@ -118,9 +118,11 @@ impl Work {
 
     /// Whether it is time to give way to other tasks.
     pub(super) fn gives_way(&self) -> bool {
-        let passed = self.0.passed.fetch_add(1, Relaxed) + 1;
+        // A part counts as the whole does: however many parts there are, each with few checkpoints, they are one step.
+        let whole = self.0.kin.as_ref().map_or(self, |kin| &kin.whole);
+        let passed = whole.0.passed.fetch_add(1, Relaxed).saturating_add(1);
         if passed >= STEPS {
-            self.0.begin_step();
+            whole.begin_step();
         }
         passed >= STEPS
     }
@@ -176,6 +178,20 @@ mod tests {
         assert_eq!((work.remaining(), grandchild.remaining()), (2, 4), "the child is there as long as its own is");
         drop(grandchild);
         assert_eq!(work.remaining(), 9);
+    }
+
+    /// Each part kept the one before: dropping the last dropped one inside of the other, and there was no stack for so many.
+    #[test]
+    fn a_long_line_of_parts_of_parts_goes_at_once() {
+        let work = Work::new(10);
+        let mut part = work.child(9);
+        for _ in 0..200_000 {
+            part = part.child(9);
+        }
+        assert!(part.spend(2).is_ok());
+        assert_eq!(work.remaining(), 1);
+        drop(part);
+        assert_eq!(work.remaining(), 8);
     }
 
     #[test]

@@ -120,6 +120,7 @@ impl Body for Scripted {
 }
 
 /// Polls once.
+#[allow(clippy::type_complexity, reason = "that of `poll_frame`")]
 pub(crate) fn poll<B: Body + Unpin>(body: &mut B) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
     Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()))
 }

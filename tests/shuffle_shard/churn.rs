@@ -114,6 +114,31 @@ async fn a_node_that_left_and_came_back_is_a_new_one() {
     assert_eq!((world.made().len(), world.made().pop()), (3, Some("node-0".to_owned())));
 }
 
+/// A node that was broken is taken away, repaired and put back; calls to the broken one, given up meanwhile, put the new one
+/// out.
+#[tokio::test(start_paused = true)]
+async fn calls_to_a_node_that_left_are_not_held_against_the_one_that_came_back() {
+    let world = World::default();
+    let mut router = world.router(3, Settings::new());
+    let handle = router.handle();
+    world.set("node-0", Mode::Hang);
+    for other in ["node-1", "node-2"] {
+        handle.eject(other);
+    }
+    let mut hang: Vec<_> = (0..40).map(|tenant| Box::pin(router.call(of(tenant)))).collect();
+    hang.retain_mut(|call| poll(call).is_pending());
+    assert!(hang.len() >= 5, "failures enough");
+    for other in ["node-1", "node-2"] {
+        handle.restore(other);
+    }
+    handle.remove("node-0");
+    handle.insert(Node::new("node-0")).expect("valid");
+    tokio::time::advance(2 * SECOND).await;
+    drop(hang);
+    let new = state(&handle.snapshot(), "node-0");
+    assert_eq!((new.health, new.failures_in_a_row, new.in_flight), (Health::Serving, 0, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_node_that_moves_to_another_zone_keeps_its_service() {
     let world = World::default();
@@ -179,6 +204,76 @@ async fn who_waits_keeps_its_place_at_those_who_stay() {
     assert_eq!(counted, 2);
     drop(waiting);
     assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
+}
+
+/// Requests of nobody are dealt two at random, anew with each change. They kept all whom they had been dealt, and in the end
+/// waited for the whole fleet, each of whom counted them.
+#[tokio::test(start_paused = true)]
+async fn a_request_of_nobody_waits_for_a_few_however_often_the_fleet_changes() {
+    let world = World::default();
+    for round in 0..20 {
+        world.set(&format!("far-{round}"), Mode::Unready);
+    }
+    let mut router = plimsoll::shuffle_shard::ShuffleShard::new(nodes(names(2)), world.factory())
+        .chance(plimsoll::chance::Chance::seeded(3));
+    world.set_all(Mode::Unready);
+    let handle = router.handle();
+    let counted = || handle.snapshot().members.iter().map(|member| member.in_flight).sum::<u32>();
+    let mut waiting = tokio_test::task::spawn(router.call(of(1)));
+    for round in 0..20 {
+        assert!(waiting.poll().is_pending());
+        assert_eq!(counted(), 2);
+        handle.insert(Node::new(format!("far-{round}"))).expect("valid");
+    }
+    // One of those that it waits for is gone: it is dealt others.
+    handle.remove("node-0");
+    assert!(waiting.poll().is_pending());
+    assert_eq!(counted(), 3);
+    world.set_all(Mode::Answer);
+    assert!(matches!(waiting.poll(), Poll::Ready(Ok(_))));
+    drop(waiting);
+    assert_eq!(counted(), 0);
+}
+
+/// An instance that is ready once it was asked often enough: were it given up at each change, it would never be.
+#[tokio::test(start_paused = true)]
+async fn who_waits_goes_on_with_the_instance_that_it_has() {
+    struct Slow(u32);
+
+    impl Clone for Slow {
+        fn clone(&self) -> Self {
+            Self(0)
+        }
+    }
+
+    impl Service<Req> for Slow {
+        type Response = ();
+        type Error = Error<Boom>;
+        type Future = std::future::Ready<Result<(), Error<Boom>>>;
+
+        fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<(), Error<Boom>>> {
+            self.0 += 1;
+            if self.0 > 6 { Poll::Ready(Ok(())) } else { Poll::Pending }
+        }
+
+        fn call(&mut self, _: Req) -> Self::Future {
+            std::future::ready(Ok(()))
+        }
+    }
+
+    let nobodys = plimsoll::shuffle_shard::ShuffleShard::new(nodes(names(2)), |_: &Node| Slow(0));
+    let tenants = nobodys.clone().tenant_by(|req: &Req| req.tenant);
+    let handle = nobodys.handle();
+    let mut waiting =
+        [tokio_test::task::spawn(nobodys.clone().call(of(1))), tokio_test::task::spawn(nobodys.clone().call(of(1)))];
+    let mut tenants_waits = tokio_test::task::spawn(tenants.clone().call(of(1)));
+    // Asked once in the call, and with each poll.
+    for change in 0..5 {
+        assert!(waiting.iter_mut().all(|call| call.poll().is_pending()) && tenants_waits.poll().is_pending());
+        handle.insert(Node::new(format!("far-{change}"))).expect("valid");
+        handle.remove(&format!("far-{change}"));
+    }
+    assert!(waiting.iter_mut().all(|call| call.poll().is_ready()) && tenants_waits.poll().is_ready());
 }
 
 /// The wake-up of a change must reach each of many, and those who left must not be in the way.

@@ -162,6 +162,21 @@ async fn refusals_that_are_about_the_request_say_nothing_about_the_member() {
 }
 
 /// By the judge: an answer that asks to be left alone.
+/// The judge was asked about them, and one that takes whatever is refused for an overload had the member passed over.
+#[tokio::test(start_paused = true)]
+async fn no_judge_is_asked_about_refusals_that_no_member_has_seen() {
+    let world = World::default();
+    let router = world.router(2, Settings::new()).classify(|result: Result<&String, &Error<Boom>>| match result {
+        Ok(_) => Outcome::Success,
+        Err(_) => Outcome::Failure(Failure::Overload),
+    });
+    world.set_all(Mode::Refuse(Rejection::new(Reason::TooExpensive, "limit")));
+    for tenant in 0..8 {
+        assert_eq!(rejection(call(&router, of(tenant)).await).reason(), Reason::TooExpensive);
+    }
+    assert!(router.handle().snapshot().members.iter().all(|member| member.health == Health::Serving));
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_asks_for_less_is_passed_over_for_as_long_as_it_says() {
     let world = World::default();

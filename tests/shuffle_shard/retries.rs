@@ -7,7 +7,7 @@ use plimsoll::{
     retry::{self, Backoff, RetryLayer},
     shuffle_shard::{HandSize, Node, Rendezvous, Settings, ShuffleShard},
 };
-use tower::{ServiceExt, service_fn};
+use tower::{Service, ServiceExt, service_fn};
 
 use crate::world::{Boom, Mode, Req, SECOND, World, names, nodes, of};
 
@@ -19,7 +19,6 @@ fn calls(world: &World, count: usize) -> Vec<usize> {
     names(count).iter().map(|name| world.calls(name)).collect()
 }
 
-/// Whoever failed looks loaded; so that this shows only what was tried, each failure is the first.
 #[tokio::test(start_paused = true)]
 async fn what_failed_at_one_member_is_sent_to_another() {
     let world = World::default();
@@ -29,6 +28,23 @@ async fn what_failed_at_one_member_is_sent_to_another() {
     for _ in 0..100 {
         assert_eq!(service.clone().oneshot(of(1)).await, Ok("node-1".into()));
     }
+}
+
+/// Though the other has more to do, even counting the failure.
+#[tokio::test(start_paused = true)]
+async fn a_loaded_member_is_tried_before_one_that_was_tried() {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new());
+    let handle = router.handle();
+    handle.eject("node-0");
+    world.set("node-1", Mode::Slow);
+    let _under_way: Vec<_> = (0..5).map(|_| router.call(of(1))).collect();
+    handle.restore("node-0");
+    world.set("node-0", Mode::Fail);
+    world.set("node-1", Mode::Answer);
+    let service = Stack::new().retry(settings(2)).shuffle_shard(router);
+    assert_eq!(service.oneshot(of(1)).await, Ok("node-1".into()));
+    assert_eq!(world.calls("node-0"), 1);
 }
 
 #[tokio::test(start_paused = true)]

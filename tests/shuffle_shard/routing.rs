@@ -9,7 +9,7 @@ use plimsoll::{
 };
 use tower::{Service, ServiceExt};
 
-use crate::world::{Mode, SECOND, World, call, names, nodes, of, poll, rejection, state};
+use crate::world::{Heard, Mode, SECOND, World, call, names, nodes, of, poll, rejection, state};
 
 #[tokio::test(start_paused = true)]
 async fn a_tenant_is_served_by_its_hand_and_by_all_of_it() {
@@ -99,6 +99,32 @@ async fn a_poisonous_tenant_takes_down_its_hand_and_nobody_elses() {
     // A 28th of them, and twelve 28ths.
     assert!((4..=18).contains(&hurt) && (90..=150).contains(&shared), "{hurt} hurt, {shared} shared");
     assert_eq!(world.in_flight(), 0);
+}
+
+/// One tenant's hand was out in each of two fleets, and its requests were refused there. That was taken for the word of the
+/// fleets about themselves, and nobody was served.
+#[tokio::test(start_paused = true)]
+async fn a_hand_that_is_out_in_fleets_further_in_keeps_nobody_else_from_them() {
+    let worlds = [World::default(), World::default()];
+    let cells = worlds.each_ref().map(|world| world.router(8, Settings::new()));
+    let handles = cells.each_ref().map(ShuffleShard::handle);
+    let hand_of = |tenant| {
+        let members = handles[0].explain(tenant).members;
+        members.iter().map(|member| member.node.name().to_owned()).collect::<BTreeSet<_>>()
+    };
+    for (cell, name) in handles.iter().flat_map(|cell| hand_of(0).into_iter().map(move |name| (cell, name))) {
+        assert!(cell.eject(&name));
+    }
+    let router = ShuffleShard::new(nodes(["0", "1"]), |node: &plimsoll::shuffle_shard::Node| {
+        cells[usize::from(node.name() == "1")].clone()
+    })
+    .tenant_by(|req: &crate::world::Req| req.tenant);
+    for _ in 0..4 {
+        assert_eq!(rejection(call(&router, of(0)).await).reason(), Reason::NoShard);
+    }
+    for tenant in 1..=40 {
+        assert_eq!(call(&router, of(tenant)).await.is_err(), hand_of(tenant) == hand_of(0), "tenant {tenant}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,4 +227,33 @@ fn a_router_and_its_future_go_from_thread_to_thread() {
     is_send_and_sync(&router.handle());
     is_send(&router.call(of(1)));
     assert!(format!("{router:?}").contains("node-1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stacks_observer_hears_the_router() {
+    let (heard, world) = (Heard::default(), World::default());
+    let router = world.router(2, Settings::new());
+    let handle = router.handle();
+    let stack = Stack::new().timeout(SECOND).observe(heard.observer());
+    let service = stack.shuffle_shard(router);
+    handle.eject("node-0");
+    assert_eq!(heard.take().len(), 1);
+    // However often it is cloned, and though it is layered by hand: one fleet.
+    let other = stack.wrap(world.router(2, Settings::new()));
+    assert_eq!(service.clone().oneshot(of(1)).await, Ok("node-1".into()));
+    assert!(other.oneshot(of(1)).await.is_ok() && heard.take().is_empty());
+}
+
+/// Members whose errors are boxed, as under many foreign layers: the router's refusal is found in one.
+#[tokio::test(start_paused = true)]
+async fn members_may_have_boxed_errors() {
+    let member = |_: &plimsoll::shuffle_shard::Node| {
+        tower::service_fn(|_: ()| std::future::ready(Err::<(), _>(plimsoll::BoxError::from("down"))))
+    };
+    let router = ShuffleShard::new(nodes(["a"]), member);
+    let handle = router.handle();
+    assert_eq!(router.clone().oneshot(()).await.expect_err("it fails").to_string(), "down");
+    handle.eject("a");
+    let error = router.oneshot(()).await.expect_err("nobody is there");
+    assert_eq!(plimsoll::Refusal::rejection(&error).map(plimsoll::Rejection::reason), Some(Reason::NoShard));
 }

@@ -51,7 +51,6 @@ pub(crate) enum Mode {
     PanicInCall,
     Refuse(Rejection),
     Unready,
-    UnreadyFor(Duration),
     ReadyFails,
     ReadyPanics,
 }
@@ -142,6 +141,7 @@ impl World {
     }
 
     /// A router to so many nodes.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub(crate) fn router(
         &self,
         count: usize,

@@ -356,6 +356,7 @@ pub(crate) struct Muster {
 
 impl Muster {
     /// So many clones of it, for a tenant to each compartment.
+    #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub(crate) fn fleet<S>(&self, inner: S) -> ShuffleShard<S, impl Fn(&Node) -> S + use<S>, fn(&Ask) -> u64>
     where
         S: Clone + 'static,

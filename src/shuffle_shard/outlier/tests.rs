@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{super::success_rate::SuccessRate, *};
+use super::*;
 use crate::settings::Ratio;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -134,11 +134,22 @@ fn a_share_of_successes_far_below_the_others_puts_a_member_out() {
 fn where_not_all_outliers_may_be_out_it_is_the_worst() {
     let mut fleet = fleet(40, 1);
     let mut failures = [0; 40];
-    (failures[3], failures[9], failures[20], failures[33], failures[39]) = (300, 500, 100, 900, 800);
+    (failures[3], failures[9], failures[20], failures[33], failures[39]) = (800, 500, 600, 900, 850);
     let rules = Outliers::new().with_max_ejected(Ratio::percent(5));
     assert!(fleet.update(rules).is_empty());
     conclude(&mut fleet, &failures, START.after(10 * SECOND));
     assert_eq!(out(&fleet), [33, 39]);
+}
+
+/// Two bad ones, of whom the better is no outlier as long as the worse is compared.
+#[test]
+fn who_is_hidden_by_a_worse_one_is_seen_in_the_next_interval() {
+    let mut fleet = fleet(8, 2);
+    let failures = [0, 900, 0, 0, 500, 0, 0, 0];
+    conclude(&mut fleet, &failures, START.after(10 * SECOND));
+    assert_eq!(out(&fleet), [1]);
+    conclude(&mut fleet, &failures, START.after(20 * SECOND));
+    assert_eq!(out(&fleet), [1, 4]);
 }
 
 #[test]
