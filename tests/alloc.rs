@@ -482,7 +482,7 @@ fn ready_made_stacks_allocate_nothing() {
         .with_bulkhead(limit(9));
     // The first request of a tenant makes its rate limit.
     let mut warm = server.stack().service(Inner);
-    for tenant in 0..3 {
+    for tenant in 1..=3 {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(pin!(warm.call(tenant)).as_mut().poll(&mut cx).is_ready());
     }

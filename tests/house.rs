@@ -184,7 +184,7 @@ fn a_word_has_one_home() {
         ("Instant::now", &["clock"]),
         ("SystemTime", &["http/wall"]),
         ("httpdate", &["http/wall"]),
-        ("http::", &["http/", "grpc/"]),
+        ("http::", &["http/", "grpc/", "ready/http", "ready/grpc"]),
         ("metrics::", &["export/"]),
         ("opentelemetry::", &["export/"]),
         ("prometheus_client::", &["export/"]),

@@ -193,6 +193,6 @@ fn what_hurts_in_a_ready_made_stack_is_written_down_when_it_is_built() {
         assert!(misfit.try_stack().is_err());
         assert_eq!(lines.take(), [""; 0]);
         drop(misfit.stack());
-        assert_eq!(lines.take().len(), 2, "it never acts, and attempts do not fit");
+        assert!(lines.take()[0].starts_with("plimsoll WARN timeout.attempt (limit 10s) is not shorter than "));
     });
 }
