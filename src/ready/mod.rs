@@ -1,5 +1,5 @@
 //! Stacks with the recommended order and reasoned defaults: [`server`] and [`client`], and their forms for HTTP
-//! ([`http::server`](crate::http::server), [`http::client`](crate::http::client)) and gRPC
+//! ([`http::server`], [`http::client`]) and gRPC
 #![cfg_attr(feature = "grpc", doc = "([`grpc::server`](crate::grpc::server), [`grpc::client`](crate::grpc::client)).")]
 #![cfg_attr(not(feature = "grpc"), doc = "(with feature `grpc`).")]
 //!
@@ -116,7 +116,7 @@
 //!
 //! # What fits together
 //! [`try_stack`](Server::try_stack) refuses what cannot have been meant, and says which two settings it is, their values, and what
-//! to change. What is legal, but will hurt, is a [`Warning`](crate::lint::Warning): [`warnings`](Server::warnings) has them, and
+//! to change. What is legal, but will hurt, is a [`Warning`]: [`warnings`](Server::warnings) has them, and
 //! with feature `tracing` they are written down when the stack is built, once, at the level `warn`. The [rules](crate::lint) are
 //! those for all stacks, and three that know what a stack alone does not.
 //!
