@@ -763,9 +763,11 @@ async fn a_budget_for_each_key_grants_its_own_work_and_ends_what_takes_too_long(
     let handle_of = keyed.handle();
     let mut service = Stack::new().keyed(keyed).wrap(service_fn(|ask: Ask| async move {
         let granted = work().remaining();
-        while ask.spends == 0 {
-            compute(600).await;
-            tokio::time::sleep(SECOND).await;
+        if ask.spends == 0 {
+            loop {
+                compute(600).await;
+                tokio::time::sleep(SECOND).await;
+            }
         }
         work().spend(ask.spends)?;
         Ok::<_, Failed>(granted)
