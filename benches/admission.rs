@@ -158,6 +158,10 @@ fn admission(criterion: &mut Criterion) {
     measure(criterion, "three gates nested", nested.service(Inner));
 
     measure(criterion, "four rooms (two timeouts)", four_rooms!().service(Inner));
+    let by_hand = Stack::new().timeout(SECOND).overload_control(queue(), load_shed::Settings::new());
+    measure(criterion, "a server by hand", by_hand.service(Inner));
+    measure(criterion, "a ready-made server", plimsoll::server().stack().service(Inner));
+    measure(criterion, "a ready-made client", plimsoll::client().stack().service(Inner));
     measure(criterion, "tower, likewise (no breaker)", tower_four());
     measure(criterion, "tower, five layers", tower_five());
 }

@@ -15,6 +15,7 @@ use crate::{
     keyed::Keyed,
     lift::{Lift, LiftLayer},
     limit::Limit,
+    lint::Warning,
     load_shed::LoadShed,
     meter::Meter,
     rate_limit::RateLimit,
@@ -336,6 +337,24 @@ impl<L, G, C> Stack<L, G, C> {
         self.seen.registry.describe()
     }
 
+    /// What does not fit together in this stack, as it is set at this moment: timeouts that never act, retries without a
+    /// budget, layers in an order that hurts. See [`lint`](crate::lint) for the rules.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use plimsoll::{Stack, retry};
+    ///
+    /// let stack = Stack::new().timeout(Duration::from_secs(1)).retry(retry::Settings::new()).timeout(Duration::from_secs(2));
+    /// assert_eq!(
+    ///     stack.warnings()[0].to_string(),
+    ///     "timeout#2 (limit 2s) is not shorter than the one outside of it, timeout (limit 1s): it never ends anything. \
+    ///      Shorten it, or lengthen the outer one",
+    /// );
+    /// ```
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.describe().warnings()
+    }
+
     /// The handles of all layers by their names: looks at all of them at once, and changes each while it serves. See
     /// [`control`](crate::control).
     pub fn control(&self) -> Registry {
@@ -370,7 +389,8 @@ impl<L, G, C> Stack<L, G, C> {
         self.events.clone()
     }
 
-    fn push<H>(self, gate: H) -> Stack<L, Seq<G, H>, C> {
+    /// Adds a gate to the group; whoever calls this has joined it to the events, and told of it.
+    pub(crate) fn push<H>(self, gate: H) -> Stack<L, Seq<G, H>, C> {
         let Self { outer, group, judge, events, seen } = self;
         Stack { outer, group: Seq(group, gate), judge, events, seen }
     }
@@ -394,7 +414,8 @@ impl<L, G, C> Stack<L, G, C> {
         Stack { outer, group: (), judge, events, seen }
     }
 
-    fn nest<M>(self, layer: M) -> Within<M, L, G, C>
+    /// Adds a layer; whoever calls this has joined it to the events, and told of it.
+    pub(crate) fn nest<M>(self, layer: M) -> Within<M, L, G, C>
     where
         G: Close<C>,
         C: Clone,

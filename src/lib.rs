@@ -41,6 +41,16 @@
 //! # let _ = stack;
 //! ```
 //!
+//! Both of these, and what else belongs into them, are [ready-made](ready): [`server()`] and [`client()`] have the recommended
+//! order and reasoned defaults, and are not built if what is set does not fit together.
+//!
+//! ```
+//! let orders = plimsoll::server().with_timeout(std::time::Duration::from_secs(2)).try_stack()?;
+//! let inventory = plimsoll::client().with_name("inventory").try_stack()?;
+//! # let _ = (orders, inventory);
+//! # Ok::<_, plimsoll::ready::Misfit>(())
+//! ```
+//!
 //! # The rooms
 //!
 //! | room | premise | it |
@@ -54,13 +64,12 @@
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
 //! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes, or refuses |
-//! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes |
 //! | [`meter`] | Know how calls end, and how long they take. | counts |
 //! | [`keyed`] | To each key its own gate, and never more of them than there is room for. | as each gate does |
 //! | [`gate`] | A room of your own. | as you say |
 //!
 //! Each page says why, when and when not, what callers see, where in a stack it belongs, and why each default. The
-//! [`guide`] is about stacks.
+//! [`guide`] is about stacks; it begins with [what goes wrong](guide::choose).
 //!
 //! # The floor plan
 //!
@@ -71,8 +80,10 @@
 //! |---|---|
 //! | how layers are put together | `builder.rs` |
 //! | what a refusal says, or its HTTP and gRPC status | `rejection.rs`, its one table |
+//! | what ready-made stacks are made of, and their defaults | `ready/server/`, `ready/client/`; what results mean in them: `ready/health.rs`, `ready/served.rs` |
+//! | what does not fit together | `lint/rule.rs`, what is said; `lint/rules.rs`, how it is found |
 //! | the error type of a stack | `error.rs`, `lift/` |
-//! | what counts as a failure | `classify.rs` |
+//! | what counts as a failure, and what is only "not now" | `classify.rs` |
 //! | what is asked of a request, or carried with it | `request.rs` |
 //! | what is announced | `event.rs`; who counts it or writes it: `telemetry/counters.rs`, `telemetry/tracing.rs` |
 //! | what a number is called | `telemetry/metric.rs`, its one table; its labels: `telemetry/names.rs` |
@@ -82,13 +93,14 @@
 //! | time, randomness | `clock.rs`, `chance.rs` |
 //! | how numbers are parsed | `settings.rs`, and each room's `settings.rs` |
 //! | readiness, cancellation, panics, clock reads of every gate | `gate/` |
-//! | a gate for each kind of request | `gate/per_kind.rs` |
+//! | a gate for each kind of request | `gate/per_kind.rs`; one that some pass by: `gate/unless.rs` |
 //! | a gate for each key, and who may be forgotten | `keyed/shard.rs`; what becomes of a newcomer: `keyed/newcomer.rs` |
 //! | how turns are handed over | `sync/turn.rs`, `sync/waiters.rs` |
 //! | how slots are used again without a lock | `sync/slots.rs` |
-//! | sliding windows | `stats/` |
 //! | sliding windows, histograms, who has most | `stats/` |
 //! | what is counted of calls | `meter/tally.rs`; without two threads meeting: `sync/striped.rs` |
+//! | how slots are used again without a lock | `sync/slots.rs` |
+//! | sliding windows | `stats/` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
 //! | how often is too often, and how exactly | `rate_limit/scale.rs`, `rate_limit/gcra.rs`; without a lock: `rate_limit/meter.rs` |
 //! | who gets a permit, and who waits for one | `limit/pools.rs`, `limit/queue.rs`; the plumbing: `limit/permits.rs` |
@@ -113,7 +125,6 @@
 //! | who of a fleet is put out, and until when | `shuffle_shard/outlier.rs`, `shuffle_shard/success_rate.rs` |
 //! | how members come and go, and who waits for them | `shuffle_shard/fleet.rs`, `shuffle_shard/waiting.rs` |
 //! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
-//! | answers over HTTP | `http/` |
 //! | answers to who is refused, over HTTP and gRPC | `http/respond/` |
 //! | what responses mean, and when to come back | `http/judge.rs`; dates: `http/wall.rs` |
 //! | what headers of trusted callers say | `http/trust.rs`, `http/time_left.rs`, `http/priority.rs` |
@@ -168,9 +179,11 @@ pub mod http;
 pub mod keyed;
 pub mod lift;
 pub mod limit;
+pub mod lint;
 pub mod load_shed;
 pub mod meter;
 pub mod rate_limit;
+pub mod ready;
 mod rejection;
 pub mod request;
 pub mod retry;
@@ -192,11 +205,12 @@ pub use self::{
     error::{BoxError, Error, Refusal},
     event::{Event, Events, Observer},
     gate::Gate,
+    ready::{client, server},
     rejection::{Fault, Reason, Rejection},
     settings::{InvalidSetting, Ratio},
 };
 
-/// The README's code, compiled and run.
-#[cfg(all(doctest, feature = "http"))]
+/// The README's code, compiled and run. Some of it speaks gRPC, which comes with HTTP.
+#[cfg(all(doctest, feature = "grpc"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -470,6 +470,33 @@ fn a_refusal_through_the_four_rooms_allocates_nothing() {
     assert_eq!(allocations(four_rooms!(limit(9), open).service(Inner), false), 0);
 }
 
+/// With everything on that can be, and with what can be left out left out.
+#[test]
+fn ready_made_stacks_allocate_nothing() {
+    let often = Quota::try_per_second(1_000_000).expect("valid");
+    let server = plimsoll::server()
+        .tenant_by(|req: &u64| req % 3)
+        .exempt_by(|req: &u64| req.is_multiple_of(7))
+        .with_rate_limit(often)
+        .with_work_budget(work_budget::Settings::try_new(9).expect("valid"))
+        .with_bulkhead(limit(9));
+    // The first request of a tenant makes its rate limit.
+    let mut warm = server.stack().service(Inner);
+    for tenant in 1..=3 {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(pin!(warm.call(tenant)).as_mut().poll(&mut cx).is_ready());
+    }
+    assert_eq!(allocations(warm, true), 0);
+    let bare = server.without_timeout().without_overload_control().without_rate_limit().without_work_budget();
+    assert_eq!(allocations(bare.stack().service(Inner), true), 0);
+    let mut full = bare.with_bulkhead(limit(1)).exempt_by(|_: &u64| false).stack().service(Inner);
+    let _held = full.call(0);
+    assert_eq!(allocations(full, false), 0);
+    assert_eq!(allocations(plimsoll::client().stack().service(Inner), true), 0);
+    let bare = plimsoll::client().without_total_timeout().without_retry().without_bulkhead().without_attempt_timeout();
+    assert_eq!(allocations(bare.without_circuit_breaker().stack().service(Inner), true), 0);
+}
+
 /// A timer lives in the future of its call: not even a call that takes its time allocates.
 #[tokio::test(start_paused = true)]
 async fn a_timeout_that_sets_its_timer_allocates_nothing() {

@@ -532,6 +532,7 @@ struct Told {
 #[derive(Default)]
 struct Hooks {
     admit: OnceLock<Hook>,
+    along: OnceLock<Hook>,
     settle: OnceLock<Hook>,
     is_neutral: OnceLock<Hook>,
     drop: OnceLock<Hook>,
@@ -558,6 +559,16 @@ impl Gate<Ask> for Told {
 
     fn refused(&self, _: Ask, _: &Rejection) -> Option<Ask> {
         self.refused.fetch_add(1, SeqCst);
+        None
+    }
+
+    fn around<T>(&self, (): (), step: impl FnOnce() -> T) -> T {
+        run(&self.hooks.along);
+        step()
+    }
+
+    fn bound(&self, (): ()) -> Option<Rejection> {
+        run(&self.hooks.along);
         None
     }
 
@@ -604,7 +615,7 @@ fn set(hook: &OnceLock<Hook>, run: impl Fn() + Send + Sync + 'static) {
 fn what_is_the_users_runs_without_a_lock() {
     let (keyed, hooks, _) = told(settings(2));
     let looks = Arc::new(AtomicUsize::new(0));
-    for hook in [&hooks.admit, &hooks.settle, &hooks.is_neutral, &hooks.drop, &hooks.make] {
+    for hook in [&hooks.admit, &hooks.along, &hooks.settle, &hooks.is_neutral, &hooks.drop, &hooks.make] {
         let (handle, looks) = (keyed.handle(), Arc::clone(&looks));
         set(hook, move || {
             let _ = (handle.snapshot(), handle.get(&1).is_some(), handle.sweep());
@@ -612,7 +623,9 @@ fn what_is_the_users_runs_without_a_lock() {
         });
     }
     for key in 0..10 {
-        assert_eq!(pass(&keyed, key), Ok(()));
+        let permit = ask(&keyed, key).expect("free");
+        keyed.dispatch(permit, key, |key| keyed.around(permit, || keyed.bound(permit).is_none() && key < 10));
+        end(&keyed, permit);
     }
     let handle = keyed.handle();
     handle.clone().for_each(|key, _| drop(key.map(|key| handle.get(key))));
@@ -621,8 +634,8 @@ fn what_is_the_users_runs_without_a_lock() {
     (0..10).for_each(|key| {
         handle.forget(&key);
     });
-    // Ten made, let in and settled; eight asked and dropped to make room, and two dropped by hand.
-    assert_eq!(looks.load(SeqCst), 10 + 10 + 10 + 8 + 10);
+    // Ten made, let in, dispatched, run, bounded and settled; eight asked and dropped to make room, and two dropped by hand.
+    assert_eq!(looks.load(SeqCst), 10 + 10 + 3 * 10 + 10 + 8 + 10);
 }
 
 /// While a gate says that it remembers nothing, a request for its key comes. It must not be forgotten with that request
@@ -724,6 +737,23 @@ fn whoever_is_beaten_to_the_last_place_looks_for_another() {
     assert_eq!(pass(&keyed, 1), Ok(()), "in the place of 11");
     let handle = keyed.handle();
     assert!(handle.get(&10).is_some() && handle.get(&11).is_none() && handle.get(&1).is_some());
+}
+
+/// Whoever looked for somebody to forget held on to all whom it looked at: who came meanwhile found nobody, and was refused,
+/// though half of all gates remembered nothing.
+#[test]
+fn newcomers_who_come_at_once_do_not_hide_from_each_other_who_may_be_forgotten() {
+    let (keyed, hooks, _) = told(settings(2).with_overflow(Overflow::Refuse));
+    (1..=2).for_each(|key| assert_eq!(pass(&keyed, key), Ok(())));
+    let (meanwhile, depth) = (keyed.clone(), AtomicUsize::new(0));
+    set(&hooks.make, move || {
+        if depth.fetch_add(1, SeqCst) == 0 {
+            assert_eq!(pass(&meanwhile, 11), Ok(()));
+        }
+    });
+    assert_eq!(pass(&keyed, 10), Ok(()));
+    let handle = keyed.handle();
+    assert!(handle.get(&10).is_some() && handle.get(&11).is_some());
 }
 
 /// While somebody is looked for who may be forgotten, there comes to be room anyway.

@@ -598,6 +598,25 @@ async fn a_callee_that_asks_to_be_left_alone_is() {
     assert_eq!(handle.remaining().remaining, 100, "a pause uses nothing up");
 }
 
+/// Whoever learnt that the callee does not mean what it says could not take its word back: the pause went on for as long as the
+/// settings had allowed that were.
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_over_once_the_settings_do_not_allow_it() {
+    let settings = waiting(per_second(100)).with_throttle_hints(3600 * SECOND);
+    let limit = RateLimit::new(settings.with_wait(8, Duration::MAX));
+    let handle = limit.handle();
+    let mut service = Stack::new().classify(hints).rate_limit(limit).service(hinting());
+    assert!(service.call(3600).await.is_ok());
+    let mut waits = task::spawn(service.call(0));
+    assert_pending!(waits.poll());
+    handle.update(settings.with_throttle_hints(SECOND));
+    assert_eq!(handle.snapshot().pause, SECOND);
+    handle.update(waiting(per_second(100)));
+    assert_eq!(handle.snapshot().pause, Duration::ZERO);
+    assert!(waits.is_woken() && assert_ready!(waits.poll()).is_ok());
+    assert!(service.call(0).await.is_ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn unasked_it_does_not_listen_to_the_callee() {
     let stack = Stack::new().classify(hints).rate_limit(per_second(100));

@@ -749,39 +749,35 @@ async fn a_budget_for_each_kind_grants_its_own_work() {
     }
 }
 
-/// A budget for each key granted no work and ended nothing: what goes along with a call was not passed on to the gate of
-/// its key.
+/// A gate for each key asked its gates for admission and told them how a call ended, and nothing in between: how much a
+/// request spent was bounded by nobody.
 #[tokio::test(start_paused = true)]
-async fn a_budget_for_each_key_grants_its_own_work_and_ends_what_takes_too_long() {
-    let make = |key: &usize| {
-        let settings = seats(9).try_with_fuel(if *key == 0 { 20 } else { 50 }).expect("not zero");
-        budget(settings.with_max_busy(SECOND))
-    };
-    // One place: the second key is at the gate that those share who found none.
-    let settings = keyed::Settings::new().try_with_capacity(1).expect("one");
-    let keyed = Keyed::new(settings, |ask: &Ask| ask.kind, make);
+async fn each_key_may_have_a_budget_of_its_own_and_so_may_those_who_find_no_place() {
+    let each = budget(seats(9).with_max_busy(SECOND));
+    let one = keyed::Settings::new().try_with_capacity(1).expect("not zero");
+    let keyed = Keyed::new(one, |ask: &Ask| ask.kind, move |_: &usize| each.fresh());
     let handle_of = keyed.handle();
-    let mut service = Stack::new().keyed(keyed).wrap(service_fn(|ask: Ask| async move {
-        let granted = work().remaining();
-        if ask.spends == 0 {
-            loop {
-                compute(600).await;
-                tokio::time::sleep(SECOND).await;
-            }
+    let stack = Stack::new().keyed(keyed);
+    let busy = stack.wrap(service_fn(|_: Ask| async {
+        loop {
+            compute(600).await;
+            tokio::task::yield_now().await;
         }
-        work().spend(ask.spends)?;
-        Ok::<_, Failed>(granted)
+        #[allow(unreachable_code, reason = "it has a type")]
+        Ok::<u64, Failed>(0)
     }));
-    let held = service.call(ask(20));
-    for (kind, fuel) in [(0, 20), (1, 50)] {
-        assert_eq!(service.call(Ask { kind, ..ask(20) }).await.ok(), Some(fuel));
-        assert_eq!(reason(service.call(Ask { kind, ..spending(20, fuel + 1) }).await), Reason::WorkExhausted);
-        assert_eq!(reason(service.call(Ask { kind, ..spending(20, 0) }).await), Reason::WorkExhausted);
+    let service = stack.wrap(service_fn(handle));
+    let _place = service.clone().call(spending(10, 40));
+    for kind in [0, 1] {
+        let call = |spends| Ask { kind, ..spending(10, spends) };
+        assert_eq!(service.clone().oneshot(call(40)).await.ok(), Some(40));
+        for spent_or_busy in [service.clone().oneshot(call(50)).await, busy.clone().oneshot(call(0)).await] {
+            let refused = rejection(spent_or_busy);
+            assert_eq!((refused.reason(), refused.was_dispatched()), (Reason::WorkExhausted, true));
+        }
     }
-    assert_eq!(handle_of.snapshot().overflowed, 3);
-    assert!(held.await.is_ok());
-    let known = handle_of.get(&0).expect("it has a place").handle().snapshot();
-    assert_eq!((known.seats.in_use, known.spent, known.exhausted), (0, 40, 1));
+    let in_use = |budget: &Budget| budget.handle().snapshot().seats.in_use;
+    assert_eq!((handle_of.get(&0).map(|own| in_use(&own)), handle_of.overflow_gate().map(in_use)), (Some(1), Some(0)));
 }
 
 #[test]

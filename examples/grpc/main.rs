@@ -1,12 +1,15 @@
-//! A tonic server and its client, over loopback, with a stack on either side: what a full server says, who comes back when,
-//! who is told not to, and how long a caller waits. It ends by itself.
+//! A tonic server and its client, both generated, over loopback, with a stack on either side: what a full server says, who
+//! comes back when, who is told not to, and how long a caller waits. It ends by itself.
 
-mod echo;
+mod codec;
+#[allow(clippy::all, unreachable_pub, reason = "generated")]
+mod shop;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use plimsoll::{
-    Classify, Event, Gate, Outcome, Reason, Rejection, Stack, bulkhead,
+    BoxError, Classify, Event, Gate, Outcome, Reason, Rejection, Stack, bulkhead, circuit_breaker,
+    classify::Health,
     clock::Moment,
     gate::{Admission, Ending, Never},
     grpc::{self, Codes, Detailed, Resend},
@@ -14,10 +17,16 @@ use plimsoll::{
     retry::{self, Backoff, RetryLayer},
     timeout::TimeoutLayer,
 };
-use tonic::{Request, Response, Status};
+use tonic::{
+    Request, Response, Status,
+    transport::{Channel, Server, server::TcpIncoming},
+};
 use tower::{ServiceExt, service_fn};
 
-use echo::{Echo, channel, say, serve, text};
+use shop::{
+    shop_client::ShopClient,
+    shop_server::{Shop, ShopServer},
+};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -39,19 +48,30 @@ impl<B> Gate<http::Request<B>> for NoMountains {
     fn settle(&self, (): (), _: Ending, _: &Moment) {}
 }
 
-/// One order at a time, and each takes 50 ms; the rest is told so at once.
-async fn shop() -> Result<std::net::SocketAddr, plimsoll::InvalidSetting> {
+/// Where orders are taken, each of which takes 50 ms.
+struct Counter;
+
+#[tonic::async_trait]
+impl Shop for Counter {
+    async fn order(&self, order: Request<String>) -> Result<Response<String>, Status> {
+        tokio::time::sleep(50 * MS).await;
+        Ok(Response::new(format!("a {}", order.get_ref())))
+    }
+}
+
+/// One order at a time; the rest is told so at once.
+fn serve() -> Result<SocketAddr, BoxError> {
     let deadline = Trusted::everybody().deadline(TimeLeft::grpc()).with_margin(10 * MS);
     let stack = Stack::new()
         .layer(RespondRejections::with(Detailed::new()))
         .timeout(TimeoutLayer::new(Duration::from_secs(2)).deadline_by(deadline))
         .gate(NoMountains)
         .bulkhead(bulkhead::Settings::try_new(1)?);
-    let counter = Echo::new(|order: Request<String>| async move {
-        tokio::time::sleep(50 * MS).await;
-        Ok(format!("a {}", order.get_ref()))
-    });
-    Ok(serve(stack.wrapping(), counter).await)
+    let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into())?;
+    let address = incoming.local_addr()?;
+    let server = Server::builder().layer(stack.wrapping()).add_service(ShopServer::new(Counter));
+    tokio::spawn(server.serve_with_incoming(incoming));
+    Ok(address)
 }
 
 /// Says what came of an order.
@@ -73,12 +93,16 @@ fn tell(who: &str, result: Result<Response<String>, Status>) {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = shop().await?;
+async fn main() -> Result<(), BoxError> {
+    let address = serve()?;
+    let channel = Channel::from_shared(format!("http://{address}"))?.connect_lazy();
 
-    // One call, as a generated client makes it.
-    let channel = channel(address);
-    let order = service_fn(move |req: Request<String>| say(channel.clone(), req));
+    // Around each call of a generated client, where calls can be had again.
+    let shop = ShopClient::new(channel.clone());
+    let order = service_fn(move |order: Request<String>| {
+        let mut shop = shop.clone();
+        async move { shop.order(order).await }
+    });
     let backoff = Backoff::try_new(20 * MS, 200 * MS)?.try_with_throttled_base(60 * MS)?;
     let patient = Stack::new()
         .observe(|event: &Event| println!("  {event:?}"))
@@ -101,5 +125,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("Who has 30 ms left says so, and the shop does not work longer on it:");
     let hasty = Stack::new().classify(Codes).timeout(30 * MS).layer(SendDeadline::new(TimeLeft::grpc())).wrap(order);
     tell("dan", hasty.oneshot(text("chair")).await);
+
+    println!("A stack below a generated client leaves it as it is:");
+    let guard = Stack::new()
+        .classify(Health::of(Codes))
+        .circuit_breaker(circuit_breaker::Settings::new())
+        .timeout(Duration::from_secs(1));
+    let mut shop = ShopClient::new(guard.service(channel).map_err(Status::from));
+    tell("eve", shop.order("vase".to_owned()).await);
     Ok(())
+}
+
+fn text(text: &str) -> Request<String> {
+    Request::new(text.to_owned())
 }

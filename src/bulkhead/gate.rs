@@ -143,11 +143,6 @@ where
     }
 
     #[inline(always)]
-    fn goes_along() -> bool {
-        false
-    }
-
-    #[inline(always)]
     fn settle(&self, permit: Permit, _: Ending, _: &Moment) {
         self.permits.put_back(permit);
     }

@@ -142,11 +142,6 @@ impl<Req> Gate<Req> for CircuitBreaker {
         }
     }
 
-    #[inline(always)]
-    fn goes_along() -> bool {
-        false
-    }
-
     /// A success in the closed circuit: two loads, and what the window costs. A failure also takes the lock.
     #[inline]
     fn settle(&self, permit: Permit, ending: Ending, now: &Moment) {

@@ -13,7 +13,8 @@
 //! * Around something that fails in part: one bad shard of ten opens the circuit to the nine good ones. Give each
 //!   its own.
 //! * Against a callee that is merely busy: a limit ([`Stack::gate`](crate::Stack::gate) takes any) lets through what
-//!   it can do, where a breaker lets through all or nothing.
+//!   it can do, where a breaker lets through all or nothing. If it says so itself, "not now" is not a failure: give the
+//!   breaker a judge of [`Health`](crate::classify::Health).
 //! * Against a rare failure of single requests: that is what a retry is for.
 //!
 //! # What the caller sees

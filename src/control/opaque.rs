@@ -13,7 +13,12 @@ pub(crate) struct Opaque {
 impl Opaque {
     /// A gate, or another layer, named after its type.
     pub(crate) fn new<T>(room: &'static str) -> Self {
-        Self { room, name: short(type_name::<T>()) }
+        Self::named(room, short(type_name::<T>()))
+    }
+
+    /// Of this name.
+    pub(crate) const fn named(room: &'static str, name: &'static str) -> Self {
+        Self { room, name }
     }
 }
 

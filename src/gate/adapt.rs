@@ -22,11 +22,6 @@ impl<Req> Gate<Req> for () {
         Admission::Admitted(())
     }
 
-    #[inline(always)]
-    fn goes_along() -> bool {
-        false
-    }
-
     #[inline]
     fn settle(&self, (): (), _: Ending, _: &Moment) {}
 
@@ -39,6 +34,8 @@ impl<Req> Gate<Req> for () {
 impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
     type Permit = G::Permit;
     type Wait = G::Wait;
+
+    const GOES_ALONG: bool = G::GOES_ALONG;
 
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<G::Permit, G::Wait> {
@@ -83,11 +80,6 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
         (**self).bound(permit)
     }
 
-    #[inline(always)]
-    fn goes_along() -> bool {
-        G::goes_along()
-    }
-
     #[inline]
     fn settle(&self, permit: G::Permit, ending: Ending, now: &Moment) {
         (**self).settle(permit, ending, now);
@@ -106,6 +98,8 @@ impl<Req, G: Gate<Req>> Gate<Req> for Arc<G> {
 impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
     type Permit = Option<G::Permit>;
     type Wait = G::Wait;
+
+    const GOES_ALONG: bool = G::GOES_ALONG;
 
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Option<G::Permit>, G::Wait> {
@@ -167,11 +161,6 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
     #[inline]
     fn bound(&self, permit: Option<G::Permit>) -> Option<Rejection> {
         self.as_ref()?.bound(permit?)
-    }
-
-    #[inline(always)]
-    fn goes_along() -> bool {
-        G::goes_along()
     }
 
     #[inline]

@@ -38,7 +38,7 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
     pub(super) fn dispatch<T>(&mut self, req: Req, call: impl FnOnce(Req) -> T) -> T {
         self.stage = Stage::Dispatched;
         let permit = self.permit;
-        watch(self, |group| group.gate.dispatch(permit, req, call))
+        watch(self, |group| if G::GOES_ALONG { group.gate.dispatch(permit, req, call) } else { call(req) })
     }
 
     /// Runs a step of the call, within its gates; without them once the permit went back, as after a panic: what it stood
@@ -49,13 +49,13 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
             return step();
         }
         let permit = self.permit;
-        watch(self, |group| group.gate.around(permit, step))
+        watch(self, |group| if G::GOES_ALONG { group.gate.around(permit, step) } else { step() })
     }
 
     /// Whether a call that goes on has to end, as its gates see it. If so, that is announced.
     #[inline(always)]
     pub(super) fn bound(&mut self) -> Option<Rejection> {
-        if self.is_settled() {
+        if !G::GOES_ALONG || self.is_settled() {
             return None;
         }
         let permit = self.permit;

@@ -153,6 +153,8 @@ where
     type Permit = (usize, G::Permit);
     type Wait = (usize, G::Wait);
 
+    const GOES_ALONG: bool = G::GOES_ALONG;
+
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait> {
         let kind = self.kind.key(req);
@@ -200,11 +202,6 @@ where
     #[inline]
     fn bound(&self, (kind, permit): Self::Permit) -> Option<Rejection> {
         self.gate(kind).bound(permit)
-    }
-
-    #[inline(always)]
-    fn goes_along() -> bool {
-        G::goes_along()
     }
 
     #[inline]

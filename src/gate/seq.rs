@@ -56,6 +56,8 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
     type Permit = (A::Permit, B::Permit);
     type Wait = SeqWait<A::Wait, A::Permit, B::Wait>;
 
+    const GOES_ALONG: bool = A::GOES_ALONG || B::GOES_ALONG;
+
     #[inline(always)]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait> {
         match self.0.admit(req, now) {
@@ -118,22 +120,28 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
     /// The second within the first: it is further in.
     #[inline(always)]
     fn dispatch<T>(&self, (first, second): Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T {
-        self.0.dispatch(first, req, |req| self.1.dispatch(second, req, call))
+        match (A::GOES_ALONG, B::GOES_ALONG) {
+            (true, true) => self.0.dispatch(first, req, |req| self.1.dispatch(second, req, call)),
+            (true, false) => self.0.dispatch(first, req, call),
+            (false, true) => self.1.dispatch(second, req, call),
+            (false, false) => call(req),
+        }
     }
 
     #[inline(always)]
     fn around<T>(&self, (first, second): Self::Permit, step: impl FnOnce() -> T) -> T {
-        self.0.around(first, || self.1.around(second, step))
+        match (A::GOES_ALONG, B::GOES_ALONG) {
+            (true, true) => self.0.around(first, || self.1.around(second, step)),
+            (true, false) => self.0.around(first, step),
+            (false, true) => self.1.around(second, step),
+            (false, false) => step(),
+        }
     }
 
     #[inline(always)]
     fn bound(&self, (first, second): Self::Permit) -> Option<Rejection> {
-        self.1.bound(second).or_else(|| self.0.bound(first))
-    }
-
-    #[inline(always)]
-    fn goes_along() -> bool {
-        A::goes_along() || B::goes_along()
+        let inner = if B::GOES_ALONG { self.1.bound(second) } else { None };
+        inner.or_else(|| if A::GOES_ALONG { self.0.bound(first) } else { None })
     }
 
     #[inline(always)]

@@ -3,6 +3,8 @@
 //!
 //! Feature `grpc`. tonic's types are in the interface, so this feature is bound to its version, 0.14.
 //!
+//! [`server`] and [`client`] are whole stacks, with the recommended order and [defaults](crate::ready). By hand, and in parts:
+//!
 //! # A server
 //! ```
 //! # #[cfg(feature = "grpc")]
@@ -130,3 +132,4 @@ pub use self::{
     request::Resend,
     status::{received, status_of},
 };
+pub use crate::ready::grpc::{GrpcClient, GrpcClientStack, GrpcServer, GrpcServerStack, GrpcTimeout, client, server};

@@ -7,7 +7,7 @@ use super::{
     wall::Wall,
 };
 use crate::{
-    classify::{Classify, Failure, Outcome, Standard},
+    classify::{Classify, Failure, Health, Outcome, Standard},
     error::Refusal,
 };
 
@@ -41,6 +41,9 @@ use crate::{
 /// ```
 ///
 /// Responses of other types are judged once it is said [how to look at them](Self::of).
+///
+/// This is for a retry, and for limits. A circuit breaker asks whether the callee is well, and has a judge of its own:
+/// [`health`](Self::health).
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct ByStatus<H = Plain, A = Unadjusted> {
@@ -78,6 +81,48 @@ impl<H, A> ByStatus<H, A> {
     /// Lets `adjust` have the last word: a closure `|status: StatusCode, headers: &HeaderMap, outcome: Outcome| …`.
     pub fn adjust<New>(self, adjust: New) -> ByStatus<H, New> {
         ByStatus { head: self.head, adjust, wall: self.wall, longest: self.longest }
+    }
+
+    /// Judges whether the callee is well, for a circuit breaker or a router: 429 and 503 say nothing of that, as a server
+    /// that sheds load says so, and does what it should. All else is as the table has it.
+    ///
+    /// ❌ One judge for both. A server that sheds half of the requests opens the circuit, and loses the other half too:
+    ///
+    /// ```
+    /// # use plimsoll::{Stack, circuit_breaker, http::ByStatus, retry};
+    /// let stack = Stack::new()
+    ///     .classify(ByStatus::new())
+    ///     .retry(retry::Settings::new())
+    ///     .circuit_breaker(circuit_breaker::Settings::new());
+    /// # let _ = stack;
+    /// ```
+    ///
+    /// ✅ A judge for each:
+    ///
+    /// ```
+    /// # use plimsoll::{Stack, circuit_breaker, http::ByStatus, retry};
+    /// let stack = Stack::new()
+    ///     .classify(ByStatus::new())
+    ///     .retry(retry::Settings::new())
+    ///     .classify(ByStatus::new().health())
+    ///     .circuit_breaker(circuit_breaker::Settings::new());
+    /// # let _ = stack;
+    /// ```
+    ///
+    /// Some proxies say 503 where they find nobody to pass a request on to, and then it does mean that the callee is down.
+    /// Where you know how yours says so, an [`adjust`](Self::adjust) before this tells it apart:
+    ///
+    /// ```
+    /// # use http::{HeaderMap, StatusCode};
+    /// # use plimsoll::{Outcome, classify::Failure, http::ByStatus};
+    /// let judge = ByStatus::new().adjust(|_: StatusCode, headers: &HeaderMap, outcome: Outcome| {
+    ///     if headers.contains_key("x-no-upstream") { Outcome::Failure(Failure::Transient) } else { outcome }
+    /// });
+    /// let health = judge.health();
+    /// # let _ = health;
+    /// ```
+    pub const fn health(self) -> Health<Self> {
+        Health::of(self)
     }
 
     /// Takes no hint to be longer than this.
@@ -151,7 +196,7 @@ where
     }
 }
 
-/// The head of an `http::Response` is its own.
+/// The head of an `http::Response` is its own, and so are the headers of an `http::Request`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Plain;
 
@@ -259,5 +304,29 @@ mod tests {
         let judge = ByStatus::new().of(|response: &Foreign| (response.0, &response.1));
         let response = Foreign(StatusCode::BAD_GATEWAY, HeaderMap::new());
         assert_eq!(judge.classify(Ok::<_, &Error<()>>(&response)), Outcome::Failure(Failure::Transient));
+    }
+
+    #[test]
+    fn who_sheds_load_is_not_ill() {
+        let adjusted =
+            ByStatus::new().adjust(|status: StatusCode, _: &HeaderMap, outcome: Outcome| match status.as_u16() {
+                404 => Outcome::Failure(Failure::Transient),
+                418 => Outcome::Failure(Failure::Overload),
+                _ => outcome,
+            });
+        let health = |status: u16| {
+            let mut response = Response::new(());
+            *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+            adjusted.health().classify(Ok::<_, &Error<()>>(&response))
+        };
+        for status in 100..600 {
+            let expected = match status {
+                418 | 429 | 503 => Outcome::Ignored,
+                504 => Outcome::Failure(Failure::Timeout),
+                404 | 500.. => Outcome::Failure(Failure::Transient),
+                _ => Outcome::Success,
+            };
+            assert_eq!(health(status), expected, "{status}");
+        }
     }
 }

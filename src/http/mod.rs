@@ -2,12 +2,14 @@
 //!
 //! | you want | there is | it goes |
 //! |---|---|---|
+//! | a whole stack, with the recommended order | [`server`], [`client`] | around a service; [what is in it](crate::ready) |
 //! | refusals to be answered, over HTTP and gRPC | [`RespondRejections`] | outermost on a server |
 //! | callers to know their quota | [`AnnounceQuota`] | outside of that |
 //! | the caller's deadline, priority or tenant from headers | [`Trusted`] | into `deadline_by`, `priority_by`, `tenant_by` |
 //! | a permit held until the response's body ends | [`Stack::until_body_ends`](crate::Stack::until_body_ends), [`UntilBodyEnds`] | after the gate |
 //! | bodies that may not hang or drip | [`BodyTimeout`] | requests': outermost; responses': innermost |
 //! | responses judged, and `Retry-After` heard | [`ByStatus`] | into [`Stack::classify`](crate::Stack::classify) |
+//! | a circuit that stays closed while the callee sheds | [`ByStatus::health`] | into the breaker's own `classify` |
 //! | requests with bodies to be tried again | [`ReplayBodies`], [`ReplayRequests`] | around, and into, a retry |
 //! | the callee to know how long there is | [`SendDeadline`] | innermost on a client |
 //! | requests to carry what the layers know | [`Extensions`] | into `carry` of a timeout or a retry |
@@ -71,6 +73,7 @@
 //!     .classify(ByStatus::new())                                  // 429, 5xx and what they ask for
 //!     .layer(ReplayBodies::new())                                 // up to 64 KiB of each body
 //!     .retry(retry::RetryLayer::new(retry::Settings::new()).replay(ReplayRequests::new()))
+//!     .classify(ByStatus::new().health())                         // who says "not now" is not down
 //!     .circuit_breaker(circuit_breaker::Settings::new())
 //!     .timeout(Duration::from_secs(1))
 //!     .layer(SendDeadline::new(TimeLeft::envoy()));               // what is left of that second
@@ -80,6 +83,36 @@
 //!
 //! The transport gets `Request<`[`Replay`]`<B>>`; hyper's clients take any body. For one that wants a body of its own, a
 //! `tower::util::MapRequestLayer` goes innermost: `|req: Request<Replay<B>>| req.map(axum::body::Body::new)`.
+//!
+//! Around reqwest's client, which has requests and responses of its own types, closures say where their heads are, and
+//! `try_clone` copies what can be had again. reqwest tries some things again by itself; one of the two is enough.
+//!
+//! ```
+//! use std::time::Duration;
+//! use plimsoll::{
+//!     Stack, circuit_breaker,
+//!     http::{ByStatus, SendDeadline, TimeLeft},
+//!     retry::{self, RetryLayer},
+//! };
+//! use reqwest::{Client, Request, Response};
+//!
+//! # fn main() -> Result<(), reqwest::Error> {
+//! let judge = ByStatus::new().of(|r: &Response| (r.status(), r.headers()));
+//! let replay = |r: &Request, _attempt: u32| if r.method().is_idempotent() { r.try_clone() } else { None };
+//! let stack = Stack::new()
+//!     .timeout(Duration::from_secs(5))
+//!     .classify(judge)
+//!     .retry(RetryLayer::new(retry::Settings::new()).replay(replay))
+//!     .classify(judge.health())
+//!     .circuit_breaker(circuit_breaker::Settings::new())
+//!     .timeout(Duration::from_secs(1))
+//!     .layer(SendDeadline::new(TimeLeft::envoy()).of(|r: &mut Request| r.headers_mut()));
+//! let client = stack.service(Client::builder().retry(reqwest::retry::never()).build()?);
+//! # fn serves<S: tower::Service<Request, Response = Response, Error = plimsoll::Error<reqwest::Error>> + Clone + Send + Sync + 'static>(_: S) {}
+//! # serves(client);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Requests carry what the layers know
 //! With `.carry(`[`Extensions`]`)` on a timeout or a retry, the request takes its deadline and the number of the attempt
@@ -115,8 +148,9 @@ pub use self::{
     quota::{AnnounceQuota, Quota},
     replay::{Replay, ReplayBodies, ReplayRequests},
     respond::{Answer, HeadersOnly, Problems, RespondRejections},
-    send_deadline::{SendDeadline, SendingDeadline},
+    send_deadline::{HeadersOf, SendDeadline, SendingDeadline},
     time_left::TimeLeft,
     trust::{Believed, Deadline, Everybody, Tenant, Trust, Trusted, Urgency},
     wall::Wall,
 };
+pub use crate::ready::http::{HttpClient, HttpClientStack, HttpServer, HttpServerStack, client, server};

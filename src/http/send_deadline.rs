@@ -3,10 +3,11 @@ use std::{
     time::Duration,
 };
 
+use ::http::HeaderMap;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{carry::Extensions, headed::Headed, time_left::TimeLeft};
+use super::{carry::Extensions, headed::Headed, judge::Plain, time_left::TimeLeft};
 use crate::{
     clock::{self, Instant},
     request::{Carry, current},
@@ -17,8 +18,8 @@ use crate::{
 ///
 /// What is left is the earliest end of the timeouts around it, and of the deadline that the request
 /// [carries](super::Extensions), less a margin. A header that says less already is kept, and so is any where there is no
-/// end. Where nothing is left, zero is sent, and the callee may refuse at once. Costs a clock read where there is an end; it holds nothing, and
-/// dropping its future drops the inner one, which it is.
+/// end. Where nothing is left, zero is sent, and the callee may refuse at once. Costs a clock read where there is an end; it
+/// holds nothing, and dropping its future drops the inner one, which it is.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,9 +33,12 @@ use crate::{
 ///     .layer(SendDeadline::new(TimeLeft::envoy()).with_margin(Duration::from_millis(5)));
 /// # let _ = stack.service(tower::service_fn(|_: Request<()>| async { Ok::<_, std::io::Error>(()) }));
 /// ```
+///
+/// Requests of other types get it once it is said [where their headers are](Self::of).
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct SendDeadline {
+pub struct SendDeadline<H = Plain> {
+    headers: H,
     header: TimeLeft,
     margin: Duration,
 }
@@ -42,7 +46,20 @@ pub struct SendDeadline {
 impl SendDeadline {
     /// Writes what is left into this header, with no margin.
     pub const fn new(header: TimeLeft) -> Self {
-        Self { header, margin: Duration::ZERO }
+        Self { headers: Plain, header, margin: Duration::ZERO }
+    }
+}
+
+impl<H> SendDeadline<H> {
+    /// Writes it into requests of another type, whose headers `headers` finds. For reqwest's:
+    /// `|req: &mut reqwest::Request| req.headers_mut()`. Of what such a request carries nothing is known: the timeouts around
+    /// it count.
+    // The bound is `Fn` and not `HeadersOf`, or the compiler would not see that the closure lends what it was lent.
+    pub fn of<Req, New>(self, headers: New) -> SendDeadline<New>
+    where
+        New: for<'a> Fn(&'a mut Req) -> &'a mut HeaderMap,
+    {
+        SendDeadline { headers, header: self.header, margin: self.margin }
     }
 
     /// Tells the callee that there is so much less than there is: for the way there and back. An answer that is under way
@@ -53,8 +70,46 @@ impl SendDeadline {
     }
 }
 
-impl<S> Layer<S> for SendDeadline {
-    type Service = SendingDeadline<S>;
+/// Where a request keeps its headers, for types that are not `http::Request`. A closure over `&mut Req` qualifies.
+pub trait HeadersOf<Req> {
+    /// The headers, to be changed.
+    fn headers_mut<'a>(&self, req: &'a mut Req) -> &'a mut HeaderMap;
+
+    /// When the deadline that the request carries ends; [`Instant::FAR`] if it carries none.
+    fn carried(&self, req: &Req) -> Instant {
+        let _ = req;
+        Instant::FAR
+    }
+}
+
+impl<F, Req> HeadersOf<Req> for F
+where
+    F: for<'a> Fn(&'a mut Req) -> &'a mut HeaderMap,
+{
+    #[inline]
+    fn headers_mut<'a>(&self, req: &'a mut Req) -> &'a mut HeaderMap {
+        self(req)
+    }
+}
+
+impl<Req> HeadersOf<Req> for Plain
+where
+    Req: Headed,
+    Extensions: Carry<Req>,
+{
+    #[inline]
+    fn headers_mut<'a>(&self, req: &'a mut Req) -> &'a mut HeaderMap {
+        req.headers_mut()
+    }
+
+    #[inline]
+    fn carried(&self, req: &Req) -> Instant {
+        Extensions.get(req).map_or(Instant::FAR, |carried| carried.deadline)
+    }
+}
+
+impl<S, H: Clone> Layer<S> for SendDeadline<H> {
+    type Service = SendingDeadline<S, H>;
 
     fn layer(&self, inner: S) -> Self::Service {
         SendingDeadline { inner, layer: self.clone() }
@@ -63,16 +118,15 @@ impl<S> Layer<S> for SendDeadline {
 
 /// A service whose requests say how long is left. Made by [`SendDeadline`].
 #[derive(Clone, Debug)]
-pub struct SendingDeadline<S> {
+pub struct SendingDeadline<S, H = Plain> {
     inner: S,
-    layer: SendDeadline,
+    layer: SendDeadline<H>,
 }
 
-impl<S, Req> Service<Req> for SendingDeadline<S>
+impl<S, H, Req> Service<Req> for SendingDeadline<S, H>
 where
     S: Service<Req>,
-    Req: Headed,
-    Extensions: Carry<Req>,
+    H: HeadersOf<Req>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -85,13 +139,13 @@ where
 
     #[inline]
     fn call(&mut self, mut req: Req) -> S::Future {
-        let carried = Extensions.get(&req).map_or(Instant::FAR, |carried| carried.deadline);
-        let deadline = carried.min(current().deadline);
+        let deadline = self.layer.headers.carried(&req).min(current().deadline);
         if deadline != Instant::FAR {
             let left = deadline.since(clock::now()).saturating_sub(self.layer.margin);
             let header = &self.layer.header;
-            if header.read(req.headers()).is_none_or(|asked| asked > left) {
-                header.write(req.headers_mut(), left);
+            let headers = self.layer.headers.headers_mut(&mut req);
+            if header.read(headers).is_none_or(|asked| asked > left) {
+                header.write(headers, left);
             }
         }
         self.inner.call(req)
@@ -176,5 +230,15 @@ mod tests {
         req.headers_mut().insert(LEFT, HeaderValue::from_static("mine"));
         let told = stack.service(Told).call(req).await.expect("answered");
         assert_eq!(told, Some(HeaderValue::from_static("mine")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_of_another_type_is_told_too() {
+        let foreign =
+            tower::service_fn(|req: (HeaderMap,)| async move { Ok::<_, Infallible>(req.0.get(LEFT).cloned()) });
+        let layer = send().of(|req: &mut (HeaderMap,)| &mut req.0);
+        let stack = Stack::new().timeout(Duration::from_millis(250)).layer(layer);
+        let told = stack.service(foreign).call((HeaderMap::new(),)).await.expect("answered");
+        assert_eq!(told, Some(HeaderValue::from_static("245")));
     }
 }

@@ -44,6 +44,11 @@ impl<K, G, Q, M> Keyed<K, G, Q, M> {
         Q: KeyOf<Req, Key = K>,
         M: Fn(&K) -> G,
     {
+        Self::of(settings, key, make)
+    }
+
+    /// As [`new`](Self::new), where the type of the request is not known yet.
+    pub(crate) fn of(settings: Settings, key: Q, make: M) -> Self {
         let state = State::new(settings, RandomState::new(), Events::default());
         Self { state: Arc::new(state), key, make: Arc::new(make), shared_as: None }
     }
@@ -99,6 +104,17 @@ impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
     pub(crate) fn join(&self, events: &Events) {
         self.state.events.join(events);
     }
+
+    /// The gate that goes along with a call, and its permit. One short lock, and none where no gate does.
+    #[inline]
+    fn along<Req>(&self, permit: Permit<G::Permit>) -> Option<(Behind<'_, K, G>, G::Permit)>
+    where
+        G: Gate<Req>,
+    {
+        let (place, permit) = permit.0.filter(|_| G::GOES_ALONG)?;
+        // Whoever has a permit holds the entry, so it is there.
+        Some((self.state.at(place)?, permit))
+    }
 }
 
 impl<K, G, Q: Clone, M, S> Clone for Keyed<K, G, Q, M, S> {
@@ -129,6 +145,8 @@ where
 {
     type Permit = Permit<G::Permit>;
     type Wait = Wait<G::Wait>;
+
+    const GOES_ALONG: bool = G::GOES_ALONG;
 
     /// A key that is there: its hash, and one short lock. Another: a clock reading, two short locks, and its gate.
     #[inline]
@@ -219,11 +237,6 @@ where
         gate.bound(permit)
     }
 
-    #[inline(always)]
-    fn goes_along() -> bool {
-        G::goes_along()
-    }
-
     /// One short lock.
     #[inline]
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment) {
@@ -242,19 +255,6 @@ where
 
     fn events(&self) -> Option<&Events> {
         Some(&self.state.events)
-    }
-}
-
-impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
-    /// The gate of a call that is under way, if it goes along. One short lock then, and none for all others.
-    #[inline]
-    fn along<Req>(&self, permit: Permit<G::Permit>) -> Option<(Behind<'_, K, G>, G::Permit)>
-    where
-        G: Gate<Req>,
-    {
-        let (place, permit) = permit.0.filter(|_| G::goes_along())?;
-        // Whoever has a permit holds the entry, so it is there.
-        Some((self.state.at(place)?, permit))
     }
 }
 

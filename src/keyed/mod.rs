@@ -41,7 +41,8 @@
 //! | name | `keyed` | for `KeysFull`, and the events; gates have names of their own |
 //!
 //! Keys are owned values, made anew for each request: a number or an `Arc<str>` costs less than a `String`. What is dear to
-//! compare or to hash is so for every call.
+//! compare or to hash is so for every call. Their number is bounded here, and not their length: of a name that a stranger may
+//! write, keep a hash, or refuse what is too long.
 //!
 //! # Events
 //! | event | when |
@@ -133,9 +134,9 @@
 //!   nothing else is called with one.
 //!
 //! A call for a known key costs its hash, two locks for the time of a look-up, one at admission and one at settlement, and a
-//! reference count: no clock, no allocation, and no waiting for what a gate does for another key. A newcomer costs a clock
-//! reading, two or three such locks, and its gate; a refusal one look-up more, to offer the request to its gate. Where the
-//! gates [go along](crate::Gate::goes_along) with calls, as a work budget does, each step costs two more.
+//! reference count: no clock, no allocation, and no waiting for what a gate does for another key. A gate that
+//! [goes along](crate::Gate::GOES_ALONG) with its calls, as a work budget does, is looked up for each step of one as well. A newcomer costs a clock
+//! reading, two or three such locks, and its gate; a refusal one look-up more, to offer the request to its gate.
 //!
 //! ## A flood of keys
 //! Strangers who make up keys take all the places whose gates they get to remember something: by a request under way, a

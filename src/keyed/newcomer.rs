@@ -118,6 +118,8 @@ impl<K: Eq, G, S> State<K, G, S> {
         forgettable: Option<&Candidate<K, G>>,
         at: Instant,
     ) -> Seat<K, G> {
+        // Before the lock, so that it is dropped after.
+        let mut _evicted = None;
         let mut shard = self.shard(index).lock();
         if let Some((slot, entry)) = shard.come(hash, &entry.key) {
             return Seat::Taken(Place::new(index, slot), Visit::new(entry));
@@ -125,8 +127,9 @@ impl<K: Eq, G, S> State<K, G, S> {
         if self.version() != changed {
             return Seat::Late;
         }
-        if shard.is_full() && forgettable.is_some_and(|candidate| shard.evict(candidate)) {
-            self.evicted.fetch_add(1, Relaxed);
+        if shard.is_full() {
+            _evicted = forgettable.and_then(|candidate| shard.evict(candidate));
+            self.evicted.fetch_add(_evicted.is_some().into(), Relaxed);
         }
         match shard.insert(hash, Arc::clone(entry), at) {
             Some(slot) => Seat::Taken(Place::new(index, slot), Visit::new(Arc::clone(entry))),
@@ -166,6 +169,6 @@ impl<K, G> Found<K, G> {
     where
         G: Gate<Req>,
     {
-        self.candidates.find(|candidate| candidate.entry.gate.is_neutral(now))
+        self.candidates.find(|candidate| candidate.entry.upgrade().is_some_and(|entry| entry.gate.is_neutral(now)))
     }
 }

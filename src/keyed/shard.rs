@@ -2,7 +2,8 @@
 //! gate, and what it takes out it returns, to be dropped once the lock is gone. Of the user's, only the comparison of keys
 //! runs in here.
 //!
-//! Every operation is O(1), with keys that do not collide. Where their hashes are all the same, one takes as long as it
+//! Every operation is O(1), with keys that do not collide; but for a newcomer for whom the table has to grow, which it does
+//! no more once it is full. Where their hashes are all the same, one takes as long as it
 //! takes to compare with each.
 //!
 //! # Who may be forgotten
@@ -21,7 +22,7 @@
 //! down when it saw that. So a key is idle for as long as the idle time at least, and for longer where the hand comes by
 //! rarely, which it does where there is room.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use hashbrown::HashTable;
 use slab::Slab;
@@ -61,13 +62,14 @@ struct Record<K, G> {
     visits: u64,
 }
 
-/// Somebody who may be forgotten if the gate remembers nothing, and nothing has happened to it since.
+/// Somebody who may be forgotten if the gate remembers nothing, and nothing has happened to it since. It holds nobody: who
+/// looks at the same time for somebody to forget may find the same.
 pub(super) struct Candidate<K, G> {
     slot: usize,
     unchanged: (u64, u64),
     /// Nobody has come for it since the hand last came by: better than one that is in use.
     pub(super) quiet: bool,
-    pub(super) entry: Arc<Entry<K, G>>,
+    pub(super) entry: Weak<Entry<K, G>>,
 }
 
 /// So many entries, or fewer.
@@ -169,7 +171,7 @@ impl<K, G> Shard<K, G> {
             let slot = self.hand;
             self.hand = if slot + 1 < self.end { slot + 1 } else { 0 };
             let Some(record) = self.records.get_mut(slot) else { continue };
-            let (held, quiet) = (record.is_held(1), record.moves() == record.looked);
+            let (held, quiet) = (record.is_held(), record.moves() == record.looked);
             if !quiet {
                 record.looked = record.moves();
                 record.active = now;
@@ -180,21 +182,19 @@ impl<K, G> Shard<K, G> {
             if now.since(record.active) >= self.bounds.idle {
                 *idle = self.remove(slot);
             } else if wanted {
-                let (unchanged, entry) = (record.state(), Arc::clone(&record.entry));
+                let (unchanged, entry) = (record.state(), Arc::downgrade(&record.entry));
                 *candidate = Some(Candidate { slot, unchanged, quiet, entry });
             }
         }
         looked
     }
 
-    /// Forgets a candidate, if nothing has happened to it meanwhile and nobody holds it. Whether it was.
-    pub(super) fn evict(&mut self, candidate: &Candidate<K, G>) -> bool {
+    /// Forgets a candidate, if nothing has happened to it meanwhile and nobody holds it.
+    pub(super) fn evict(&mut self, candidate: &Candidate<K, G>) -> Option<Arc<Entry<K, G>>> {
         let Candidate { slot, unchanged, ref entry, .. } = *candidate;
-        let same = self.records.get(slot).is_some_and(|record| {
-            // The second pointer is the candidate's.
-            Arc::ptr_eq(&record.entry, entry) && record.state() == unchanged && !record.is_held(2)
-        });
-        same && self.remove(slot).is_some()
+        let record = self.records.get(slot)?;
+        let same = Weak::as_ptr(entry) == Arc::as_ptr(&record.entry) && record.state() == unchanged;
+        if same && !record.is_held() { self.remove(slot) } else { None }
     }
 
     /// Forgets a key that nobody holds, whatever its gate remembers.
@@ -203,12 +203,12 @@ impl<K, G> Shard<K, G> {
         K: Eq,
     {
         let slot = self.slot(hash, key)?;
-        if self.records.get(slot)?.is_held(1) { None } else { self.remove(slot) }
+        if self.records.get(slot)?.is_held() { None } else { self.remove(slot) }
     }
 
     /// All entries, if they are few and nobody holds one.
     pub(super) fn few(&self) -> Option<Few<K, G>> {
-        if self.len() > LOOKS || self.records.iter().any(|(_, record)| record.is_held(1)) {
+        if self.len() > LOOKS || self.records.iter().any(|(_, record)| record.is_held()) {
             return None;
         }
         let mut entries = self.records.iter().map(|(_, record)| Arc::clone(&record.entry));
@@ -247,11 +247,11 @@ impl<K, G> Record<K, G> {
         Arc::clone(&self.entry)
     }
 
-    /// Whether a request holds it, or there are more than so many pointers to it. A new one is only ever made of the
-    /// record's, under the lock.
-    fn is_held(&self, pointers: usize) -> bool {
+    /// Whether a request holds it, or there is another pointer to it. A new one is only ever made of the record's, under the
+    /// lock, but for who asks the gate of a [`Candidate`] whether it remembers anything, and does nothing else with it.
+    fn is_held(&self) -> bool {
         let requests = self.came.wrapping_sub(self.went).wrapping_sub(self.entry.sent_away());
-        let held = requests != 0 || Arc::strong_count(&self.entry) > pointers;
+        let held = requests != 0 || Arc::strong_count(&self.entry) > 1;
         // What those did who dropped their pointers is seen by whoever looks at the gate next.
         fence(Acquire);
         held

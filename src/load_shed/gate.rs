@@ -170,11 +170,6 @@ where
         }
     }
 
-    #[inline(always)]
-    fn goes_along() -> bool {
-        false
-    }
-
     #[inline]
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment) {
         if !permit.is_exempt() {

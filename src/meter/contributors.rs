@@ -194,10 +194,5 @@ where
         Some(req)
     }
 
-    #[inline(always)]
-    fn goes_along() -> bool {
-        false
-    }
-
     fn settle(&self, (): (), _: Ending, _: &Moment) {}
 }

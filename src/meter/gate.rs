@@ -90,11 +90,6 @@ impl<Req> Gate<Req> for Meter {
     }
 
     #[inline(always)]
-    fn goes_along() -> bool {
-        false
-    }
-
-    #[inline(always)]
     fn settle(&self, permit: Permit, ending: Ending, now: &Moment) {
         let (state, ended) = (&*self.state, tally::ended(ending));
         let took = (permit.began != Instant::FAR && tally::is_timed(ended)).then(|| now.now().since(permit.began));

@@ -88,8 +88,12 @@ impl Desk {
         }
     }
 
-    /// Nobody uses more than there is, whatever was believed.
-    pub(super) fn forgive(&mut self, now: Instant) {
+    /// Somebody who believed in other rules made `after` of `before`. If others have come since, it cannot be taken back,
+    /// and no more is known than that nobody uses more than there is.
+    pub(super) fn set_right(&mut self, before: u64, after: u64, now: Instant) {
+        if self.quotas.single().is_some_and(|gcra| gcra.arrival() == after) {
+            self.quotas.set_single(before);
+        }
         self.quotas.forgive(now);
         self.planned = false;
     }
@@ -154,7 +158,7 @@ impl Desk {
         let news = until > self.paused_until && until > now;
         if news {
             self.paused_until = until;
-            self.plan_anew(now, true, wake);
+            self.plan_anew(now, false, wake);
         }
         news
     }
@@ -162,7 +166,7 @@ impl Desk {
     /// Uses up what is left.
     pub(super) fn drain(&mut self, now: Instant, wake: &mut Vec<Wakeup>) {
         self.quotas.drain(now);
-        self.plan_anew(now, true, wake);
+        self.plan_anew(now, false, wake);
     }
 
     /// Other settings. Who waits is told when their turn is by these, and refused at once if that is too late.
@@ -170,6 +174,7 @@ impl Desk {
         self.version = self.version.wrapping_add(1);
         self.settings = settings.with_name(self.settings.name());
         self.quotas = self.quotas.changed(&self.settings, self.version, now);
+        self.paused_until = self.paused_until.min(now.after(self.settings.max_pause()));
         self.serve(now, wake);
         self.plan_anew(now, true, wake);
     }

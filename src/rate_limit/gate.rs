@@ -150,11 +150,6 @@ where
         self.state.abandon(wait.0.ticket, Moment::new().now());
     }
 
-    #[inline(always)]
-    fn goes_along() -> bool {
-        false
-    }
-
     /// Reads the clock only where there is something to put back, or a hint to follow.
     #[inline(always)]
     fn settle(&self, permit: Permit, ending: Ending, now: &Moment) {

@@ -5,11 +5,13 @@
 //! and opens.
 //!
 //! # Why nobody is let in by two sets of rules
-//! The rules are read before the word is swapped, and may change in between. They change only while the word is shut, so
-//! a swap would have to meet, by chance, the very number again that was there before. Even so: every change counts the
-//! version up, and a swap counts only if the version is the same after it as before it was begun. As versions never come
-//! back, all that was read was then of one version. If it is not, the number that was swapped in is at least as
-//! large as the true one, so nobody is let in too many by it, and who finds this out has it set right at the desk.
+//! The rules are read before the word is swapped, and may change in between. They change only while the word is shut, and
+//! every change counts the version up, which never comes back. So whoever reads the same version before and after the rules
+//! and the word has read all of one version; who does not asks at the desk. What may change after that is the word, and then
+//! the swap fails; unless, after a change, the very number is there again that was there before, as it may be of a quota that
+//! nobody uses. So a swap counts only if the version is still the same after it. If it is not, the number that was swapped in
+//! is at least as large as the one that was there, so nobody is let in too many by it, and who finds this out has it set
+//! right at the desk: the swap is taken back, if nobody came after. At worst, the request is charged twice.
 
 use super::{gcra::Gcra, scale::Scale};
 use crate::{
@@ -49,7 +51,7 @@ pub(super) enum Taken {
     /// This cannot be told without the lock.
     Ask,
     /// The rules changed meanwhile: nothing is known, and what is used has to be set right.
-    Torn,
+    Torn { before: u64, after: u64 },
 }
 
 impl Meter {
@@ -76,10 +78,15 @@ impl Meter {
         }
         let ticks = scale.ticks(passed);
         loop {
+            // What was read is of one version, and so is the number: whoever was long on the way finds another number there,
+            // and must not charge it by rules that are no more.
+            if self.version.load(Acquire) != version {
+                return Taken::Ask;
+            }
             match scale.charge(seen, ticks, cells) {
                 Ok(next) => match self.word.compare_exchange_weak(seen, next, AcqRel, Acquire) {
                     Ok(_) if self.version.load(Relaxed) == version => return Taken::Took(version as u32),
-                    Ok(_) => return Taken::Torn,
+                    Ok(_) => return Taken::Torn { before: seen, after: next },
                     Err(SHUT) => return Taken::Ask,
                     Err(now) => seen = now,
                 },

@@ -169,15 +169,18 @@
 //!   looked that very moment, if it looks within two milliseconds: timers are no more exact. Its turn is known when it comes,
 //!   from what those ahead will take, so who would wait too long need not try. When one ahead leaves, turns come sooner.
 //! * **What is put back** counts as never taken, whenever that was, and makes no more than all there is. Of quotas that were
-//!   added since, nothing was taken.
+//!   added since, nothing was taken. Whoever has let many wait further in, and gives them up one by one, can send as many at
+//!   once in their place: bound what may wait there.
 //!
 //! With one quota, and nobody waiting, that is one compare-and-swap and one look at the clock: no lock, no allocation. The lock
 //! is taken where there are several quotas, while anybody waits, and for whoever finds no cell but may wait. It is O(1) for each
-//! quota; O(log n) for n who wait, and O(n) for the first who comes after one of them left a line for several quotas, or after
-//! a change. The memory is that of those who wait.
+//! quota; O(log n) for n who wait, and O(n) for the first who comes after one of them left a line for several quotas, after
+//! something was put back while they waited, or after a change. The memory is that of those who wait.
 //!
 //! For each key, one of a [`Keyed`](crate::keyed::Keyed): it may be [forgotten](crate::Gate::is_neutral) once it is as full as
-//! a new one, which would let in as many.
+//! a new one, which would let in as many. Whoever stays away for the map's
+//! [idle time](crate::keyed::Settings::try_with_idle), ten minutes unless you say another, may be forgotten whatever was used: for a
+//! quota by the hour or the day, make it as long as that quota's [window](Remaining::window).
 
 mod desk;
 mod gate;

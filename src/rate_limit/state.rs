@@ -85,7 +85,7 @@ impl State {
                 return Admission::Refused(rejection.with_retry_after(due.since(at)));
             }
             Taken::Never => return Admission::Refused(Rejection::new(Reason::TooExpensive, self.name)),
-            Taken::Torn => self.at_desk(at, |desk, _| desk.forgive(at)),
+            Taken::Torn { before, after } => self.at_desk(at, |desk, _| desk.set_right(before, after, at)),
             Taken::Ask => {}
         }
         // Asked outside of the lock: it is somebody else's code.

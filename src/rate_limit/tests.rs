@@ -340,6 +340,37 @@ fn a_turn_is_foretold_exactly() {
     });
 }
 
+#[test]
+fn what_was_taken_by_rules_that_are_no_more_is_taken_back_unless_others_came() {
+    for (came, left) in [(0, 9), (1, 0)] {
+        let mut desk = desk(&[quota(10, SECOND, 10)], Duration::ZERO);
+        assert!(matches!(arrive(&mut desk, 1, START), Arrival::Admitted(_)));
+        let before = desk.quotas.first().arrival();
+        let after = before + (1 << 50);
+        desk.take_over(after + came);
+        desk.set_right(before, after, START);
+        assert_eq!(desk.quotas.first().remaining(START), left);
+    }
+}
+
+/// A callee that is asked a thousand things at once says a thousand times that it wants to be left alone. Each time, all who
+/// waited were woken to hear that their turn is later still.
+#[test]
+fn nobody_is_woken_to_hear_that_its_turn_is_later() {
+    let mut desk = desk(&[quota(10, SECOND, 1)], 10 * SECOND);
+    for _ in 0..4 {
+        let _ = arrive(&mut desk, 1, START);
+    }
+    let mut woken = Vec::new();
+    assert!(desk.pause(START.after(5 * SECOND), START, &mut woken));
+    desk.drain(START, &mut woken);
+    assert_eq!((woken.len(), desk.line.len()), (0, 3));
+    let first = desk.line.first().map(|(_, first)| first.alarm);
+    assert_eq!(first, Some(START.after(5 * SECOND)), "and it is noted for when it looks");
+    desk.pause(START.after(20 * SECOND), START, &mut woken);
+    assert_eq!((woken.len(), desk.line.len()), (3, 0), "it is too late for them, and they are told");
+}
+
 /// What happens at a desk.
 #[derive(Clone, Debug)]
 enum Step {

@@ -267,11 +267,6 @@ where
     }
 
     #[inline(always)]
-    fn goes_along() -> bool {
-        false
-    }
-
-    #[inline(always)]
     fn settle(&self, permit: Permit<L::Permit>, ending: Ending, now: &Moment) {
         self.state.put_back(permit.0, ending, now);
     }

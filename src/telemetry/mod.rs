@@ -21,6 +21,7 @@
 //! A stack has one [observer](crate::Observer): two become one by [`Observer::and`](crate::Observer::and). Counters take no
 //! observer's place. What is counted or announced never holds anything of a request.
 
+mod advise;
 mod counters;
 mod metric;
 mod names;
@@ -31,6 +32,7 @@ mod sieve;
 mod tracing;
 mod value;
 
+pub(crate) use self::advise::advise;
 #[cfg(feature = "serde")]
 pub(crate) use self::names::hold_name;
 #[cfg(feature = "tracing")]

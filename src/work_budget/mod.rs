@@ -39,7 +39,7 @@
 //! | setting | default | why |
 //! |---|---|---|
 //! | [seats](Settings::new) | none, you say | only you know what can be done at once |
-//! | [width](Settings::with_width) | 15 % of the seats, at least one | seven of the widest fit beside one another, so that none holds up all others (the rule of Kubernetes' API priority and fairness) |
+//! | [width](Settings::with_width) | 15 % of the seats, at least one | six of the widest fit beside one another, so that none holds up all others (the rule of Kubernetes' API priority and fairness) |
 //! | [cost](WorkBudget::cost_by) | one seat | then it is a bulkhead |
 //! | [fuel per seat](Settings::with_fuel_per_seat) | one seat for any fuel | only you know what a median request spends |
 //! | [fuel](Settings::with_fuel) | none granted | a handler has to spend it |

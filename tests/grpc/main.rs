@@ -2,7 +2,9 @@
 #![cfg(feature = "grpc")]
 
 mod client;
+#[path = "../../examples/grpc/codec.rs"]
+mod codec;
 mod deadline;
-#[path = "../../examples/grpc/echo.rs"]
 mod echo;
+mod ready;
 mod server;

@@ -2,9 +2,17 @@
 //! weak memory included. The files are the library's own, compiled here with the checker's atomics in place of the
 //! standard library's: that is why everything imports its atomics from one place.
 
-#![allow(dead_code, reason = "the rest of the files")]
+#![allow(dead_code, unreachable_pub, reason = "the rest of the files")]
 
+mod rate_limit;
 mod sync;
+
+mod clock {
+    pub(crate) use plimsoll::clock::{Instant, nanos};
+}
+
+#[path = "../../src/settings.rs"]
+mod settings;
 
 #[path = "../../src/work/ledger.rs"]
 mod ledger;

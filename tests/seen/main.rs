@@ -4,6 +4,7 @@
 mod contributors;
 mod control;
 mod counted;
+#[cfg(any(feature = "prometheus", feature = "metrics", feature = "opentelemetry", feature = "emf"))]
 mod export;
 mod load;
 mod meter;

@@ -178,3 +178,21 @@ async fn a_span_with_the_field_learns_how_often_the_request_was_sent() {
     service.oneshot(()).await.expect("the third answers");
     assert_eq!(lines.take(), ["span attempts=2", "span attempts=3"]);
 }
+
+/// Once, when the stack is built; and an error is returned, and not written.
+#[test]
+fn what_hurts_in_a_ready_made_stack_is_written_down_when_it_is_built() {
+    let lines = Lines::up_to(Level::WARN);
+    tracing::subscriber::with_default(lines.clone(), || {
+        assert!(plimsoll::client().try_stack().is_ok());
+        assert_eq!(lines.take(), [""; 0]);
+        assert!(plimsoll::client().without_budget().try_stack().is_ok());
+        let [line] = &lines.take()[..] else { panic!("one") };
+        assert!(line.starts_with("plimsoll WARN retry (attempts 3) has neither budget nor throttle: "), "{line}");
+        let misfit = plimsoll::client().with_attempt_timeout(100 * 100 * MS);
+        assert!(misfit.try_stack().is_err());
+        assert_eq!(lines.take(), [""; 0]);
+        drop(misfit.stack());
+        assert!(lines.take()[0].starts_with("plimsoll WARN timeout.attempt (limit 10s) is not shorter than "));
+    });
+}

@@ -134,6 +134,8 @@ impl<G: Gate<Ask>> Gate<Ask> for Watched<G> {
     type Permit = Entered<G::Permit>;
     type Wait = Entered<G::Wait>;
 
+    const GOES_ALONG: bool = G::GOES_ALONG;
+
     fn admit(&self, ask: &Ask, now: &Moment) -> Admission<Self::Permit, Self::Wait> {
         match self.gate.admit(ask, now) {
             Admission::Admitted(permit) => Admission::Admitted(Entered(permit, self.ledger.permit(*ask, self.place))),

@@ -7,7 +7,7 @@ use std::{
 use ::http::Response;
 use pin_project_lite::pin_project;
 
-use super::Quota;
+use super::TellQuota;
 
 pin_project! {
     /// The future of an [`Announcing`](super::Announcing) service.
@@ -27,11 +27,10 @@ impl<F, Later> ResponseFuture<F, Later> {
     }
 }
 
-impl<F, Later, Quotas, B, E> Future for ResponseFuture<F, Later>
+impl<F, Later, B, E> Future for ResponseFuture<F, Later>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    Later: FnOnce() -> Quotas,
-    Quotas: IntoIterator<Item = Quota>,
+    Later: TellQuota,
 {
     type Output = Result<Response<B>, E>;
 
@@ -39,7 +38,7 @@ where
         let me = self.project();
         let mut result = ready!(me.inner.poll(cx));
         if let (Ok(response), Some(later)) = (&mut result, me.later.take()) {
-            for quota in later() {
+            for quota in later.tell() {
                 quota.write(response.headers_mut());
             }
         }

@@ -8,37 +8,83 @@
 //! RateLimit: "default";r=50;t=30
 //! ```
 //!
-//! It goes outermost, outside of [`RespondRejections`](super::RespondRejections), and takes its numbers from whoever limits.
-//! Asked about a request, it answers with a question for later: the numbers are those after the request was counted.
+//! It goes outermost, outside of [`RespondRejections`](super::RespondRejections), and takes its numbers from whoever limits:
+//! from the handle of a [rate limit](crate::rate_limit), or from a closure that is asked about the request and answers with a
+//! question for later. The numbers are those after the request was counted.
 //!
 //! ```
-//! use std::{convert::Infallible, time::Duration};
 //! use http::{Request, Response};
-//! use plimsoll::http::quota::{AnnounceQuota, Quota};
-//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use plimsoll::{
+//!     Stack,
+//!     http::{AnnounceQuota, RespondRejections},
+//!     rate_limit::{Quota, RateLimit, Settings},
+//! };
+//! use tower::{Service, service_fn};
 //!
-//! # #[tokio::main(flavor = "current_thread")]
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // One call a request; a closure that asks your rate limit for the caller's numbers goes where the constants are.
-//! let minute = Quota::new("per-minute", 100).with_window(Duration::from_secs(60));
-//! let announce = AnnounceQuota::new(move |_: &Request<()>| move || Some(minute.left(50, Duration::from_secs(30))));
+//! let limit = RateLimit::new(Settings::new(Quota::try_per_minute(2)?).with_name("reports"));
+//! let stack = Stack::new()
+//!     .layer(AnnounceQuota::new(limit.handle()))
+//!     .layer(RespondRejections::new())
+//!     .rate_limit(limit);
+//! let mut reports = stack.service(service_fn(|_: Request<()>| async { Ok::<_, std::io::Error>(Response::new(())) }));
 //!
-//! let service = ServiceBuilder::new()
-//!     .layer(announce)
-//!     .service(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) }));
-//! let response = service.oneshot(Request::new(())).await?;
-//! assert_eq!(response.headers()["ratelimit"], r#""per-minute";r=50;t=30"#);
-//! assert_eq!(response.headers()["ratelimit-policy"], r#""per-minute";q=100;w=60"#);
+//! let response = reports.call(Request::new(())).await?;
+//! assert_eq!(response.headers()["ratelimit-policy"], r#""reports";q=2;w=60"#);
+//! assert_eq!(response.headers()["ratelimit"], r#""reports";r=1;t=30"#);
+//!
+//! reports.call(Request::new(())).await?;
+//! let refused = reports.call(Request::new(())).await?;
+//! assert_eq!(refused.status(), 429);
+//! assert_eq!(refused.headers()["retry-after"], "30");
+//! assert_eq!(refused.headers()["ratelimit"], r#""reports";r=0;t=30"#);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where each tenant has a limit, the one that is asking is looked up once its request was counted; who has no place is told
+//! nothing:
+//!
+//! ```
+//! use http::{Request, Response};
+//! use plimsoll::{
+//!     Stack,
+//!     http::{AnnounceQuota, Quota, RespondRejections},
+//!     keyed::{self, Keyed},
+//!     rate_limit::{self, RateLimit},
+//! };
+//! # use tower::{ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! /// Who asks: set by what checks tokens.
+//! #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+//! struct Tenant(u64);
+//!
+//! let tenant = |req: &Request<()>| req.extensions().get().copied().unwrap_or(Tenant(0));
+//! let each = RateLimit::new(rate_limit::Quota::try_per_minute(2)?);
+//! let tenants = Keyed::new(keyed::Settings::new(), tenant, move |_: &Tenant| each.fresh());
+//! let limits = tenants.handle();
+//! let announce = AnnounceQuota::new(move |req: &Request<()>| {
+//!     let (limits, tenant) = (limits.clone(), tenant(req));
+//!     move || limits.get(&tenant).map(|limit| Quota::of("tenant", &limit.handle().remaining()))
+//! });
+//! let stack = Stack::new().layer(announce).layer(RespondRejections::new()).keyed(tenants);
+//! # let service = stack.service(service_fn(|_: Request<()>| async { Ok::<_, std::io::Error>(Response::new(())) }));
+//! # let response = service.oneshot(Request::new(())).await?;
+//! # assert_eq!(response.headers()["ratelimit"], r#""tenant";r=1;t=30"#);
 //! # Ok(())
 //! # }
 //! ```
 
 mod fields;
 mod future;
+mod limit;
 mod service;
 
 pub use self::{
     fields::Quota,
     future::ResponseFuture,
-    service::{AnnounceQuota, Announcing, QuotaOf},
+    service::{AnnounceQuota, Announcing, QuotaOf, TellQuota},
 };

@@ -6,30 +6,44 @@ use tower_service::Service;
 
 use super::{Quota, ResponseFuture};
 
-/// Says of a request what will tell, once it is answered, how much its sender has left. A closure that returns a closure
-/// qualifies: `|req: &Request<B>| { let caller = …; move || limits.quota(&caller) }`. What that returns is `Some` quota or
-/// `None`, or several.
+/// Says of a request what will tell, once it is answered, how much its sender has left. The handle of a
+/// [rate limit](crate::rate_limit::Handle) does, and so does a closure that returns a closure:
+/// `|req: &Request<B>| { let caller = …; move || limits.quota(&caller) }`. What that returns is `Some` quota or `None`, or
+/// several.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not know what is left for who sent `{Req}`",
+    note = "the handle of a rate limit does, and a closure that returns a closure: `|req: &Request<B>| move || Some(quota)`"
+)]
 pub trait QuotaOf<Req> {
     /// What will tell; it runs when there is an answer. A panic in either is the caller's to see, and loses nothing.
-    type Later: FnOnce() -> Self::Quotas;
-    /// The quotas.
-    type Quotas: IntoIterator<Item = Quota>;
+    type Later: TellQuota;
 
     /// What will tell of this request, before it is counted.
     fn later(&self, req: &Req) -> Self::Later;
 }
 
-impl<F, Req, Later, Quotas> QuotaOf<Req> for F
-where
-    F: Fn(&Req) -> Later,
-    Later: FnOnce() -> Quotas,
-    Quotas: IntoIterator<Item = Quota>,
-{
+impl<F: Fn(&Req) -> Later, Req, Later: TellQuota> QuotaOf<Req> for F {
     type Later = Later;
-    type Quotas = Quotas;
 
     fn later(&self, req: &Req) -> Later {
         self(req)
+    }
+}
+
+/// Tells how much is left, when there is an answer. A closure such as `move || Some(quota)` qualifies.
+pub trait TellQuota {
+    /// The quotas: `Some` or `None`, or several.
+    type Quotas: IntoIterator<Item = Quota>;
+
+    /// What is left of them now.
+    fn tell(self) -> Self::Quotas;
+}
+
+impl<F: FnOnce() -> Quotas, Quotas: IntoIterator<Item = Quota>> TellQuota for F {
+    type Quotas = Quotas;
+
+    fn tell(self) -> Quotas {
+        self()
     }
 }
 

@@ -97,11 +97,6 @@ impl<Req, T: TenantOf<Req>> Gate<Req> for ShardedBulkhead<T> {
         }
     }
 
-    #[inline(always)]
-    fn goes_along() -> bool {
-        false
-    }
-
     #[inline]
     fn settle(&self, permit: Permit, _: Ending, _: &Moment) {
         self.state.cells.put_back(permit.cell);

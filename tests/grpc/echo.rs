@@ -9,59 +9,20 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Buf, BufMut};
 use http::uri::PathAndQuery;
 use plimsoll::BoxError;
 use tonic::{
     Request, Response, Status,
     body::Body,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     server::NamedService,
     service::Routes,
     transport::{Channel, Endpoint, Server, server::TcpIncoming},
 };
 use tower::{Layer, Service, service_fn};
 
+use crate::codec::Text;
+
 pub(crate) const PATH: &str = "/test.Echo/Say";
-
-/// Messages are text as it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Text;
-
-impl Codec for Text {
-    type Encode = String;
-    type Decode = String;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn encode(&mut self, text: String, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put_slice(text.as_bytes());
-        Ok(())
-    }
-}
-
-impl Decoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
-        let bytes = from.copy_to_bytes(from.remaining());
-        String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| Status::invalid_argument("no text"))
-    }
-}
 
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response<String>, Status>> + Send>>;
 pub(crate) type Handler = dyn Fn(Request<String>) -> Answer + Send + Sync;

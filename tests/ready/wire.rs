@@ -1,0 +1,130 @@
+//! Both ready-made stacks of HTTP, over a real socket.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::Request,
+    routing::get,
+};
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use plimsoll::{
+    bulkhead,
+    http::{HttpClient, Replay},
+    retry::{self, Backoff},
+};
+use tokio::{net::TcpListener, sync::Notify};
+use tower::ServiceExt;
+
+async fn serve(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+/// What comes of a request by a ready-made client: the status, the headers and the body.
+async fn fetch(client: &HttpClient, request: http::Request<Full<Bytes>>) -> (StatusCode, HeaderMap, Bytes) {
+    let wire = Client::builder(TokioExecutor::new()).build_http::<Replay<Full<Bytes>>>();
+    let response = client.stack().service(wire).oneshot(request).await.expect("an answer");
+    let (head, body) = response.into_parts();
+    (head.status, head.headers, body.collect().await.expect("a body").to_bytes())
+}
+
+fn request(method: Method, address: SocketAddr, path: &str, body: &'static str) -> http::Request<Full<Bytes>> {
+    let request = http::Request::builder().method(method).uri(format!("http://{address}{path}"));
+    request.body(Full::from(body)).expect("a request")
+}
+
+/// Pauses of no length: nothing depends on real time.
+fn client() -> HttpClient {
+    plimsoll::http::client()
+        .with_retry(retry::Settings::new().with_backoff(Backoff::IMMEDIATE).with_max_hint(Duration::ZERO))
+}
+
+#[test]
+fn the_defaults_fit_together() {
+    assert_eq!(plimsoll::http::server().warnings(), []);
+    assert_eq!(plimsoll::http::client().warnings(), []);
+    let labels = plimsoll::http::client().stack().control();
+    assert_eq!(
+        labels.labels().collect::<Vec<_>>(),
+        ["timeout.total", "ReplayBodies", "retry", "bulkhead", "circuit_breaker", "timeout.attempt", "SendDeadline"]
+    );
+    let without = plimsoll::http::client().without_deadline_header().stack().control();
+    assert_eq!(without.labels().last(), Some("timeout.attempt"));
+    assert_eq!(plimsoll::http::server().stack().control().labels().next(), Some("RespondRejections"));
+}
+
+#[tokio::test]
+async fn a_server_answers_who_is_refused_and_lets_its_health_be_checked() {
+    let (here, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let stack = plimsoll::http::server()
+        .exempt_by(|req: &Request<Body>| req.uri().path() == "/health")
+        .with_bulkhead(bulkhead::Settings::try_new(1).expect("not zero"))
+        .stack();
+    let (arrived, leave) = (here.clone(), go.clone());
+    let slow = move || async move {
+        arrived.notify_one();
+        leave.notified().await;
+        "done"
+    };
+    let app = Router::new().route("/slow", get(slow)).route("/health", get(|| async { "well" }));
+    let address = serve(app.layer(stack.wrapping())).await;
+
+    let held = tokio::spawn(async move { fetch(&client(), request(Method::GET, address, "/slow", "")).await });
+    here.notified().await;
+    let (status, headers, body) = fetch(&client(), request(Method::GET, address, "/slow", "")).await;
+    assert_eq!((status, &body[..], headers.get("content-type")), (StatusCode::SERVICE_UNAVAILABLE, &b""[..], None));
+    assert_eq!(fetch(&client(), request(Method::GET, address, "/health", "")).await.2, "well");
+    go.notify_one();
+    assert_eq!(held.await.expect("no panic").2, "done");
+}
+
+#[tokio::test]
+async fn a_client_sends_idempotent_requests_again_with_their_bodies_and_says_how_long_there_is() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let app = Router::new().fallback(move |req: Request<Body>| async move {
+        let call = counter.fetch_add(1, SeqCst);
+        let left =
+            req.headers().get("x-envoy-expected-rq-timeout-ms").and_then(|left| left.to_str().ok()?.parse().ok());
+        let is_post = req.method() == Method::POST;
+        let body = to_bytes(req.into_body(), 99).await.expect("a body");
+        let told = matches!(left, Some(1..=3000_u64));
+        let status = if is_post || call < 2 { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+        (status, format!("{} {told}", String::from_utf8_lossy(&body)))
+    });
+    let address = serve(app).await;
+    let (status, _, body) = fetch(&client(), request(Method::PUT, address, "/", "lamp")).await;
+    assert_eq!((status, &body[..], calls.load(SeqCst)), (StatusCode::OK, &b"lamp true"[..], 3));
+    let (status, _, _) = fetch(&client(), request(Method::POST, address, "/", "lamp")).await;
+    assert_eq!((status, calls.load(SeqCst)), (StatusCode::BAD_GATEWAY, 4), "a POST is sent once");
+}
+
+/// A handler's 503 is an answer, whatever the load shedder makes of refusals.
+#[tokio::test]
+async fn what_a_handler_says_of_others_takes_no_place_from_anybody() {
+    let stack = plimsoll::http::server().stack();
+    let shed = stack.control();
+    let busy = || async { (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "9")]) };
+    let app = Router::<()>::new().route("/", get(busy)).layer(stack.wrapping());
+    for _ in 0..200 {
+        let response = app.clone().oneshot(Request::new(Body::empty())).await.expect("infallible");
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[RETRY_AFTER], "9");
+    }
+    let shed = shed.handle::<plimsoll::load_shed::Handle>("load_shed").expect("there");
+    assert_eq!(shed.snapshot().limit, 4);
+}
