@@ -60,6 +60,7 @@ where
     ///
     /// # Errors
     /// [`Misfit`] if a [rule](crate::lint) that is an error has found something; it says what to change.
+    #[allow(clippy::type_complexity, reason = "an alias, and nobody has to write it")]
     pub fn try_stack(&self) -> Result<ServerStack<O, P, T, D, X, W, C>, Misfit> {
         let stack = self.build();
         let found = self.look_over(&stack);
