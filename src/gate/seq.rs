@@ -118,30 +118,21 @@ impl<A: Gate<Req>, B: Gate<Req>, Req> Gate<Req> for Seq<A, B> {
     }
 
     /// The second within the first: it is further in.
+    // Both are asked, whether they go along or not: a branch for each would be compiled for each, and twice as many of them
+    // with every gate more.
     #[inline(always)]
     fn dispatch<T>(&self, (first, second): Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T {
-        match (A::GOES_ALONG, B::GOES_ALONG) {
-            (true, true) => self.0.dispatch(first, req, |req| self.1.dispatch(second, req, call)),
-            (true, false) => self.0.dispatch(first, req, call),
-            (false, true) => self.1.dispatch(second, req, call),
-            (false, false) => call(req),
-        }
+        self.0.dispatch(first, req, |req| self.1.dispatch(second, req, call))
     }
 
     #[inline(always)]
     fn around<T>(&self, (first, second): Self::Permit, step: impl FnOnce() -> T) -> T {
-        match (A::GOES_ALONG, B::GOES_ALONG) {
-            (true, true) => self.0.around(first, || self.1.around(second, step)),
-            (true, false) => self.0.around(first, step),
-            (false, true) => self.1.around(second, step),
-            (false, false) => step(),
-        }
+        self.0.around(first, || self.1.around(second, step))
     }
 
     #[inline(always)]
     fn bound(&self, (first, second): Self::Permit) -> Option<Rejection> {
-        let inner = if B::GOES_ALONG { self.1.bound(second) } else { None };
-        inner.or_else(|| if A::GOES_ALONG { self.0.bound(first) } else { None })
+        self.1.bound(second).or_else(|| self.0.bound(first))
     }
 
     #[inline(always)]
