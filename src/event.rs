@@ -59,7 +59,7 @@ pub enum Event {
     Retrying { layer: &'static str, attempt: u32, delay: Duration, failure: Failure },
     /// A request failed `attempts` times, and was not tried again.
     RetryStopped { layer: &'static str, attempts: u32, stop: Stop },
-    /// A call of a meter that announces each call ended: how, and after how long.
+    /// A call of a meter that announces each call ended: how, and after how long; after no time at all if it was not timed.
     Settled { layer: &'static str, ended: Ended, after: Duration },
     /// The callee asked a rate limit to leave it alone: nothing is let in for `pause`.
     Throttled { layer: &'static str, pause: Duration },

@@ -22,7 +22,8 @@ use crate::{
 /// divided by the number of places; every key that has more than that is among them. Twenty times as many places as keys are
 /// of interest is a good number.
 ///
-/// Gates right behind and before it in a stack share their refusals with it: put it beside the one that refuses. Keys are known
+/// Gates right behind and before it in a stack share their refusals with it: put it beside the one that refuses. Of a request
+/// that is refused it asks for the key once more. Keys are known
 /// by 64 bits of a hash with a random seed, so two of them are counted as one about never.
 ///
 /// Clones share what was counted: keep one to look at it. Each call costs a hash of the key and a lock for a moment, in which
