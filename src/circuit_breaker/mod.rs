@@ -42,9 +42,9 @@
 //! [`hung_after`](Settings::with_hung_after) no higher than it.
 //!
 //! A callee that sheds load is not sick. Where its refusals come as answers (429, 503) and the stack's judge takes them
-//! for failures, so that a retry heeds them, give the breaker another judge that ignores them
-//! ([`Stack::classify`](crate::Stack::classify) before it): at five times its capacity a healthy callee refuses four of
-//! five, and an open circuit would refuse the fifth as well.
+//! for failures, so that a retry heeds them, give the breaker another judge that ignores them, such as
+//! [`Health`](crate::ready::Health) ([`Stack::classify`](crate::Stack::classify) before it): at five times its capacity a
+//! healthy callee refuses four of five, and an open circuit would refuse the fifth as well.
 //!
 //! # Defaults
 //! | setting | default | why |

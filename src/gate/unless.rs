@@ -52,6 +52,8 @@ impl<Req, X: ExemptOf<Req>, G: Gate<Req>> Gate<Req> for Unless<X, G> {
     type Permit = Option<G::Permit>;
     type Wait = G::Wait;
 
+    const GOES_ALONG: bool = G::GOES_ALONG;
+
     #[inline(always)]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, G::Wait> {
         if self.exempt.exempt(req) {

@@ -118,7 +118,7 @@
 //! [`try_stack`](Server::try_stack) refuses what cannot have been meant, and says which two settings it is, their values, and what
 //! to change. What is legal, but will hurt, is a [`Warning`]: [`warnings`](Server::warnings) has them, and
 //! with feature `tracing` they are written down when the stack is built, once, at the level `warn`. The [rules](crate::lint) are
-//! those for all stacks, and three that know what a stack alone does not.
+//! those for all stacks, and two that know what a stack alone does not.
 //!
 //! ```
 //! use std::time::Duration;

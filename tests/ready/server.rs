@@ -160,6 +160,29 @@ async fn work_is_bounded_by_what_requests_cost() {
     assert_eq!(server.oneshot(Ask { tenant: 1, ..Ask::default() }).await.expect("cheap"), 1);
 }
 
+/// A gate around the others that did not say that they go along kept their work from them: the handler had none to spend,
+/// and could not be held to any. A request that passes by has none.
+#[tokio::test(start_paused = true)]
+async fn a_handler_spends_of_the_work_that_it_was_granted_and_no_more() {
+    let settings = work_budget::Settings::try_new(9).and_then(|settings| settings.try_with_fuel(9)).expect("valid");
+    let stack = plimsoll::server()
+        .exempt_by(|ask: &Ask| ask.is_health)
+        .cost_by(|_: &Ask| Cost::fuel(9))
+        .with_work_budget(settings)
+        .stack();
+    // How much of what it is asked to spend it may.
+    let spend = |ask: Ask| async move {
+        tokio::task::yield_now().await;
+        let spent = plimsoll::work::current().map(|work| (0..ask.tenant).filter(|_| work.spend(1).is_ok()).count());
+        Ok::<_, io::Error>(spent)
+    };
+    let server = stack.service(service_fn(spend));
+    let ask = |tenant, is_health| server.clone().oneshot(Ask { tenant, is_health, ..Ask::default() });
+    assert_eq!(ask(5, false).await.expect("within"), Some(5));
+    assert_eq!(ask(20, true).await.expect("let by"), None);
+    assert_eq!(ask(20, false).await.expect("it ends by itself"), Some(9), "all that it was granted");
+}
+
 #[tokio::test(start_paused = true)]
 async fn handles_reach_every_layer_and_one_observer_hears_them() {
     let heard = Arc::new(Mutex::new(Vec::new()));

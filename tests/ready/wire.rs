@@ -1,11 +1,15 @@
 //! Both ready-made stacks of HTTP, over a real socket.
 
 use std::{
+    convert::Infallible,
+    future::Future,
     net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -16,12 +20,14 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER};
+use futures_util::future::join_all;
+use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use plimsoll::{
     bulkhead,
-    http::{HttpClient, Replay},
+    http::{ByStatus, HttpClient, Replay},
+    ready::Served,
     retry::{self, Backoff},
 };
 use tokio::{net::TcpListener, sync::Notify};
@@ -113,18 +119,52 @@ async fn a_client_sends_idempotent_requests_again_with_their_bodies_and_says_how
     assert_eq!((status, calls.load(SeqCst)), (StatusCode::BAD_GATEWAY, 4), "a POST is sent once");
 }
 
-/// A handler's 503 is an answer, whatever the load shedder makes of refusals.
-#[tokio::test]
-async fn what_a_handler_says_of_others_takes_no_place_from_anybody() {
-    let stack = plimsoll::http::server().stack();
-    let shed = stack.control();
-    let busy = || async { (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "9")]) };
-    let app = Router::<()>::new().route("/", get(busy)).layer(stack.wrapping());
-    for _ in 0..200 {
-        let response = app.clone().oneshot(Request::new(Body::empty())).await.expect("infallible");
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(response.headers()[RETRY_AFTER], "9");
+/// What is left of a limit that was learned, once the handler has begun to say 503.
+async fn limit_left<L, S>(stack: L, handles: plimsoll::control::Registry) -> (u32, u32)
+where
+    L: tower::Layer<Answering, Service = S>,
+    S: tower::Service<u16, Response = http::Response<()>> + Clone,
+{
+    let server = stack.layer(Answering);
+    let shed = handles.handle::<plimsoll::load_shed::Handle>("load_shed").expect("there").clone();
+    let mut limits = Vec::new();
+    for status in [200, 503] {
+        for _ in 0..200 {
+            join_all((0..64).map(|_| server.clone().oneshot(status))).await;
+        }
+        limits.push(shed.snapshot().limit);
     }
-    let shed = shed.handle::<plimsoll::load_shed::Handle>("load_shed").expect("there");
-    assert_eq!(shed.snapshot().limit, 4);
+    (limits[0], limits[1])
+}
+
+/// Answers with the status that it is asked for, after 10 ms.
+#[derive(Clone, Copy)]
+struct Answering;
+
+impl tower::Service<u16> for Answering {
+    type Response = http::Response<()>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<http::Response<()>, Infallible>>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, status: u16) -> Self::Future {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Ok(http::Response::builder().status(status).body(()).expect("a response"))
+        })
+    }
+}
+
+/// A handler's 503 speaks of one of its dependencies; taken for a sign of overload, it took places from all others.
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_says_of_others_takes_no_place_from_anybody() {
+    let served = plimsoll::server().classify(Served::by(ByStatus::new())).stack();
+    let bare = plimsoll::server().classify(ByStatus::new()).stack();
+    let (learned, left) = limit_left(served.clone().wrapping(), served.control()).await;
+    let (_, cut) = limit_left(bare.clone().wrapping(), bare.control()).await;
+    assert!(left >= learned, "{left} of {learned}");
+    assert!(cut < left, "by a judge that takes answers for refusals it is {cut}");
 }
