@@ -1,7 +1,10 @@
 //! What a result says about the callee.
 
+mod health;
+
 use std::{fmt, time::Duration};
 
+pub use self::health::Health;
 use crate::{
     error::Refusal,
     rejection::{Reason, Rejection},
@@ -130,52 +133,6 @@ impl Outcome {
     }
 }
 
-/// Judges whether the callee is [well](Outcome::health), by what another judge says: for circuit breakers, and for routers
-/// that eject members.
-///
-/// A callee that sheds load does what it should. A breaker that takes its refusals for failures keeps from it the requests
-/// that it would serve as well, all of them, and for longer than it asked; when the circuit closes, all come at once. Who
-/// tries again has to know of them, to wait for as long as it is asked to: so the two have a judge each.
-///
-/// ```
-/// use plimsoll::{Stack, circuit_breaker, classify::Health, retry};
-/// # use plimsoll::{Outcome, classify::Failure};
-/// # fn judge(result: Result<&u16, &plimsoll::Error<std::io::Error>>) -> Outcome {
-/// #     if result.is_ok_and(|status| *status == 503) { Outcome::Failure(Failure::Overload) } else { Outcome::Success }
-/// # }
-///
-/// let stack = Stack::new()
-///     .classify(judge)
-///     .retry(retry::Settings::new())
-///     .classify(Health::of(judge))
-///     .circuit_breaker(circuit_breaker::Settings::new());
-/// # let _ = stack.service(tower::service_fn(|_: ()| async { Ok::<u16, std::io::Error>(200) }));
-/// ```
-#[derive(Clone, Copy, Default)]
-#[must_use]
-pub struct Health<C>(C);
-
-impl<C> Health<C> {
-    /// By what `judge` says.
-    pub const fn of(judge: C) -> Self {
-        Self(judge)
-    }
-}
-
-/// Closures are not `Debug`, and a service over one should be.
-impl<C> fmt::Debug for Health<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Health({})", std::any::type_name::<C>())
-    }
-}
-
-impl<C: Classify<Res, E>, Res, E> Classify<Res, E> for Health<C> {
-    #[inline]
-    fn classify(&self, result: Result<&Res, &E>) -> Outcome {
-        self.0.classify(result).health()
-    }
-}
-
 /// The judge of a stack in which nobody looks at outcomes; it asks nothing of the error type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unjudged;
@@ -276,18 +233,5 @@ mod tests {
         }
         assert_eq!(Outcome::Success.health(), Outcome::Success);
         assert_eq!(Outcome::Ignored.health(), Outcome::Ignored);
-    }
-
-    #[test]
-    fn a_judge_of_health_asks_the_other_one() {
-        let judge = Health::of(|result: Result<&u16, &Error<()>>| match result {
-            Ok(503) => Outcome::Failure(Failure::Overload),
-            Ok(_) => Outcome::Success,
-            Err(_) => Outcome::Failure(Failure::Transient),
-        });
-        assert_eq!(judge.classify(Ok(&503)), Outcome::Ignored);
-        assert_eq!(judge.classify(Ok(&200)), Outcome::Success);
-        assert_eq!(judge.classify(Err(&Error::Inner(()))), Outcome::Failure(Failure::Transient));
-        assert!(format!("{judge:?}").starts_with("Health("));
     }
 }

@@ -80,7 +80,7 @@
 //! |---|---|
 //! | how layers are put together | `builder.rs` |
 //! | what a refusal says, or its HTTP and gRPC status | `rejection.rs`, its one table |
-//! | what ready-made stacks are made of, and their defaults | `ready/server/`, `ready/client/`; what results mean in them: `ready/health.rs`, `ready/served.rs` |
+//! | what ready-made stacks are made of, and their defaults | `ready/server/`, `ready/client/`; what results mean in them: `classify/health.rs`, `ready/served.rs` |
 //! | what does not fit together | `lint/rule.rs`, what is said; `lint/rules.rs`, how it is found |
 //! | the error type of a stack | `error.rs`, `lift/` |
 //! | what counts as a failure, and what is only "not now" | `classify.rs` |

@@ -57,6 +57,7 @@ const PLUMBING: &[&str] = &[
 
 /// Thoughts outside of the rooms: those that several rooms share, and those of the annexes.
 const THOUGHTS: &[&str] = &[
+    "classify/health",
     "grpc/codes",
     "grpc/details",
     "grpc/pushback",

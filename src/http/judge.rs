@@ -110,7 +110,8 @@ impl<H, A> ByStatus<H, A> {
     /// ```
     ///
     /// Some proxies say 503 where they find nobody to pass a request on to, and then it does mean that the callee is down.
-    /// Where you know how yours says so, an [`adjust`](Self::adjust) before this tells it apart:
+    /// Where all 503s are such, [say so](Health::with_shedding_as_failure); where you know how yours marks them, an
+    /// [`adjust`](Self::adjust) before this tells them apart:
     ///
     /// ```
     /// # use http::{HeaderMap, StatusCode};

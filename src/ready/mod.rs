@@ -178,7 +178,6 @@ mod client;
 mod ends;
 #[cfg(feature = "grpc")]
 pub(crate) mod grpc;
-mod health;
 #[cfg(feature = "http")]
 pub(crate) mod http;
 mod misfit;
@@ -190,7 +189,6 @@ mod server;
 pub use self::{
     client::{Asks as ClientAsks, Client, ClientStack, Never},
     ends::End,
-    health::Health,
     misfit::Misfit,
     perhaps::Perhaps,
     served::Served,
@@ -198,6 +196,7 @@ pub use self::{
 };
 use tower_layer::Layer;
 
+pub use crate::classify::Health;
 use crate::{
     builder::Wrapping,
     bulkhead,
