@@ -582,8 +582,6 @@ impl Gate<u32> for Escort {
     type Permit = u32;
     type Wait = Never;
 
-    const GOES_ALONG: bool = true;
-
     fn admit(&self, req: &u32, _: &Moment) -> Admission<u32, Never> {
         Admission::Admitted(*req)
     }

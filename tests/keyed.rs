@@ -549,8 +549,6 @@ impl Gate<Ask> for Told {
     type Permit = ();
     type Wait = Never;
 
-    const GOES_ALONG: bool = true;
-
     fn admit(&self, _: &Ask, _: &Moment) -> Admission<(), Never> {
         run(&self.hooks.admit);
         if self.inside.swap(1, SeqCst) == 1 {

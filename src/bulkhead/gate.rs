@@ -118,6 +118,8 @@ where
     type Permit = Permit;
     type Wait = Wait;
 
+    const GOES_ALONG: bool = false;
+
     #[inline(always)]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Permit, Wait> {
         let lane = lane(self.compartment.key(req));

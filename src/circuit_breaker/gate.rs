@@ -123,6 +123,8 @@ impl<Req> Gate<Req> for CircuitBreaker {
     type Permit = Permit;
     type Wait = Never;
 
+    const GOES_ALONG: bool = false;
+
     /// Closed: one load, and a clock read if the start of calls matters. Open: two loads and a clock read.
     #[inline(always)]
     fn admit(&self, _: &Req, now: &Moment) -> Admission<Permit, Never> {

@@ -17,6 +17,8 @@ impl<Req> Gate<Req> for () {
     type Permit = ();
     type Wait = Never;
 
+    const GOES_ALONG: bool = false;
+
     #[inline]
     fn admit(&self, _: &Req, _: &Moment) -> Admission<(), Never> {
         Admission::Admitted(())

@@ -248,10 +248,10 @@ pub trait Gate<Req> {
     /// answers at once.
     type Wait;
 
-    /// Whether it goes along with the calls that it admits: only then are [`dispatch`](Self::dispatch),
-    /// [`around`](Self::around) and [`bound`](Self::bound) called. What keeps many gates looks up the one of a call at each
-    /// step if so, and need not otherwise. By default `false`.
-    const GOES_ALONG: bool = false;
+    /// Whether it goes along with the calls that it admits. `false` promises that [`dispatch`](Self::dispatch),
+    /// [`around`](Self::around) and [`bound`](Self::bound) are as they are here, and they are not called then: what keeps many
+    /// gates need not look up the one of a call at each of its steps. By default `true`, which is always right.
+    const GOES_ALONG: bool = true;
 
     /// Decides about a request.
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait>;
@@ -301,7 +301,7 @@ pub trait Gate<Req> {
     }
 
     /// Has the inner service called with an admitted request, and returns what that returns: the first step of the call.
-    /// Whatever the request is to take along is given to it here. Only where it [goes along](Self::GOES_ALONG). By default it is called [within](Self::around) this gate,
+    /// Whatever the request is to take along is given to it here. By default it is called [within](Self::around) this gate,
     /// with the request as it is.
     #[inline(always)]
     fn dispatch<T>(&self, permit: Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T
@@ -313,7 +313,7 @@ pub trait Gate<Req> {
 
     /// Runs one step of an admitted call, which is the inner service's `call` or a poll of its future, and returns what
     /// that returns. Whatever the call is to find on its thread is set here before, and taken away after, when unwinding
-    /// too; and here is where a step is measured. Only where the gate [goes along](Self::GOES_ALONG). By default it only runs.
+    /// too; and here is where a step is measured. By default it only runs.
     #[inline(always)]
     fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T
     where
@@ -325,8 +325,8 @@ pub trait Gate<Req> {
 
     /// Whether a call that has not ended by itself has to end now: asked after each poll that was pending. If it has, the
     /// inner future is dropped, the refusal is announced and is the caller's answer, and the permit is settled with what
-    /// the judge says of it. It should say [`dispatched`](Rejection::dispatched). Only where the gate [goes
-    /// along](Self::GOES_ALONG). By default calls take as long as they take.
+    /// the judge says of it. It should say [`dispatched`](Rejection::dispatched). By default calls take as long as they
+    /// take.
     fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
         let _ = permit;
         None

@@ -156,6 +156,8 @@ where
     type Permit = Permit;
     type Wait = Never;
 
+    const GOES_ALONG: bool = false;
+
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Never> {
         if self.exempt.exempt(req) {

@@ -185,6 +185,8 @@ where
     type Permit = ();
     type Wait = Never;
 
+    const GOES_ALONG: bool = false;
+
     fn admit(&self, req: &Req, _: &Moment) -> Admission<(), Never> {
         self.count(&self.state.asked, req);
         Admission::Admitted(())

@@ -79,6 +79,8 @@ impl<Req> Gate<Req> for Meter {
     type Permit = Permit;
     type Wait = Never;
 
+    const GOES_ALONG: bool = false;
+
     #[inline(always)]
     fn admit(&self, _: &Req, now: &Moment) -> Admission<Permit, Never> {
         let state = &*self.state;

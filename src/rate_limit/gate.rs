@@ -117,6 +117,8 @@ where
     type Permit = Permit;
     type Wait = Wait;
 
+    const GOES_ALONG: bool = false;
+
     #[inline(always)]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Permit, Wait> {
         if self.exempt.exempt(req) {

@@ -214,6 +214,8 @@ where
     type Permit = Permit<L::Permit>;
     type Wait = Wait;
 
+    const GOES_ALONG: bool = false;
+
     #[inline(always)]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Permit<L::Permit>, Wait> {
         if self.exempt.exempt(req) {

@@ -155,8 +155,6 @@ where
     type Permit = Permit;
     type Wait = Wait;
 
-    const GOES_ALONG: bool = true;
-
     #[inline(always)]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Permit, Wait> {
         let state = &*self.state;

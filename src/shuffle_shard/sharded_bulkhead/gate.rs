@@ -87,6 +87,8 @@ impl<Req, T: TenantOf<Req>> Gate<Req> for ShardedBulkhead<T> {
     type Permit = Permit;
     type Wait = Never;
 
+    const GOES_ALONG: bool = false;
+
     #[inline]
     fn admit(&self, req: &Req, _: &Moment) -> Admission<Permit, Never> {
         let state = &*self.state;
