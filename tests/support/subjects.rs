@@ -255,9 +255,29 @@ macro_rules! every_subject {
                     .circuit_breaker(circuit_breaker::Settings::new())
                     .timeout(LIMIT)
             };
+            a_ready_made_server: Some(2), |_: &Kit| {
+                let shed = plimsoll::load_shed::Settings::new().try_with_limits(64, 64).expect("valid");
+                let server = plimsoll::server().with_timeout(LIMIT).with_overload_control(patient(), shed);
+                server.exempt_by(|_: &Ask| false).with_bulkhead(settings(2)).stack()
+            };
+            a_ready_made_server_that_exempts: None, |_: &Kit| {
+                plimsoll::server().exempt_by(|_: &Ask| true).with_bulkhead(settings(1)).with_timeout(LIMIT).stack()
+            };
+            a_ready_made_server_of_one_gate: Some(1), |_: &Kit| {
+                let server = plimsoll::server().without_timeout().without_overload_control();
+                server.with_bulkhead(settings(1).with_wait(8, Duration::MAX)).stack()
+            };
             gate_that_some_pass_by: Some(1), |kit: &Kit| {
                 let bulkhead = kit.waiting(1, Duration::MAX);
                 Stack::new().gate(kit.on_inner(plimsoll::gate::Unless::new(|_: &Ask| false, bulkhead)))
+            };
+            a_ready_made_client: Some(1), |_: &Kit| {
+                let client = plimsoll::client().with_seed(7).with_total_timeout(2 * LIMIT).with_attempt_timeout(LIMIT);
+                client.with_bulkhead(settings(1).with_wait(8, WAIT)).stack()
+            };
+            a_ready_made_client_of_nothing: None, |_: &Kit| {
+                let client = plimsoll::client().without_total_timeout().without_retry().without_bulkhead();
+                client.without_circuit_breaker().without_attempt_timeout().stack()
             };
             shuffle_shard: None, |kit: &Kit| {
                 let muster = kit.muster(3);
