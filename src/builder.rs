@@ -1,28 +1,30 @@
 //! [`Stack`]: rooms in order, around any service. What else is here are the names of what its methods return; nobody
 //! has to write them.
 
+mod around;
+mod seen;
+
 use std::sync::Arc;
 
 use tower_layer::{Identity, Layer, Stack as Nest};
 
+pub use self::around::{Close, Wrapping};
+use self::seen::Seen;
 use crate::{
     bulkhead::Bulkhead,
     circuit_breaker::CircuitBreaker,
     classify::{Chosen, Judge, Standard, Unjudged},
-    control::{Control, Description, Opaque, Registry},
-    event::{Events, Observer},
+    control::Opaque,
+    event::Events,
     gate::{GateLayer, PerKind, Seq},
     keyed::Keyed,
-    lift::{Lift, LiftLayer},
     limit::Limit,
-    lint::Warning,
     load_shed::LoadShed,
     meter::Meter,
     rate_limit::RateLimit,
     retry::RetryLayer,
     shuffle_shard::{ShuffleShard, sharded_bulkhead::ShardedBulkhead},
     surge_queue::{Nothing, SurgeQueue},
-    telemetry::Counters,
     timeout::TimeoutLayer,
     work_budget::WorkBudget,
 };
@@ -49,18 +51,10 @@ pub struct Stack<L = Identity, G = (), C = Unjudged> {
     seen: Seen,
 }
 
-/// What is known of the layers of a stack, and what is counted of them once somebody asks.
-#[derive(Clone, Debug)]
-struct Seen {
-    registry: Registry,
-    counters: Counters,
-}
-
 impl Stack {
     /// No layers yet.
     pub fn new() -> Self {
-        let seen = Seen { registry: Registry::new(), counters: Counters::for_layers([]) };
-        Self { outer: Identity::new(), group: (), judge: Unjudged, events: Events::default(), seen }
+        Self { outer: Identity::new(), group: (), judge: Unjudged, events: Events::default(), seen: Seen::new() }
     }
 }
 
@@ -292,103 +286,6 @@ impl<L, G, C> Stack<L, G, C> {
         Stack { outer: closed.outer, group: (), judge: Chosen(judge), events: closed.events, seen: closed.seen }
     }
 
-    /// Lets `observer` hear what happens in every room of this stack, before and after this call. A stack has one
-    /// observer; a second is not heard, unless the two are made one by [`Observer::and`].
-    pub fn observe(self, observer: impl Observer + 'static) -> Self {
-        self.events.observe(observer);
-        self
-    }
-
-    /// Counts what happens in every room of this stack, before and after this call: refusals by layer and reason, changes of
-    /// circuits, queues and limits, retries and why they stopped. [`control`](Self::control) tells the counts. It takes no
-    /// observer's place, and counts in rooms too that have an observer of their own. See
-    /// [`telemetry`](crate::telemetry#choose-what-it-costs) for what that costs.
-    pub fn counted(mut self) -> Self {
-        let Seen { registry, counters } = &mut self.seen;
-        self.events.count(Arc::new(counters.clone()));
-        registry.count_by(counters.clone());
-        self
-    }
-
-    /// Tells this stack of a layer that it does not know itself, as if it stood here: by the handle of a room that stands in a
-    /// [`PerKind`] or in a stack of its own, or by one of [your own](Control).
-    pub fn with_handle(mut self, handle: impl Control) -> Self {
-        self.seen.registry.add(Arc::new(handle));
-        self
-    }
-
-    /// The layers of this stack with their settings, in order:
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use plimsoll::{Stack, bulkhead};
-    ///
-    /// let stack = Stack::new()
-    ///     .timeout(Duration::from_secs(5))
-    ///     .bulkhead(bulkhead::Settings::try_new(64)?.with_name("db"));
-    /// assert_eq!(
-    ///     stack.describe().to_string(),
-    ///     "1. timeout: limit 5s\n\
-    ///      2. bulkhead \"db\": limit 64, max_waiting 0, max_wait 0ns, order OldestFirst, compartments none",
-    /// );
-    /// # Ok::<_, plimsoll::InvalidSetting>(())
-    /// ```
-    pub fn describe(&self) -> Description {
-        self.seen.registry.describe()
-    }
-
-    /// What does not fit together in this stack, as it is set at this moment: timeouts that never act, retries without a
-    /// budget, layers in an order that hurts. See [`lint`](crate::lint) for the rules.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use plimsoll::{Stack, retry};
-    ///
-    /// let stack = Stack::new().timeout(Duration::from_secs(1)).retry(retry::Settings::new()).timeout(Duration::from_secs(2));
-    /// assert_eq!(
-    ///     stack.warnings()[0].to_string(),
-    ///     "timeout#2 (limit 2s) is not shorter than the one outside of it, timeout (limit 1s): it never ends anything. \
-    ///      Shorten it, or lengthen the outer one",
-    /// );
-    /// ```
-    pub fn warnings(&self) -> Vec<Warning> {
-        self.describe().warnings()
-    }
-
-    /// The handles of all layers by their names: looks at all of them at once, and changes each while it serves. See
-    /// [`control`](crate::control).
-    pub fn control(&self) -> Registry {
-        self.seen.registry.clone()
-    }
-
-    /// Puts the stack around a service. Callers get [`Error`](crate::Error), whatever the service's own error is.
-    pub fn service<S>(&self, inner: S) -> <Wrapping<Self> as Layer<S>>::Service
-    where
-        Wrapping<Self>: Layer<S>,
-        Self: Clone,
-    {
-        Wrapping(self.clone()).layer(inner)
-    }
-
-    /// Puts the stack around a service and keeps its error type, which has to be `From<Rejection>`, and for rooms
-    /// that judge results a [`Refusal`](crate::Refusal).
-    pub fn wrap<S>(&self, inner: S) -> <Self as Layer<S>>::Service
-    where
-        Self: Layer<S>,
-    {
-        Layer::layer(self, inner)
-    }
-
-    /// This stack as a [`Layer`] that does what [`service`](Self::service) does.
-    pub fn wrapping(self) -> Wrapping<Self> {
-        Wrapping(self)
-    }
-
-    /// Where this stack announces what happens: for a gate of your own that has something to tell.
-    pub fn events(&self) -> Events {
-        self.events.clone()
-    }
-
     /// Adds a gate to the group; whoever calls this has joined it to the events, and told of it.
     pub(crate) fn push<H>(self, gate: H) -> Stack<L, Seq<G, H>, C> {
         let Self { outer, group, judge, events, seen } = self;
@@ -446,57 +343,3 @@ pub type Judged<C> = <C as Judge>::Or<Standard>;
 
 /// A stack with a layer `M` further in than all before; the gates before it are complete.
 pub type Within<M, L, G, C> = Stack<Nest<M, <G as Close<C>>::Outer<L>>, (), C>;
-
-/// A group of gates that is complete: it becomes one layer, and no gates become none.
-pub trait Close<C> {
-    /// `L`, and the group's layer inside it.
-    type Outer<L>;
-
-    #[doc(hidden)]
-    fn close<L>(self, outer: L, judge: C, events: Events) -> Self::Outer<L>;
-}
-
-impl<C> Close<C> for () {
-    type Outer<L> = L;
-
-    fn close<L>(self, outer: L, _: C, _: Events) -> L {
-        outer
-    }
-}
-
-impl<A, B, C> Close<C> for Seq<A, B> {
-    type Outer<L> = Nest<GateLayer<Self, C>, L>;
-
-    fn close<L>(self, outer: L, judge: C, events: Events) -> Self::Outer<L> {
-        Nest::new(GateLayer::in_stack(self, judge, events), outer)
-    }
-}
-
-impl<L, G, C, S> Layer<S> for Stack<L, G, C>
-where
-    Self: Clone,
-    G: Close<C>,
-    C: Clone,
-    G::Outer<L>: Layer<S>,
-{
-    type Service = <G::Outer<L> as Layer<S>>::Service;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.clone().close().outer.layer(inner)
-    }
-}
-
-/// A stack as a layer whose services answer with [`Error`](crate::Error). Made by [`Stack::wrapping`].
-#[derive(Clone, Debug)]
-pub struct Wrapping<T>(T);
-
-impl<T, S> Layer<S> for Wrapping<T>
-where
-    T: Layer<Lift<S>>,
-{
-    type Service = T::Service;
-
-    fn layer(&self, inner: S) -> T::Service {
-        self.0.layer(LiftLayer.layer(inner))
-    }
-}

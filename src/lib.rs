@@ -78,14 +78,15 @@
 //!
 //! | I want to change… | open… |
 //! |---|---|
-//! | how layers are put together | `builder.rs` |
+//! | how layers are put together | `builder.rs`; how a stack goes around a service: `builder/around.rs`; what it tells of itself: `builder/seen.rs` |
 //! | what a refusal says, or its HTTP and gRPC status | `rejection.rs`, its one table |
 //! | what ready-made stacks are made of, and their defaults | `ready/server/`, `ready/client/`; what results mean in them: `classify/health.rs`, `ready/served.rs` |
 //! | what does not fit together | `lint/rule.rs`, what is said; `lint/rules.rs`, how it is found |
 //! | the error type of a stack | `error.rs`, `lift/` |
 //! | what counts as a failure, and what is only "not now" | `classify.rs` |
-//! | what is asked of a request, or carried with it | `request.rs` |
-//! | what is announced | `event.rs`; who counts it or writes it: `telemetry/counters.rs`, `telemetry/tracing.rs` |
+//! | what is asked of a request | `request/questions.rs` |
+//! | what is carried with a request, or known on its thread | `request/carried.rs`, `request/scope.rs` |
+//! | what is announced | `event.rs`; how it is heard: `event/listen.rs`; who counts it or writes it: `telemetry/counters.rs`, `telemetry/tracing.rs` |
 //! | what a number is called | `telemetry/metric.rs`, its one table; its labels: `telemetry/names.rs` |
 //! | what a layer tells of itself | `control/rooms/`, a file for each room |
 //! | how layers are found by name | `control/registry.rs` |

@@ -237,3 +237,6 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
