@@ -1,8 +1,8 @@
 //! What the command line says, checked before anything starts.
 
-use std::ops::RangeInclusive;
+use lexopt::{Arg, Parser};
 
-use lexopt::{Arg, Parser, ValueExt};
+use crate::support::cli::{Asked, number};
 
 pub(crate) const HELP: &str = "\
 Eight real servers, a hundred tenants, and one whose requests kill whatever server they reach.
@@ -25,32 +25,17 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
 }
 
-/// What the person asked for.
-#[derive(Debug)]
-pub(crate) enum Asked {
-    Help,
-    Run(Options),
-}
-
 /// Reads the command line; an error is one line for the person to read.
-pub(crate) fn parse(mut args: Parser) -> Result<Asked, String> {
+pub(crate) fn parse(mut args: Parser) -> Result<Asked<Options>, String> {
     let mut options = Options { quick: false, tenants: 100, seed: 5 };
     while let Some(arg) = args.next().map_err(|e| e.to_string())? {
         match arg {
             Arg::Long("quick") => options.quick = true,
-            Arg::Long("tenants") => options.tenants = number(&mut args, "--tenants", 10..=400)?,
-            Arg::Long("seed") => options.seed = number(&mut args, "--seed", 0..=65_535)? as u64,
-            Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Help),
+            Arg::Long("tenants") => options.tenants = number(&mut args, "--tenants", 10..=400)? as usize,
+            Arg::Long("seed") => options.seed = number(&mut args, "--seed", 0..=65_535)?,
+            Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Words(HELP.to_owned())),
             other => return Err(other.unexpected().to_string()),
         }
     }
     Ok(Asked::Run(options))
-}
-
-fn number(args: &mut Parser, flag: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
-    let said = args.value().and_then(|v| v.string()).map_err(|e| e.to_string())?;
-    match said.parse() {
-        Ok(n) if range.contains(&n) => Ok(n),
-        _ => Err(format!("{flag} takes a whole number from {} to {}, not {said:?}", range.start(), range.end())),
-    }
 }

@@ -45,31 +45,18 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cli::{Asked, Options};
+use crate::cli::Options;
 use crate::report::Report;
 use crate::run::Played;
 use crate::sharding::{Cut, Sharding};
 use crate::support::progress::Progress;
 
 fn main() -> ExitCode {
-    let done = match cli::parse(lexopt::Parser::from_env()) {
-        Ok(Asked::Run(options)) => play_all(&options).map_err(|e| e.to_string()),
-        Ok(Asked::Help) => {
-            println!("{}", cli::HELP);
-            Ok(())
-        }
-        Err(complaint) => Err(format!("{complaint} (see --help)")),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(complaint) => {
-            eprintln!("noisy_neighbour: {complaint}");
-            ExitCode::FAILURE
-        }
-    }
+    support::cli::main("noisy_neighbour", cli::parse, play_all)
 }
 
-fn play_all(options: &Options) -> Result<(), Box<dyn Error>> {
+/// Plays everything; nothing is asserted.
+fn play_all(options: &Options) -> Result<bool, Box<dyn Error>> {
     let folder = support::files::folder("noisy_neighbour")?;
     let plan = plan(options);
     let progress = Progress::over(plan.iter().map(Played::lasts).sum());
@@ -84,7 +71,8 @@ fn play_all(options: &Options) -> Result<(), Box<dyn Error>> {
 
     let report = Report { runs };
     report.print();
-    report.write(&folder)
+    report.write(&folder)?;
+    Ok(true)
 }
 
 /// The runs: the same attack on four fleets.

@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Arg, Parser};
+
+use crate::support::cli::{Asked, number};
 
 pub(crate) const HELP: &str = "\
 A real HTTP server under real overload, first bare, then protected by plimsoll.
@@ -35,30 +37,22 @@ pub(crate) struct Options {
     pub(crate) svg: Option<PathBuf>,
 }
 
-/// What the person asked for.
-#[derive(Debug)]
-pub(crate) enum Asked {
-    Help,
-    Run(Options),
-}
-
 /// Reads the command line; an error is one line for the person to read.
-pub(crate) fn parse(mut args: Parser) -> Result<Asked, String> {
+pub(crate) fn parse(mut args: Parser) -> Result<Asked<Options>, String> {
     let mut options = Options { quick: false, port: 0, workers: 8, service: Duration::from_millis(10), svg: None };
     while let Some(arg) = args.next().map_err(|e| e.to_string())? {
         match arg {
             Arg::Long("quick") => options.quick = true,
             Arg::Long("port") => options.port = number(&mut args, "--port", 0..=65_535)? as u16,
-            Arg::Long("workers") => options.workers = number(&mut args, "--workers", 1..=64)?,
+            Arg::Long("workers") => options.workers = number(&mut args, "--workers", 1..=64)? as usize,
             Arg::Long("service-ms") => {
-                let ms = number(&mut args, "--service-ms", 1..=100)?;
-                options.service = Duration::from_millis(ms as u64);
+                options.service = Duration::from_millis(number(&mut args, "--service-ms", 1..=100)?);
             }
             Arg::Long("svg") => {
                 let path = args.value().map_err(|e| e.to_string())?;
                 options.svg = Some(PathBuf::from(path));
             }
-            Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Help),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Words(HELP.to_owned())),
             other => return Err(other.unexpected().to_string()),
         }
     }
@@ -73,12 +67,4 @@ pub(crate) fn parse(mut args: Parser) -> Result<Asked, String> {
         ));
     }
     Ok(Asked::Run(options))
-}
-
-fn number(args: &mut Parser, flag: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
-    let said = args.value().and_then(|v| v.string()).map_err(|e| e.to_string())?;
-    match said.parse() {
-        Ok(n) if range.contains(&n) => Ok(n),
-        _ => Err(format!("{flag} takes a whole number from {} to {}, not {said:?}", range.start(), range.end())),
-    }
 }

@@ -47,30 +47,17 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cli::{Asked, Options};
+use crate::cli::Options;
 use crate::plan::Pace;
 use crate::report::{Progress, Report};
 use crate::stacks::Facts;
 
 fn main() -> ExitCode {
-    let done = match cli::parse(lexopt::Parser::from_env()) {
-        Ok(Asked::Run(options)) => play_all(&options).map_err(|e| e.to_string()),
-        Ok(Asked::Help) => {
-            println!("{}", cli::HELP);
-            Ok(())
-        }
-        Err(complaint) => Err(format!("{complaint} (see --help)")),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(complaint) => {
-            eprintln!("overload: {complaint}");
-            ExitCode::FAILURE
-        }
-    }
+    support::cli::main("overload", cli::parse, play_all)
 }
 
-fn play_all(options: &Options) -> Result<(), Box<dyn Error>> {
+/// Plays everything; nothing is asserted.
+fn play_all(options: &Options) -> Result<bool, Box<dyn Error>> {
     // Held from the first run to the last, so that the port stays ours; the server behind it is new each time.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
         .map_err(|e| format!("cannot listen on 127.0.0.1:{}: {e}", options.port))?;
@@ -99,5 +86,6 @@ fn play_all(options: &Options) -> Result<(), Box<dyn Error>> {
 
     let report = Report { capacity, facts, plans, runs };
     report.print();
-    files.write(&report)
+    files.write(&report)?;
+    Ok(true)
 }

@@ -4,7 +4,11 @@ use std::{num::NonZero, thread};
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::{columns::Column, scenarios::Pace};
+use crate::{
+    columns::Column,
+    scenarios::Pace,
+    support::cli::{Asked, number},
+};
 
 pub(crate) const HELP: &str = "\
 Overload of every kind, against everything that may protect a server, in virtual time.
@@ -34,26 +38,18 @@ pub(crate) struct Options {
     pub(crate) threads: usize,
 }
 
-/// What the person asked for.
-#[derive(Debug)]
-pub(crate) enum Asked {
-    Help,
-    Columns,
-    Run(Options),
-}
-
 /// Reads the command line; an error is one line for the person to read.
-pub(crate) fn parse(mut args: Parser) -> Result<Asked, String> {
+pub(crate) fn parse(mut args: Parser) -> Result<Asked<Options>, String> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let mut options = Options { pace: Pace::Full, seeds: None, only: Vec::new(), columns: Vec::new(), threads: cores };
     while let Some(arg) = args.next().map_err(|e| e.to_string())? {
         match arg {
             Arg::Long("quick") => options.pace = Pace::Quick,
-            Arg::Long("seeds") => options.seeds = Some(number(&mut args, "--seeds", 1000)?),
-            Arg::Long("threads") => options.threads = number(&mut args, "--threads", 256)? as usize,
+            Arg::Long("seeds") => options.seeds = Some(number(&mut args, "--seeds", 1..=1000)?),
+            Arg::Long("threads") => options.threads = number(&mut args, "--threads", 1..=256)? as usize,
             Arg::Long("only") => only(&mut options, args.value().and_then(|v| v.string()).map_err(|e| e.to_string())?),
-            Arg::Long("columns") => return Ok(Asked::Columns),
-            Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Help),
+            Arg::Long("columns") => return Ok(Asked::Words(columns())),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Words(HELP.to_owned())),
             other => return Err(other.unexpected().to_string()),
         }
     }
@@ -66,18 +62,16 @@ pub(crate) fn parse(mut args: Parser) -> Result<Asked, String> {
     Ok(Asked::Run(options))
 }
 
+/// A line for each column.
+fn columns() -> String {
+    let lines = Column::ALL.iter().map(|column| format!("{:10} {}", column.name(), column.about()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// A column by its name, else a word of scenarios.
 fn only(options: &mut Options, word: String) {
     match Column::ALL.into_iter().find(|column| column.name() == word.to_lowercase()) {
         Some(column) => options.columns.push(column),
         None => options.only.push(word),
-    }
-}
-
-fn number(args: &mut Parser, flag: &str, most: u64) -> Result<u64, String> {
-    let said = args.value().and_then(|v| v.string()).map_err(|e| e.to_string())?;
-    match said.parse() {
-        Ok(n) if (1..=most).contains(&n) => Ok(n),
-        _ => Err(format!("{flag} takes a whole number from 1 to {most}, not {said:?}")),
     }
 }

@@ -36,34 +36,14 @@ mod throttle;
 use std::{error::Error, process::ExitCode};
 
 use crate::{
-    cli::{Asked, Options},
-    columns::Column,
+    cli::Options,
     report::Progress,
     run::Row,
     scenarios::{Pace, Scenario},
 };
 
 fn main() -> ExitCode {
-    let done = match cli::parse(lexopt::Parser::from_env()) {
-        Ok(Asked::Run(options)) => play_all(&options).map_err(|e| e.to_string()),
-        Ok(Asked::Help) => {
-            println!("{}", cli::HELP);
-            Ok(true)
-        }
-        Ok(Asked::Columns) => {
-            Column::ALL.iter().for_each(|column| println!("{:10} {}", column.name(), column.about()));
-            Ok(true)
-        }
-        Err(complaint) => Err(format!("{complaint} (see --help)")),
-    };
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(complaint) => {
-            eprintln!("overload_matrix: {complaint}");
-            ExitCode::FAILURE
-        }
-    }
+    support::cli::main("overload_matrix", cli::parse, play_all)
 }
 
 /// Plays everything, and says whether all pass marks are met.

@@ -1,6 +1,7 @@
 //! Gates made of other things: nothing, a pointer to one, perhaps one.
 
 use std::{
+    convert::identity,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -106,11 +107,7 @@ impl<Req, G: Gate<Req>> Gate<Req> for Option<G> {
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Option<G::Permit>, G::Wait> {
         let Some(gate) = self else { return Admission::Admitted(None) };
-        match gate.admit(req, now) {
-            Admission::Admitted(permit) => Admission::Admitted(Some(permit)),
-            Admission::Waiting(wait) => Admission::Waiting(wait),
-            Admission::Refused(rejection) => Admission::Refused(rejection),
-        }
+        gate.admit(req, now).map(Some, identity)
     }
 
     fn poll_wait(

@@ -362,6 +362,18 @@ pub enum Admission<Permit, Wait> {
     Refused(Rejection),
 }
 
+impl<Permit, Wait> Admission<Permit, Wait> {
+    /// The same answer, of a gate that is made of another: with permits and waits of its own, which hold the other's.
+    #[inline(always)]
+    pub fn map<P, W>(self, permit: impl FnOnce(Permit) -> P, wait: impl FnOnce(Wait) -> W) -> Admission<P, W> {
+        match self {
+            Self::Admitted(held) => Admission::Admitted(permit(held)),
+            Self::Waiting(held) => Admission::Waiting(wait(held)),
+            Self::Refused(rejection) => Admission::Refused(rejection),
+        }
+    }
+}
+
 /// How the call of a permit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -158,11 +158,7 @@ where
     #[inline]
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait> {
         let kind = self.kind.key(req);
-        match self.gate(kind).admit(req, now) {
-            Admission::Admitted(permit) => Admission::Admitted((kind, permit)),
-            Admission::Waiting(wait) => Admission::Waiting((kind, wait)),
-            Admission::Refused(rejection) => Admission::Refused(rejection),
-        }
+        self.gate(kind).admit(req, now).map(|permit| (kind, permit), |wait| (kind, wait))
     }
 
     fn poll_wait(

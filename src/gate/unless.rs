@@ -1,4 +1,5 @@
 use std::{
+    convert::identity,
     fmt,
     task::{Context, Poll},
 };
@@ -59,11 +60,7 @@ impl<Req, X: ExemptOf<Req>, G: Gate<Req>> Gate<Req> for Unless<X, G> {
         if self.exempt.exempt(req) {
             return Admission::Admitted(None);
         }
-        match self.gate.admit(req, now) {
-            Admission::Admitted(permit) => Admission::Admitted(Some(permit)),
-            Admission::Waiting(wait) => Admission::Waiting(wait),
-            Admission::Refused(rejection) => Admission::Refused(rejection),
-        }
+        self.gate.admit(req, now).map(Some, identity)
     }
 
     fn poll_wait(

@@ -261,9 +261,5 @@ where
 /// The answer of the gate at `place`.
 #[inline]
 fn placed<P, W>(place: Place, answer: Admission<P, W>) -> Admission<Permit<P>, Wait<W>> {
-    match answer {
-        Admission::Admitted(permit) => Admission::Admitted(Permit(Some((place, permit)))),
-        Admission::Waiting(wait) => Admission::Waiting(Wait { place, wait }),
-        Admission::Refused(rejection) => Admission::Refused(rejection),
-    }
+    answer.map(|permit| Permit(Some((place, permit))), |wait| Wait { place, wait })
 }
