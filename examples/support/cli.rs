@@ -1,6 +1,7 @@
 //! What the command lines of the reports have in common: help, complaints in one line, and numbers within bounds.
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::process::ExitCode;
 
@@ -23,7 +24,8 @@ pub(crate) fn main<Options>(
     let done = match parse(Parser::from_env()) {
         Ok(Asked::Run(options)) => play(&options).map_err(|e| e.to_string()),
         Ok(Asked::Words(words)) => {
-            println!("{words}");
+            // Whoever reads only the first lines has read enough.
+            writeln!(io::stdout(), "{words}").ok();
             Ok(true)
         }
         Err(complaint) => Err(format!("{complaint} (see --help)")),
