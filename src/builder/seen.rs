@@ -43,8 +43,8 @@ impl<L, G, C> Stack<L, G, C> {
         self
     }
 
-    /// Tells this stack of a layer that it does not know itself, as if it stood here: by the handle of a room that stands in a
-    /// [`PerKind`] or in a stack of its own, or by one of [your own](Control).
+    /// Tells this stack of a layer that it does not know itself, as if it stood here: by the handle of a room that
+    /// stands in a [`PerKind`](crate::gate::PerKind) or in a stack of its own, or by one of [your own](Control).
     pub fn with_handle(mut self, handle: impl Control) -> Self {
         self.seen.registry.add(Arc::new(handle));
         self

@@ -3,9 +3,9 @@ use crate::clock::Instant;
 
 /// What the layers of a stack tell one another about the request under way.
 ///
-/// It travels in two ways. *Scoped*: while a layer calls or polls what is further in, [`current`] gives the value
-/// on that thread; this needs nothing of the request type, and is lost across `spawn` and `Buffer`. *Carried*: a
-/// request type that has room for it takes it along, through [`Carry`].
+/// It travels in two ways. *Scoped*: while a layer calls or polls what is further in, [`current`](super::current)
+/// gives the value on that thread; this needs nothing of the request type, and is lost across `spawn` and `Buffer`.
+/// *Carried*: a request type that has room for it takes it along, through [`Carry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Carried {
