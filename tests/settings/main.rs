@@ -30,7 +30,7 @@ use plimsoll::{
     work,
     work_budget::{self, Cost, Demotion, OverCost, WorkBudget},
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use tower::ServiceExt;
 
 /// Nothing, next to nothing, something, nearly for ever, for ever.
@@ -288,7 +288,12 @@ fn any_fleet() -> impl Strategy<Value = shuffle_shard::Settings> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 512,
+        // Beside this file: by default it is looked for in a folder that is not kept.
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_call_ends_and_nothing_is_left_whatever_the_settings(

@@ -1,7 +1,7 @@
 //! Many threads at once, for a moment: nothing is lost, nobody is forgotten, and no circuit gets stuck.
 
 #[allow(dead_code, reason = "other tests use the rest")]
-#[path = "support/rng.rs"]
+#[path = "../support/rng.rs"]
 mod rng;
 
 use std::{

@@ -2,6 +2,7 @@
 #![cfg(feature = "testing")]
 
 #[macro_use]
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::{
