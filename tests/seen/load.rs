@@ -1,18 +1,7 @@
 //! Settings, holds and snapshots by the thousand while calls go on: nothing is left behind, nothing stands still, and what was
 //! counted stays.
 
-use std::{
-    future::Future,
-    io,
-    pin::Pin,
-    sync::{
-        Barrier,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
-    task::{Context, Poll},
-    thread,
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use futures_util::future::join_all;
 use plimsoll::{
@@ -28,7 +17,10 @@ use plimsoll::{
 };
 use tower::{Service, ServiceExt, service_fn};
 
-use crate::MS;
+use crate::{
+    MS,
+    crowd::{Breath, crowd},
+};
 
 const CHANGES: u32 = 1000;
 
@@ -151,43 +143,31 @@ fn threads_call_while_others_change_everything() {
     let stack = everything!();
     let registry = stack.control();
     let service = stack.service(service_fn(|n: u32| async move {
-        Yield(false).await;
+        Breath::default().await;
         if n.is_multiple_of(50) { Err(io::Error::other("now and then")) } else { Ok(n) }
     }));
     let (threads, calls) = (3_u32, 1500_u32);
-    let (start, done) = (Barrier::new(threads as usize + 1), AtomicBool::new(false));
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|thread| {
-                let (mut service, start) = (service.clone(), &start);
-                scope.spawn(move || {
-                    let runtime =
-                        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-                    start.wait();
-                    for call in 0..calls {
-                        let future = service.call(thread * calls + call);
-                        // One in eight leaves at once.
-                        if call.is_multiple_of(8) {
-                            drop(future);
-                        } else {
-                            let _ = runtime.block_on(future);
-                        }
-                    }
-                })
-            })
-            .collect();
-        scope.spawn(|| {
-            start.wait();
-            let mut n = 0;
-            while n < CHANGES || !done.load(SeqCst) {
-                change(&registry, n);
-                n += 1;
-                thread::yield_now();
+    let mut n = 0;
+    crowd(
+        threads.into(),
+        |thread| {
+            let mut service = service.clone();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+            for call in 0..calls {
+                let future = service.call(thread as u32 * calls + call);
+                // One in eight leaves at once.
+                if call.is_multiple_of(8) {
+                    drop(future);
+                } else {
+                    let _ = runtime.block_on(future);
+                }
             }
-        });
-        workers.into_iter().for_each(|worker| worker.join().expect("no panic"));
-        done.store(true, SeqCst);
-    });
+        },
+        || {
+            change(&registry, n);
+            n += 1;
+        },
+    );
     registry.hold_all(Hold::Automatic);
     let front = registry.handle::<meter::Handle>("front").expect("there").snapshot();
     assert_eq!((front.calls(), front.active), (u64::from(threads * calls), 0));
@@ -195,22 +175,5 @@ fn threads_call_while_others_change_everything() {
         if let (Metric::InUse | Metric::Waiting, Number::Gauge(left)) = (sample.metric, &sample.number) {
             assert_eq!(*left, 0.0, "{} of {}", sample.metric, layer.label);
         }
-    }
-}
-
-/// Is pending once, and lets another thread run.
-struct Yield(bool);
-
-impl Future for Yield {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0 {
-            return Poll::Ready(());
-        }
-        self.0 = true;
-        cx.waker().wake_by_ref();
-        thread::yield_now();
-        Poll::Pending
     }
 }

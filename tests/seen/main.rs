@@ -1,6 +1,10 @@
 //! What a stack tells of itself, and what it lets itself be told: through the public door, time paused.
 #![cfg(feature = "testing")]
 
+#[allow(dead_code, reason = "other suites use the rest")]
+#[path = "../support/crowd.rs"]
+mod crowd;
+
 mod contributors;
 mod control;
 mod counted;

@@ -15,6 +15,7 @@
 //! | `finding` | what a harness has to tell |
 //! | `inners` | inner services that are hard to please |
 //! | `planted` | faults that the harnesses must find |
+//! | `crowd` | threads that meet as they like; the suites that have them include it by itself |
 #![allow(dead_code, unused_imports, unused_macros, reason = "each suite uses its own part of it")]
 
 pub(crate) mod client;
