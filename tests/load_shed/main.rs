@@ -105,14 +105,16 @@ impl Script {
         LoadShed::with_rule(settings, move |_| script.clone())
     }
 
-    /// All that was seen since this was last asked, added up.
+    /// All that was seen since this was last asked, added up; whoever asks has had it look.
     fn seen(&self) -> Seen {
         let add = |sum: Seen, seen: Seen| Seen {
             calls: sum.calls + seen.calls,
             overloads: sum.overloads + seen.overloads,
             patience: seen.patience,
         };
-        std::mem::take(&mut *self.seen.lock().expect("unpoisoned")).into_iter().fold(Seen::default(), add)
+        let seen = std::mem::take(&mut *self.seen.lock().expect("unpoisoned"));
+        assert!(!seen.is_empty(), "it has not looked");
+        seen.into_iter().fold(Seen::default(), add)
     }
 }
 
