@@ -1,15 +1,16 @@
 //! Members come and go while the router serves.
 
-use std::{collections::BTreeSet, task::Poll};
+use std::{collections::BTreeSet, future::Future, task::Poll};
 
 use plimsoll::{
     Error, Reason,
-    shuffle_shard::{Health, Node, Nodes, Settings},
+    shuffle_shard::{Handle, Health, Node, Nodes, Settings},
     testing,
 };
+use tokio_test::task::Spawn;
 use tower::Service;
 
-use crate::world::{Boom, Mode, Req, SECOND, World, call, names, nodes, of, poll, rejection, state};
+use crate::world::{Answer, Boom, Mode, Req, SECOND, World, call, names, nodes, of, poll, rejection, state};
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_comes_is_used_and_one_that_goes_is_not() {
@@ -149,15 +150,20 @@ async fn a_node_that_moves_to_another_zone_keeps_its_service() {
     assert_eq!(world.made().len(), 2);
 }
 
-/// It waits for a member that will never be ready, and that is taken away: it must not wait on.
-#[tokio::test(start_paused = true)]
-async fn who_waits_for_a_member_that_goes_is_sent_to_another() {
-    let world = World::default();
+/// A call that waits for one of two members, neither of which is ready.
+fn waiting(world: &World) -> (Handle, Spawn<impl Future<Output = Answer> + use<>>) {
     let mut router = world.router(2, Settings::new());
     world.set_all(Mode::Unready);
     let mut waiting = tokio_test::task::spawn(router.call(of(1)));
     assert!(waiting.poll().is_pending());
-    let handle = router.handle();
+    (router.handle(), waiting)
+}
+
+/// It waits for a member that will never be ready, and that is taken away: it must not wait on.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_member_that_goes_is_sent_to_another() {
+    let world = World::default();
+    let (handle, mut waiting) = waiting(&world);
     handle.insert(Node::new("fresh")).expect("valid");
     assert!(waiting.is_woken());
     let polled = waiting.poll();
@@ -174,12 +180,8 @@ async fn who_waits_for_a_member_that_goes_is_sent_to_another() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_and_loses_all_members_is_refused() {
-    let world = World::default();
-    let mut router = world.router(2, Settings::new());
-    world.set_all(Mode::Unready);
-    let mut waiting = tokio_test::task::spawn(router.call(of(1)));
-    assert!(waiting.poll().is_pending());
-    router.handle().set(Nodes::default());
+    let (handle, mut waiting) = waiting(&World::default());
+    handle.set(Nodes::default());
     assert!(waiting.is_woken());
     let Poll::Ready(answer) = waiting.poll() else { panic!("it waits for nobody") };
     assert_eq!(rejection(answer).reason(), Reason::NoShard);
@@ -189,11 +191,7 @@ async fn who_waits_and_loses_all_members_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn who_waits_keeps_its_place_at_those_who_stay() {
     let world = World::default();
-    let mut router = world.router(2, Settings::new());
-    world.set_all(Mode::Unready);
-    let mut waiting = tokio_test::task::spawn(router.call(of(1)));
-    assert!(waiting.poll().is_pending());
-    let handle = router.handle();
+    let (handle, mut waiting) = waiting(&world);
     for round in 0..20 {
         handle.insert(Node::new(format!("far-{round}"))).expect("valid");
         handle.remove(&format!("far-{round}"));
