@@ -14,9 +14,8 @@ use plimsoll::{
 use tower::{Service, service_fn};
 
 use crate::{
-    Ask, THREADS,
+    Ask, THREADS, ask_on_and_on, breathe,
     crowd::{Breath, crowd, drive},
-    patience,
     rng::Rng,
 };
 
@@ -45,21 +44,11 @@ fn a_bulkhead_gives_every_permit_back_and_forgets_nobody() {
         let handle = bulkhead.handle();
         let stack = Stack::new()
             .bulkhead(bulkhead.weight_by(|ask: &Ask| ask.weight).compartment_by(|ask: &Ask| ask.compartment));
-        let service = stack.service(service_fn(|_: Ask| async {
-            Breath::default().await;
-            Ok::<_, io::Error>(())
-        }));
+        let service = stack.service(service_fn(breathe));
         let mut changes = Rng::new(seed + 100);
         crowd(
             THREADS,
-            |thread| {
-                let (mut service, mut rng) = (service.clone(), Rng::new(seed * THREADS + thread + 1));
-                for _ in 0..1000 {
-                    let ask = Ask { weight: rng.below(6) as u32, compartment: rng.below(4) };
-                    let patience = patience(&mut rng, 4);
-                    let _ = drive(service.call(ask), patience);
-                }
-            },
+            |thread| ask_on_and_on(service.clone(), Rng::new(seed * THREADS + thread + 1)),
             || {
                 handle.update(sizes[changes.below(sizes.len())]);
                 if changes.below(8) == 0 { handle.observe_only() } else { handle.automatic() }

@@ -20,7 +20,7 @@ use plimsoll::{
 use tower::{Service, service_fn};
 
 use crate::{
-    Ask, THREADS,
+    Ask, THREADS, breathe,
     crowd::{Breath, crowd, drive},
     patience,
     rng::Rng,
@@ -165,10 +165,7 @@ fn a_queue_in_front_of_a_load_shedder_forgets_nobody() {
         });
         let handles = queues.each_ref().map(SurgeQueue::handle);
         let kinds = PerKind::try_new(queues, |ask: &Ask| ask.weight as usize % 2).expect("two");
-        let service = Stack::new().per_kind(kinds).service(service_fn(|_: Ask| async {
-            Breath::default().await;
-            Ok::<_, io::Error>(())
-        }));
+        let service = Stack::new().per_kind(kinds).service(service_fn(breathe));
         thread::scope(|scope| {
             for thread in 0..THREADS {
                 let (mut service, mut rng) = (service.clone(), Rng::new(seed * THREADS + thread + 1));

@@ -16,7 +16,11 @@ mod shuffle_shard;
 mod surge_queue;
 mod work_budget;
 
+use std::io;
+
+use crowd::{Breath, drive};
 use rng::Rng;
+use tower::Service;
 
 const THREADS: u64 = 4;
 
@@ -29,4 +33,19 @@ struct Ask {
 /// For ever, or fewer than so many polls, and then no more: to be given up on, or not.
 fn patience(rng: &mut Rng, polls: usize) -> u32 {
     if rng.below(2) == 0 { u32::MAX } else { rng.below(polls) as u32 }
+}
+
+/// Answers whatever is asked, not at once.
+async fn breathe<T>(_: T) -> io::Result<()> {
+    Breath::default().await;
+    Ok(())
+}
+
+/// A thousand calls of all weights and into all compartments, of which many are given up on.
+fn ask_on_and_on(mut service: impl Service<Ask>, mut rng: Rng) {
+    for _ in 0..1000 {
+        let ask = Ask { weight: rng.below(6) as u32, compartment: rng.below(4) };
+        let patience = patience(&mut rng, 4);
+        let _ = drive(service.call(ask), patience);
+    }
 }

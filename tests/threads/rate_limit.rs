@@ -1,7 +1,6 @@
 //! Cells that threads fight over.
 
 use std::{
-    io,
     sync::atomic::{AtomicU32, Ordering::SeqCst},
     thread::{self},
     time::Duration,
@@ -17,8 +16,8 @@ use plimsoll::{
 use tower::{Service, service_fn};
 
 use crate::{
-    THREADS,
-    crowd::{Breath, FORGOTTEN, crowd},
+    THREADS, breathe,
+    crowd::{FORGOTTEN, crowd},
     rng::Rng,
 };
 
@@ -98,12 +97,10 @@ async fn a_rate_limit_forgets_nobody_who_waits() {
     let sets = [set(&[often]), set(&[often, more]), set(&[more]).without_refunds()];
     let limit = RateLimit::new(sets[0]).cost_by(|cost: &u32| *cost);
     let handle = limit.handle();
-    let service = Stack::new().rate_limit(limit).bulkhead(bulkhead::Settings::try_new(3).expect("valid")).service(
-        service_fn(|_: u32| async {
-            Breath::default().await;
-            Ok::<_, io::Error>(())
-        }),
-    );
+    let service = Stack::new()
+        .rate_limit(limit)
+        .bulkhead(bulkhead::Settings::try_new(3).expect("valid"))
+        .service(service_fn(breathe));
     let callers: Vec<_> = (0..8)
         .map(|caller| {
             let (mut service, mut rng) = (service.clone(), Rng::new(caller + 1));

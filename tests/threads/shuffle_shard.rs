@@ -21,7 +21,7 @@ use plimsoll::{
 use tower::{Service, service_fn};
 
 use crate::{
-    Ask, THREADS,
+    Ask, THREADS, breathe,
     crowd::{Breath, crowd, drive},
     patience,
     rng::Rng,
@@ -38,10 +38,7 @@ fn a_sharded_bulkhead_fills_no_cell_beyond_its_permits_and_empties_all() {
     for observed in [false, true] {
         let bulkhead = ShardedBulkhead::new(settings(1), |ask: &Ask| ask.compartment as u64);
         let handle = bulkhead.handle();
-        let service = Stack::new().sharded_bulkhead(bulkhead).service(service_fn(|_: Ask| async {
-            Breath::default().await;
-            Ok::<_, io::Error>(())
-        }));
+        let service = Stack::new().sharded_bulkhead(bulkhead).service(service_fn(breathe));
         let mut changes = Rng::new(100);
         crowd(
             THREADS,

@@ -16,9 +16,8 @@ use plimsoll::{
 use tower::{Service, service_fn};
 
 use crate::{
-    Ask, THREADS,
+    Ask, THREADS, ask_on_and_on, breathe,
     crowd::{Breath, crowd, drive, spin_while},
-    patience,
     rng::Rng,
 };
 
@@ -45,21 +44,11 @@ fn a_surge_queue_gives_every_place_back_and_forgets_nobody() {
             .tenant_by(|ask: &Ask| ask.weight.into())
             .in_front_of(Fixed::try_new(2).expect("valid"));
         let handle = queue.handle();
-        let service = Stack::new().surge_queue(queue).service(service_fn(|_: Ask| async {
-            Breath::default().await;
-            Ok::<_, io::Error>(())
-        }));
+        let service = Stack::new().surge_queue(queue).service(service_fn(breathe));
         let mut changes = Rng::new(seed + 100);
         crowd(
             THREADS,
-            |thread| {
-                let (mut service, mut rng) = (service.clone(), Rng::new(seed * THREADS + thread + 1));
-                for _ in 0..1000 {
-                    let ask = Ask { weight: rng.below(6) as u32, compartment: rng.below(4) };
-                    let patience = patience(&mut rng, 4);
-                    let _ = drive(service.call(ask), patience);
-                }
-            },
+            |thread| ask_on_and_on(service.clone(), Rng::new(seed * THREADS + thread + 1)),
             || {
                 handle.limit().resize((1 + changes.below(4) as u32).try_into().expect("not zero"));
                 match changes.below(16) {
