@@ -12,10 +12,7 @@ use plimsoll::{
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
     rate_limit::{self, Quota},
     retry::{self, Backoff, RetryLayer, Throttle, ThrottleSettings},
-    shuffle_shard::{
-        self, Exhausted, Outliers, SuccessRate,
-        sharded_bulkhead::{self},
-    },
+    shuffle_shard::{self, Exhausted, Outliers, SuccessRate, sharded_bulkhead},
     surge_queue::{self, Ramp, Surge, SurgeQueue},
     work_budget::{self, Demotion, OverCost, WorkBudget},
 };

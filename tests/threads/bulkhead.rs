@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
-    thread::{self},
+    thread,
     time::Duration,
 };
 

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
-    thread::{self},
+    thread,
     time::Duration,
 };
 

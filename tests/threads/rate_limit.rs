@@ -2,13 +2,12 @@
 
 use std::{
     sync::atomic::{AtomicU32, Ordering::SeqCst},
-    thread::{self},
+    thread,
     time::Duration,
 };
 
 use plimsoll::{
-    Stack,
-    bulkhead::{self},
+    Stack, bulkhead,
     clock::{self, Moment},
     gate::{Admission, Ending, Gate},
     rate_limit::{Quota, RateLimit, Settings},

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering::SeqCst},
     },
     task::{Context, Poll},
-    thread::{self},
+    thread,
     time::Duration,
 };
 

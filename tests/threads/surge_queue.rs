@@ -3,7 +3,7 @@
 use std::{
     hint, io,
     sync::atomic::{AtomicU32, Ordering::SeqCst},
-    thread::{self},
+    thread,
     time::Duration,
 };
 
