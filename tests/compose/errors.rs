@@ -11,10 +11,11 @@ use plimsoll::{
     rate_limit::{Quota, RateLimit},
     retry, surge_queue,
     testing::{Mock, Reply},
+    work_budget,
 };
 use tower::{Service, ServiceExt, service_fn};
 
-use crate::{is_full, one, refusal, seats};
+use crate::{is_full, one, refusal};
 
 #[tokio::test]
 async fn service_goes_over_a_service_that_cannot_fail() {
@@ -115,6 +116,23 @@ async fn the_whole_stack_goes_over_every_kind_of_error() {
     assert!(refusal(stack.wrap(hang::<anyhow::Error>())).await.rejection().is_some_and(is_full));
     let foreign = stack.layer(tower::timeout::TimeoutLayer::new(Duration::from_secs(9))).bulkhead(one());
     assert!(refusal(foreign.service(hang::<io::Error>())).await.rejection().is_some_and(is_full));
+}
+
+/// Room for more than the bulkheads further in have, and fuel.
+fn seats() -> work_budget::Settings {
+    work_budget::Settings::try_new(9).and_then(|settings| settings.try_with_fuel(9)).expect("valid")
+}
+
+/// The order of a server: the deadline, who waits and how many are under way, what one may do, and places further in.
+macro_rules! server {
+    ($queue:expr, $shed:expr) => {{
+        let often = Quota::per_second(NonZeroU32::MAX);
+        let stack = Stack::new().timeout(Duration::from_secs(2)).overload_control($queue, $shed);
+        stack
+            .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, move |_: &u8| RateLimit::new(often)))
+            .work_budget(seats())
+            .bulkhead(one())
+    }};
 }
 
 #[tokio::test]

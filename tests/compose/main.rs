@@ -11,7 +11,6 @@ use plimsoll::{
     Reason, Rejection, bulkhead,
     clock::Moment,
     gate::{Admission, Ending, Gate, Never},
-    work_budget,
 };
 use tower::Service;
 
@@ -27,18 +26,6 @@ macro_rules! client {
             .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, |_: &u8| Bulkhead::new(one())))
             .timeout(Duration::from_secs(1))
     };
-}
-
-/// The order of a server: the deadline, who waits and how many are under way, what one may do, and places further in.
-macro_rules! server {
-    ($queue:expr, $shed:expr) => {{
-        let often = Quota::per_second(NonZeroU32::MAX);
-        let stack = Stack::new().timeout(Duration::from_secs(2)).overload_control($queue, $shed);
-        stack
-            .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, move |_: &u8| RateLimit::new(often)))
-            .work_budget(seats())
-            .bulkhead(one())
-    }};
 }
 
 mod errors;
@@ -69,11 +56,6 @@ where
 
 fn is_full(rejection: &Rejection) -> bool {
     rejection.reason() == Reason::BulkheadFull && !rejection.was_dispatched()
-}
-
-/// Room for more than the bulkheads further in have, and fuel.
-fn seats() -> work_budget::Settings {
-    work_budget::Settings::try_new(9).and_then(|settings| settings.try_with_fuel(9)).expect("valid")
 }
 
 /// A gate that keeps what it is told.
