@@ -129,4 +129,7 @@ async fn a_rate_limit_forgets_nobody_who_waits() {
         caller.await.expect("no panic");
     }
     assert_eq!(handle.snapshot().waiting, 0);
+    handle.automatic();
+    let mut service = service;
+    assert!(service.call(1).await.is_ok());
 }

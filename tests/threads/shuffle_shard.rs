@@ -66,6 +66,8 @@ fn a_sharded_bulkhead_fills_no_cell_beyond_its_permits_and_empties_all() {
             },
         );
         assert_eq!(handle.snapshot().in_use(), 0);
+        let mut service = service;
+        assert!(drive(service.call(Ask { weight: 1, compartment: 0 }), u32::MAX).expect("answered").is_ok());
     }
 }
 
@@ -130,7 +132,11 @@ fn a_fleet_counts_no_call_twice_and_forgets_none() {
     })
     .settings(shuffle_shard::Settings::new().with_outliers(outliers))
     .tenant_by(|req: &u64| *req);
-    let (handle, ended, dropped) = (router.handle(), AtomicU64::new(0), AtomicU64::new(0));
+    let (handle, ended, dropped) = (router.handle(), AtomicU64::new(1), AtomicU64::new(0));
+    assert!(
+        drive(router.clone().call(1), u32::MAX).expect("answered").is_ok(),
+        "whatever the threads meet, one is counted"
+    );
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let (mut router, mut rng, ended, dropped) = (router.clone(), Rng::new(thread + 1), &ended, &dropped);
