@@ -5,13 +5,16 @@ use std::{io, time::Duration};
 
 use futures_util::future::join_all;
 use plimsoll::{
-    Stack, bulkhead, circuit_breaker,
+    Stack, bulkhead,
+    chance::Chance,
+    circuit_breaker::{self, CircuitBreaker},
     control::{Registry, Snapshot},
     event::{Ended, Hold},
     load_shed::{self, LoadShed},
     meter,
     rate_limit::{self, Quota},
-    retry, surge_queue,
+    retry::{self, RetryLayer},
+    surge_queue::{self, SurgeQueue},
     telemetry::{Metric, Number},
     timeout, work_budget,
 };
@@ -32,10 +35,13 @@ macro_rules! everything {
             .timeout(Duration::from_secs(60))
             .rate_limit(quota(0))
             .work_budget(seats(0))
-            .overload_control(surge_queue::Settings::new(), load_shed::Settings::new())
-            .retry(retry::Settings::new())
+            .overload_control(
+                SurgeQueue::new(surge_queue::Settings::new()).chance(Chance::seeded(1)),
+                LoadShed::new(load_shed::Settings::new()).chance(Chance::seeded(2)),
+            )
+            .retry(RetryLayer::new(retry::Settings::new()).chance(Chance::seeded(3)))
             .bulkhead(bulkhead::Settings::try_new(4).expect("not zero").with_wait(100, Duration::MAX))
-            .circuit_breaker(circuit_breaker::Settings::new())
+            .circuit_breaker(CircuitBreaker::new(circuit_breaker::Settings::new()).chance(Chance::seeded(4)))
             .counted()
     };
 }
@@ -104,7 +110,7 @@ fn expect_rest(registry: &Registry, calls: u64) {
     assert!(refused > 0 && answered > 0, "some were answered, and while the circuit was held open some were refused");
 }
 
-/// In virtual time, on one thread.
+/// In virtual time, and of seeded chance: the same each time.
 #[tokio::test(start_paused = true)]
 async fn a_thousand_changes_under_load_lose_nothing() {
     let stack = everything!();
