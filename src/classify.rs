@@ -68,7 +68,8 @@ impl Failure {
     message = "`{Self}` does not judge results `Result<&{Res}, &{E}>`",
     label = "not a judge of this response and error",
     note = "a closure says both types: `|result: Result<&Response, &Error>|`; over `Stack::service` the error is `plimsoll::Error<E>`",
-    note = "the standard judge asks that the error is a `plimsoll::Refusal`"
+    note = "the standard judge asks that the error is a `plimsoll::Refusal`",
+    note = "a judge of another library's responses is told where their heads are, as `ByStatus::of` is"
 )]
 pub trait Classify<Res, E> {
     /// What this result says about the callee. It should be quick: it runs in the call path.

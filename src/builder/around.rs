@@ -11,6 +11,9 @@ use crate::{
 
 impl<L, G, C> Stack<L, G, C> {
     /// Puts the stack around a service. Callers get [`Error`](crate::Error), whatever the service's own error is.
+    ///
+    /// Where the compiler says no more than that the result has a method "but its trait bounds were not satisfied", see
+    /// [what it wants](crate::guide::compile).
     pub fn service<S>(&self, inner: S) -> <Wrapping<Self> as Layer<S>>::Service
     where
         Wrapping<Self>: Layer<S>,

@@ -238,7 +238,8 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not decide about requests `{Req}`",
     label = "not a `Gate` for this request",
-    note = "the closures given to a gate say the type of the request, and answer with owned values of the very type that is asked for"
+    note = "the closures given to a gate say the type of the request, and answer with owned values of the very type that is asked for",
+    note = "settings are not a gate yet: `CircuitBreaker::new(settings)` is one"
 )]
 pub trait Gate<Req> {
     /// What an admitted request holds until it is settled: plain data.

@@ -107,6 +107,24 @@
 //! ([`SendDeadline`](crate::http::SendDeadline)). A load balancer that says 503 for a callee that is gone looks like one that
 //! sheds: where yours never shed, [say so](Client::with_shedding_as_failure), or the circuit opens for all but that.
 //!
+//! A client with requests and responses of its own types, reqwest's say, goes into [`client`], told where their heads are:
+//!
+//! ```
+//! # #[cfg(feature = "http")]
+//! # {
+//! use plimsoll::http::ByStatus;
+//! use reqwest::{Request, Response};
+//!
+//! let stack = plimsoll::client()
+//!     .classify(ByStatus::new().of(|r: &Response| (r.status(), r.headers())))
+//!     .replay(|r: &Request, _attempt: u32| if r.method().is_idempotent() { r.try_clone() } else { None })
+//!     .stack();
+//! let inventory = stack.service(reqwest::Client::new());
+//! # fn serves(_: &impl tower::Service<Request>) {}
+//! # serves(&inventory);
+//! # }
+//! ```
+//!
 //! # gRPC
 //! As HTTP, with details in the answers, `grpc-timeout` in both directions, and gRPC's codes; see
 #![cfg_attr(feature = "grpc", doc = "[`grpc::server`](crate::grpc::server) and [`grpc::client`](crate::grpc::client).")]
