@@ -126,6 +126,7 @@ impl Outcome {
     /// A callee that says "not now" ([`Overload`](Failure::Overload), [`Throttled`](Failure::Throttled),
     /// [`PushedBack`](Failure::PushedBack)) is up, knows how much it can do, and refused at next to no cost. That is no
     /// failure of it, and no success either, as none of its work was done: [`Ignored`](Self::Ignored). All else stays.
+    #[must_use]
     pub const fn health(self) -> Self {
         match self {
             Self::Failure(Failure::Overload | Failure::Throttled(_) | Failure::PushedBack) => Self::Ignored,
