@@ -121,7 +121,7 @@ impl Outcome {
 }
 
 impl Outcome {
-    /// What is left of it for who asks whether the callee is *well*, and not whether to try again.
+    /// What is left of it for whoever asks whether the callee is *well*, and not whether to try again.
     ///
     /// A callee that says "not now" ([`Overload`](Failure::Overload), [`Throttled`](Failure::Throttled),
     /// [`PushedBack`](Failure::PushedBack)) is up, knows how much it can do, and refused at next to no cost. That is no
@@ -170,13 +170,20 @@ impl<C: Classify<Res, E>, Res, E> Classify<Res, E> for Chosen<C> {
 /// Which judge counts where there are two: one that the user [chose](Chosen), or else the other.
 ///
 /// A stack whose user chose none judges by [`Standard`] once a room is added that looks at outcomes; a retry that was
-/// given none judges as its stack does.
-pub trait Judge {
+/// given none judges as its stack does. A judge of your own implements [`Classify`], and not this.
+pub trait Judge: sealed::Sealed {
     /// This judge if it was chosen, else `C`.
     type Or<C: Clone>: Clone;
 
     /// This judge if it was chosen, else `other`.
     fn or<C: Clone>(self, other: C) -> Self::Or<C>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Unjudged {}
+    impl Sealed for super::Standard {}
+    impl<C> Sealed for super::Chosen<C> {}
 }
 
 impl Judge for Unjudged {

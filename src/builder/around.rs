@@ -37,13 +37,20 @@ impl<L, G, C> Stack<L, G, C> {
     }
 }
 
-/// A group of gates that is complete: it becomes one layer, and no gates become none.
-pub trait Close<C> {
+/// A group of gates that is complete: it becomes one layer, and no gates become none. A stack's own groups are these, and
+/// nobody else's.
+pub trait Close<C>: sealed::Sealed {
     /// `L`, and the group's layer inside it.
     type Outer<L>;
 
     #[doc(hidden)]
     fn close<L>(self, outer: L, judge: C, events: Events) -> Self::Outer<L>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for () {}
+    impl<A, B> Sealed for crate::gate::Seq<A, B> {}
 }
 
 impl<C> Close<C> for () {
