@@ -152,7 +152,7 @@
 //!         *until
 //!     }
 //!
-//!     /// Who had been woken and left hands the turn on.
+//!     /// Whoever had been woken and left hands the turn on.
 //!     fn abandon(&self, (ticket, _): Self::Wait) {
 //!         self.0.lock().unwrap().leave(ticket);
 //!     }
@@ -344,7 +344,7 @@ pub trait Gate<Req> {
         false
     }
 
-    /// Where this gate announces what happens, if it does. Refusals are announced by the plumbing: to who observes the
+    /// Where this gate announces what happens, if it does. Refusals are announced by the plumbing: to whoever observes the
     /// layer or the stack, else here, if this gate stands alone. By default nowhere.
     fn events(&self) -> Option<&Events> {
         None

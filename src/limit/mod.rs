@@ -35,7 +35,7 @@ pub trait Limit {
     /// Takes a place, if there is one.
     fn take(&self, now: &Moment) -> Option<Self::Permit>;
 
-    /// Takes a place whether there is one or not: for who only observes.
+    /// Takes a place whether there is one or not: for whoever only observes.
     fn take_anyway(&self, now: &Moment) -> Self::Permit;
 
     /// Puts a place back, and says how its call ended.

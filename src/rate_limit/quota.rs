@@ -105,7 +105,7 @@ impl Quota {
     }
 
     /// At most `burst` cells at once, after a time without requests. By default as many as the quota has for its whole
-    /// period: who may have a hundred an hour may have them in its first minute. A smaller burst spreads them.
+    /// period: whoever may have a hundred an hour may have them in its first minute. A smaller burst spreads them.
     pub const fn with_burst(mut self, burst: NonZeroU32) -> Self {
         self.burst = burst;
         self

@@ -93,7 +93,7 @@ impl Settings {
 
     /// Lets nobody in for as long as the callee asks in a failure that is judged
     /// [`Throttled`](crate::classify::Failure::Throttled), and for at most `max_pause`. Zero, and the default, is not to
-    /// listen: who may say so needs to be trusted. It needs a [judge](crate::Classify) that finds such hints.
+    /// listen: whoever may say so needs to be trusted. It needs a [judge](crate::Classify) that finds such hints.
     pub const fn with_throttle_hints(mut self, max_pause: Duration) -> Self {
         self.max_pause = max_pause;
         self
