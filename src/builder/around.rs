@@ -85,6 +85,7 @@ where
 
 /// A stack as a layer whose services answer with [`Error`](crate::Error). Made by [`Stack::wrapping`].
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Wrapping<T>(T);
 
 impl<T, S> Layer<S> for Wrapping<T>

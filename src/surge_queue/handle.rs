@@ -22,7 +22,7 @@ pub struct Snapshot {
     pub oldest: Option<Duration>,
     /// Calls that end a second while somebody waits, once that was measured.
     pub drain_rate: Option<f64>,
-    /// How long a request would wait that came now, by class, once that can be told.
+    /// How long a request that came now would wait, by class, once that can be told.
     pub foretold_wait: [Option<Duration>; CLASSES],
     /// The second lane, if there is one or was.
     pub surge: Option<Lane>,
