@@ -120,8 +120,9 @@
 //!
 //! # What it costs
 //! None of these layers locks, boxes a future, or allocates anything for a request that is let in and answered, but: a
-//! replayed body an allocation, a body that has to be waited for its timer, and the fields of a quota their text. Answers to
-//! whoever is refused have headers and bodies, which allocate; a bare [`Error`](crate::Error) does not.
+//! replayed body an allocation, and a lock that its attempts share; a body that has to be waited for its timer; and the
+//! fields of a quota their text. Answers to whoever is refused have headers and bodies, which allocate; a bare
+//! [`Error`](crate::Error) does not.
 
 pub mod body_timeout;
 mod carry;
