@@ -14,7 +14,7 @@ pub struct Settings {
 impl Settings {
     /// No longer than `idle` for one frame. [`Duration::MAX`] is for ever; zero lets through only what is there at once.
     pub const fn new(idle: Duration) -> Self {
-        Self { name: "body-timeout", idle, rate: None }
+        Self { name: "body_timeout", idle, rate: None }
     }
 
     /// As [`new`](Self::new), for a number that may be anything.
@@ -47,7 +47,7 @@ impl Settings {
         Ok(self.with_rate(rate, grace))
     }
 
-    /// The name under which it refuses. By default `body-timeout`.
+    /// The name under which it refuses. By default `body_timeout`.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
