@@ -288,5 +288,5 @@ fn not_zero(setting: &'static str, value: u64) -> Result<NonZeroU64, InvalidSett
 }
 
 fn longer_than_zero(setting: &'static str, time: Duration) -> Result<Duration, InvalidSetting> {
-    if time.is_zero() { Err(InvalidSetting::new(setting, time, "longer than zero")) } else { Ok(time) }
+    if time.is_zero() { Err(InvalidSetting::new(setting, time, "above zero")) } else { Ok(time) }
 }

@@ -23,7 +23,7 @@ impl Settings {
     /// [`InvalidSetting`] if `idle` is zero.
     pub fn try_new(idle: Duration) -> Result<Self, InvalidSetting> {
         if idle.is_zero() {
-            return Err(InvalidSetting::new("body_timeout.idle", idle, "longer than zero"));
+            return Err(InvalidSetting::new("body_timeout.idle", idle, "above zero"));
         }
         Ok(Self::new(idle))
     }
@@ -42,7 +42,7 @@ impl Settings {
     pub fn try_with_rate(self, bytes_per_second: u32, grace: Duration) -> Result<Self, InvalidSetting> {
         let rate = at_least_one("body_timeout.rate", bytes_per_second)?;
         if grace.is_zero() {
-            return Err(InvalidSetting::new("body_timeout.grace", grace, "longer than zero"));
+            return Err(InvalidSetting::new("body_timeout.grace", grace, "above zero"));
         }
         Ok(self.with_rate(rate, grace))
     }
