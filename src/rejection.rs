@@ -7,7 +7,7 @@ use crate::clock::nanos;
 /// A refusal: why, by which layer, when to try again, and whether the inner service may have seen the request.
 ///
 /// Every refusal of the library is one of these, whatever the layer and whatever the stack. It is small and `Copy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Rejection {
     reason: Reason,
@@ -19,7 +19,7 @@ pub struct Rejection {
 
 /// Whether the inner service may have the request. A word, as every field of a [`Rejection`] is: it is moved from gate to
 /// future to caller, and a field that is written as a byte and read as part of a word stalls the processor each time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 enum Dispatched {
     No,
@@ -73,6 +73,18 @@ impl fmt::Display for Rejection {
             Some(after) => write!(f, "; try again in {after:.1?}"),
             None => Ok(()),
         }
+    }
+}
+
+/// As its methods say it, and not as it is kept.
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("reason", &self.reason)
+            .field("layer", &self.layer)
+            .field("retry_after", &self.retry_after())
+            .field("dispatched", &self.was_dispatched())
+            .finish()
     }
 }
 
@@ -187,6 +199,14 @@ mod tests {
         assert_eq!(helpful.to_string(), "db: the bulkhead is full; try again in 1.5s");
         assert!(!helpful.was_dispatched());
         assert!(helpful.dispatched().was_dispatched());
+    }
+
+    /// It used to print the number that stands for "unknown".
+    #[test]
+    fn what_is_not_known_is_printed_as_none() {
+        let unknown = Rejection::new(Reason::Custom, "mine");
+        let printed = "Rejection { reason: Custom, layer: \"mine\", retry_after: None, dispatched: false }";
+        assert_eq!(format!("{unknown:?}"), printed);
     }
 
     #[test]

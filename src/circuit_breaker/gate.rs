@@ -22,6 +22,7 @@ use crate::{
 ///
 /// It owns its state; a clone shares it. [`fresh`](Self::fresh) makes another one of the same settings.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct CircuitBreaker {
     circuit: Arc<Circuit>,
 }
@@ -34,13 +35,11 @@ impl CircuitBreaker {
 
     /// Draws jitter from `chance`: a seeded one makes it repeat. The state is new: take the [`handle`](Self::handle)
     /// after.
-    #[must_use]
     pub fn chance(self, chance: Chance) -> Self {
         Self::make(self.circuit.settings(), Arc::new(chance), self.circuit.events.clone())
     }
 
     /// The same settings, observer and source of chance, with new state: for another callee.
-    #[must_use]
     pub fn fresh(&self) -> Self {
         Self::make(self.circuit.settings(), Arc::clone(&self.circuit.chance), self.circuit.events.clone())
     }
@@ -52,7 +51,6 @@ impl CircuitBreaker {
 
     /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
     /// of refusals in any case. The first who asks is heard.
-    #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.circuit.events.observe(observer);
         self

@@ -152,7 +152,7 @@
 //!         *until
 //!     }
 //!
-//!     /// Who had been woken and left hands the turn on.
+//!     /// Whoever had been woken and left hands the turn on.
 //!     fn abandon(&self, (ticket, _): Self::Wait) {
 //!         self.0.lock().unwrap().leave(ticket);
 //!     }
@@ -238,7 +238,8 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not decide about requests `{Req}`",
     label = "not a `Gate` for this request",
-    note = "the closures given to a gate say the type of the request, and answer with owned values of the very type that is asked for"
+    note = "the closures given to a gate say the type of the request, and answer with owned values of the very type that is asked for",
+    note = "settings are not a gate yet: `CircuitBreaker::new(settings)` is one"
 )]
 pub trait Gate<Req> {
     /// What an admitted request holds until it is settled: plain data.
@@ -343,7 +344,7 @@ pub trait Gate<Req> {
         false
     }
 
-    /// Where this gate announces what happens, if it does. Refusals are announced by the plumbing: to who observes the
+    /// Where this gate announces what happens, if it does. Refusals are announced by the plumbing: to whoever observes the
     /// layer or the stack, else here, if this gate stands alone. By default nowhere.
     fn events(&self) -> Option<&Events> {
         None

@@ -74,8 +74,8 @@ impl TimeLeft {
         }
     }
 
-    /// Writes what is left, over whatever stood there. Rounded up: who is given a part of a second more does a little too
-    /// much, who is told zero does nothing at all. But gRPC's, which can say nanoseconds, is rounded down: callees say
+    /// Writes what is left, over whatever stood there. Rounded up: whoever is given a part of a second more does a little too
+    /// much, whoever is told zero does nothing at all. But gRPC's, which can say nanoseconds, is rounded down: callees say
     /// `DEADLINE_EXCEEDED` at the end, and it is for their callers to hear it.
     pub fn write(&self, headers: &mut HeaderMap, left: Duration) {
         let value = match self.unit {

@@ -57,7 +57,7 @@
 //! |---|---|---|
 //! | [attempts](Settings::with_attempts) | 3, the first included | a third attempt helps where a second one did not, a fourth hardly ever; Google's SRE book (chapter 21) and the AWS SDKs say the same |
 //! | [backoff](Settings::with_backoff) | 50 ms, doubling up to 20 s | the AWS SDKs' retry behaviour of 2026; short, since most failures are short |
-//! | [after throttling or overload](Backoff::try_with_throttled_base) | 1 s, doubling up to 20 s | of the same source: who asked for less needs more than a moment |
+//! | [after throttling or overload](Backoff::try_with_throttled_base) | 1 s, doubling up to 20 s | of the same source: whoever asked for less needs more than a moment |
 //! | [jitter](Jitter) | full | the fewest calls under contention (Brooker, *Exponential Backoff And Jitter*, 2015) |
 //! | [max hint](Settings::with_max_hint) | 20 s | the cap: no request is kept for longer than our own delays would keep it |
 //! | [budget](RetryLayer::budget) | 10 % of successes, 1 a second, 100 saved | see [`BudgetSettings`]; [gRPC's throttle](RetryLayer::throttle) may take its place |

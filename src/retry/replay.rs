@@ -20,7 +20,7 @@
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not copy requests `{Req}`",
     label = "makes no copy of this request",
-    note = "by default the request has to be `Clone`; if it is not, say how with `RetryLayer::replay`"
+    note = "by default the request has to be `Clone`; if it is not, say how with `RetryLayer::replay`, or with `replay` of a ready-made client"
 )]
 pub trait Replay<Req> {
     /// The request for the `attempt`th attempt, of which the first is 1; or `None` where it cannot be had again.

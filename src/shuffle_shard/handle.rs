@@ -42,7 +42,7 @@ impl Handle {
         self.0.snapshot()
     }
 
-    /// Treats members by `settings` from now on; the name stays. Who is out stays out for as long as was said, and nothing
+    /// Treats members by `settings` from now on; the name stays. Whoever is out stays out for as long as was said, and nothing
     /// in flight is lost.
     pub fn update(&self, settings: Settings) {
         self.0.update(settings);
@@ -63,7 +63,7 @@ impl Handle {
         self.0.remove(name)
     }
 
-    /// Makes these the nodes. Who is there already keeps its service and its state. O(n log n).
+    /// Makes these the nodes. Whoever is there already keeps its service and its state. O(n log n).
     pub fn set(&self, nodes: Nodes) {
         self.0.set(nodes);
     }

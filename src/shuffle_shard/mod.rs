@@ -181,7 +181,7 @@
 //! fleet: O(n log n).
 //!
 //! Sources: Colm MacCárthaigh, *Workload isolation using shuffle-sharding*, Amazon Builders' Library; outliers: Envoy's
-//! outlier detection and gRFC A50; panic: Envoy; who fails looks loaded: linkerd's load bias; the power of two choices:
+//! outlier detection and gRFC A50; panic: Envoy; whoever fails looks loaded: linkerd's load bias; the power of two choices:
 //! Mitzenmacher 2001.
 
 mod assign;

@@ -51,7 +51,7 @@ pub(super) enum Found<S, E> {
 }
 
 impl Search {
-    /// Deals the hand. Who is nobody's tenant gets two of the whole fleet at random.
+    /// Deals the hand. Whoever is nobody's tenant gets two of the whole fleet at random.
     #[inline]
     pub(super) fn new<S>(
         fleet: &Fleet<S>,

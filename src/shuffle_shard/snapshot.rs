@@ -35,7 +35,7 @@ pub struct MemberSnapshot {
     pub health: Health,
     /// How many calls are under way, or wait for it to become ready.
     pub in_flight: u32,
-    /// How many failed in a row, or are thought to have: who was just put back begins with all but one of those that put
+    /// How many failed in a row, or are thought to have: a member that was just put back begins with all but one of those that put
     /// it out.
     pub failures_in_a_row: u32,
     /// How often it was put out without having been in for an interval between.

@@ -110,6 +110,14 @@ impl Settings {
         self
     }
 
+    /// As [`with_headroom`](Self::with_headroom), from a number that may be anything.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is zero.
+    pub fn try_with_headroom(self, times: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("work_budget.headroom", times).map(|times| self.with_headroom(times))
+    }
+
     /// What is done with a request that costs more than one may: by default it is refused. It costs too much when the
     /// seats or the fuel that it is estimated to take, without any correction, are more than [`width`](Self::with_width)
     /// and [`fuel`](Self::with_fuel) allow: so the same request gets the same answer, whatever was learned meanwhile.
@@ -137,6 +145,14 @@ impl Settings {
     pub const fn with_max_page(mut self, items: NonZeroU32) -> Self {
         self.max_page = items;
         self
+    }
+
+    /// As [`with_max_page`](Self::with_max_page), from a number that may be anything.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is zero.
+    pub fn try_with_max_page(self, items: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("work_budget.max_page", items).map(|items| self.with_max_page(items))
     }
 
     /// Ends a request once its polls have taken so long together: `WorkExhausted`. That is time in which it kept a thread
@@ -272,5 +288,5 @@ fn not_zero(setting: &'static str, value: u64) -> Result<NonZeroU64, InvalidSett
 }
 
 fn longer_than_zero(setting: &'static str, time: Duration) -> Result<Duration, InvalidSetting> {
-    if time.is_zero() { Err(InvalidSetting::new(setting, time, "longer than zero")) } else { Ok(time) }
+    if time.is_zero() { Err(InvalidSetting::new(setting, time, "above zero")) } else { Ok(time) }
 }

@@ -58,7 +58,7 @@ plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="ignored"} 0
 plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="cancelled"} 0
 plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="panicked"} 0
 plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="undispatched"} 1
-# HELP plimsoll_call_duration_seconds How long calls past a meter took that were answered.
+# HELP plimsoll_call_duration_seconds How long answered calls past a meter took.
 # TYPE plimsoll_call_duration_seconds histogram
 # UNIT plimsoll_call_duration_seconds seconds
 plimsoll_call_duration_seconds_sum{plimsoll_layer="front",plimsoll_outcome="success"} 0.004

@@ -82,6 +82,8 @@ fn nonsense_is_refused_by_name() {
     let names = [
         Settings::try_new(0),
         one.try_with_fuel(0),
+        one.try_with_headroom(0),
+        one.try_with_max_page(0),
         one.try_with_fuel_per_seat(0),
         one.try_with_max_busy(Duration::ZERO),
         one.try_with_long_poll(Duration::ZERO),
@@ -89,7 +91,8 @@ fn nonsense_is_refused_by_name() {
     .map(|result| result.map(|_| ()).expect_err("nonsense").setting());
     assert_eq!(
         names,
-        ["seats", "fuel", "fuel_per_seat", "max_busy", "long_poll"].map(|name| format!("work_budget.{name}"))
+        ["seats", "fuel", "headroom", "max_page", "fuel_per_seat", "max_busy", "long_poll"]
+            .map(|name| format!("work_budget.{name}"))
     );
     assert_eq!(Demotion::try_new(0).expect_err("nonsense").setting(), "work_budget.demotion");
 }
