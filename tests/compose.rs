@@ -213,6 +213,7 @@ async fn routes_of_an_axum_router_meet_one_limit_and_callers_get_an_answer() {
 macro_rules! client {
     ($breaker:expr) => {
         Stack::new()
+            .metered("callers")
             .timeout(Duration::from_secs(30))
             .retry(retry::Settings::new())
             .bulkhead(one())
@@ -220,6 +221,7 @@ macro_rules! client {
             .rate_limit(Quota::per_second(NonZeroU32::MAX))
             .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, |_: &u8| Bulkhead::new(one())))
             .timeout(Duration::from_secs(1))
+            .metered("callee")
     };
 }
 
@@ -249,10 +251,11 @@ fn seats() -> work_budget::Settings {
 macro_rules! server {
     ($queue:expr, $shed:expr) => {{
         let often = Quota::per_second(NonZeroU32::MAX);
-        let stack = Stack::new().timeout(Duration::from_secs(2)).overload_control($queue, $shed);
+        let stack = Stack::new().metered("callers").timeout(Duration::from_secs(2)).overload_control($queue, $shed);
         stack
             .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, move |_: &u8| RateLimit::new(often)))
             .work_budget(seats())
+            .metered("within")
             .bulkhead(one())
     }};
 }

@@ -18,6 +18,7 @@ use plimsoll::{
     keyed::{self, Keyed, Overflow},
     limit::Fixed,
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
+    meter::{self, Meter},
     rate_limit::{self, Quota, RateLimit},
     request::Priority,
     retry::{self, Backoff, RetryLayer, Throttle, ThrottleSettings},
@@ -135,6 +136,14 @@ fn any_queue() -> impl Strategy<Value = SurgeQueue<Fixed>> {
     (any_queue_settings(), number()).prop_map(|(settings, limit)| {
         let limit = parsed("limit.", Fixed::try_new(limit), Fixed::new(NonZeroU32::MIN));
         SurgeQueue::new(settings).chance(Chance::seeded(1)).in_front_of(limit)
+    })
+}
+
+fn any_meter() -> impl Strategy<Value = meter::Settings> {
+    any::<[bool; 2]>().prop_map(|[times, events]| {
+        let settings = meter::Settings::new();
+        let settings = if times { settings } else { settings.without_times() };
+        if events { settings.with_events() } else { settings }
     })
 }
 
@@ -403,6 +412,7 @@ proptest! {
         settings in any_queue_settings(),
         shed in any_shed(),
         anew in any_shed(),
+        meters in [any_meter(), any_meter(), any_meter()],
         left in duration(),
         replies in proptest::collection::vec((0..6u8, 0..500u64), 16),
     ) {
@@ -428,13 +438,17 @@ proptest! {
                 .deadline_by(move |kind: &u32| kind.is_multiple_of(3).then(|| clock::now().after(left)))
                 .in_front_of(shed);
             let waits = queue.handle();
+            let [callers, callee] = [meters[0], meters[1]].map(Meter::new);
+            let counts = [callers.handle(), callee.handle()];
             let service = Stack::new()
+                .metered(callers)
                 .timeout(patience)
                 .sharded_bulkhead(cells)
                 .surge_queue(queue)
                 .timeout(patience / 2)
+                .metered(callee)
                 .service(inner);
-            for _ in 0..4 {
+            for round in 1..=4 {
                 let start = clock::now();
                 join_all((0..40u32).map(|call| service.clone().oneshot(call))).await;
                 prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
@@ -443,6 +457,10 @@ proptest! {
                 prop_assert_eq!((known.in_use, known.parked, mock.in_flight()), (0, 0, 0));
                 prop_assert_eq!(waits.snapshot().waiting, [0; 4]);
                 prop_assert_eq!(in_cells.snapshot().in_use(), 0);
+                let counted = counts.each_ref().map(|handle| handle.snapshot());
+                prop_assert_eq!((counted[0].calls(), counted[0].active), (40 * round, 0));
+                prop_assert_eq!((counted[1].calls(), counted[1].active), (mock.calls() as u64, 0));
+                counts.iter().for_each(|handle| handle.update(meters[2]));
                 in_cells.update(other_cells);
                 handle.update(anew.handle().snapshot().settings);
             }
