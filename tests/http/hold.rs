@@ -188,6 +188,10 @@ fn an_answer_without_a_body_is_over_with_its_head() {
         let (book, _response) = respond(response, method);
         assert_eq!(book.read(), (0, vec![GOOD]), "{status}");
     }
+    let mut refused = Response::new(full());
+    *refused.status_mut() = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+    let (book, _response) = respond(refused, Method::CONNECT);
+    assert_eq!(book.read(), (1, vec![]), "no tunnel, and a body that says why (RFC 9112, section 6.3)");
     let (book, _body) = get(Scripted::new(&[]).telling());
     assert_eq!(book.read(), (0, vec![GOOD]), "an empty one");
     let response = Response::builder().header(CONTENT_LENGTH, 0).body(full()).expect("valid");

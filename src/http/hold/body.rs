@@ -52,10 +52,10 @@ where
         response: Response<B>,
         mut held: Held<G, C, Req>,
         outcome: Outcome,
-        bodiless: bool,
+        bodiless: fn(StatusCode) -> bool,
     ) -> Response<Self> {
         let (head, body) = response.into_parts();
-        let bodiless = bodiless
+        let bodiless = bodiless(head.status)
             || head.status.is_informational()
             || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let (ended, exact) = watch(&mut held, |_| (body.is_end_stream(), body.size_hint().exact()));

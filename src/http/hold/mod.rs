@@ -13,8 +13,8 @@
 //! | panicked | [`Ending::Panicked`](crate::gate::Ending::Panicked) |
 //!
 //! exactly once, at that moment. A body has ended with its last frame where that can be known: by what it says of itself or
-//! by `Content-Length`, since servers do not ask such a body again. An answer without a body (to `HEAD` or `CONNECT`; 1xx,
-//! 204, 304; empty) is over with its head, and so is whatever is refused or fails.
+//! by `Content-Length`, since servers do not ask such a body again. An answer without a body (to `HEAD`; 2xx to `CONNECT`;
+//! 1xx, 204, 304; empty) is over with its head, and so is whatever is refused or fails.
 //!
 //! A body is polled within the gates that hold on for it, as the call was ([`Gate::around`](crate::Gate::around)). A
 //! [work budget's](crate::work_budget) handle stays open, is found by [`work::current`](crate::work::current) while the body
