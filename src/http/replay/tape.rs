@@ -148,7 +148,15 @@ impl<B> Tape<B> {
             self.read = self.read.saturating_add(data.len() as u64);
             head.at = self.read;
             match &mut self.kept {
-                Some(kept) if self.read <= cap => kept.extend_from_slice(data),
+                Some(kept) if self.read <= cap => {
+                    // Doubled when it is full, as ever, but never beyond the cap: what is kept takes no more than that.
+                    if kept.capacity() - kept.len() < data.len() {
+                        let whole = kept.len() + data.len();
+                        let room = kept.capacity().saturating_mul(2).min(self.cap).max(whole);
+                        kept.reserve_exact(room - kept.len());
+                    }
+                    kept.extend_from_slice(data);
+                }
                 kept => *kept = None,
             }
         } else if let Some(trailers) = frame.trailers_ref() {
