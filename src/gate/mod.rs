@@ -313,7 +313,7 @@ pub trait Gate<Req> {
     }
 
     /// Runs one step of an admitted call, which is the inner service's `call` or a poll of its future, and returns what
-    /// that returns. Whatever the call is to find on its thread is set here before, and taken away after, when unwinding
+    /// that returns; or a poll of its response's body, where the permit is held until that ends. Whatever the call is to find on its thread is set here before, and taken away after, when unwinding
     /// too; and here is where a step is measured. By default it only runs.
     #[inline(always)]
     fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T
@@ -326,8 +326,8 @@ pub trait Gate<Req> {
 
     /// Whether a call that has not ended by itself has to end now: asked after each poll that was pending. If it has, the
     /// inner future is dropped, the refusal is announced and is the caller's answer, and the permit is settled with what
-    /// the judge says of it. It should say [`dispatched`](Rejection::dispatched). By default calls take as long as they
-    /// take.
+    /// the judge says of it. It should say [`dispatched`](Rejection::dispatched). A body that the permit is held for is not
+    /// ended: it has errors of its own. By default calls take as long as they take.
     fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
         let _ = permit;
         None

@@ -158,6 +158,11 @@ impl Counters {
         self.slots().map(|slot| slot.layer)
     }
 
+    /// Whether these are the very same counts.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.0.layers.iter().map_while(OnceLock::get).chain([&self.0.other])
     }
