@@ -48,6 +48,7 @@ const PLUMBING: &[&str] = &[
     "evidence",
     "fleet",
     "flight",
+    "news",
     "router",
     "search",
     "snapshot",

@@ -39,8 +39,8 @@
 //!   of itself by that: it is one tenant's hand that is out.
 //! * A call that its caller gave up on counts as a failure if it had been under way for
 //!   [`hung_after`](Settings::with_hung_after), else it says nothing. Panics and errors of readiness are failures.
-//! * A member's place in all this is by its node's name. Calls under way to a node that is removed go on to their end; calls
-//!   that wait for it to become ready look for another.
+//! * A member's place in all this is by its node's name. Calls under way to a node that is removed, or put out, go on to their
+//!   end; calls that wait for it to become ready look for another, and go to one that is put back.
 //!
 //! # Place in the stack
 //! Innermost: it *is* the service that a stack is put around, and each member has a stack of its own.
@@ -173,7 +173,8 @@
 //! * **In a panic** nobody's ejection counts, but for those who are out by hand. What members say of themselves still does.
 //! * Results of calls that began before their member was put out, or put back, are not looked at.
 //!
-//! Nothing happens on its own: there is no task, and what time brings about is noticed by the next call.
+//! Nothing happens on its own: there is no task, and what time brings about is noticed by the next call, which wakes those who
+//! wait for it.
 //!
 //! Every call costs what the assignment costs, O(n) for [`Rendezvous`], and O(k); it takes no lock, reads the clock once,
 //! and allocates nothing, unless it has to wait for a member to become ready. A failure that may put somebody out takes a
@@ -195,6 +196,7 @@ mod future;
 mod hand;
 mod handle;
 mod hash;
+mod news;
 mod nodes;
 mod outlier;
 mod outliers;

@@ -10,18 +10,14 @@ use super::{
     assign::Assign,
     fleet::{Fleet, Fleets},
     flight::watch,
+    news::Subscription,
     search::{Boarded, Found, Search},
     watch::Watch,
 };
-use crate::{
-    classify::Classify,
-    clock,
-    error::Refusal,
-    sync::{Ticket, Wakeup},
-};
+use crate::{classify::Classify, clock, error::Refusal};
 
 /// A request that waits for whichever member of its hand becomes ready first; or for another fleet, in which its hand may
-/// be another.
+/// be another; or for what is decided about a member, which may be in service again, or no longer.
 pub(super) struct Waiting<S, A> {
     fleets: Arc<Fleets<S>>,
     watch: Arc<Watch>,
@@ -30,7 +26,7 @@ pub(super) struct Waiting<S, A> {
     members: Vec<Boarded<S>>,
     /// Of the fleet that the hand is of.
     generation: u64,
-    ticket: Option<Ticket>,
+    news: Subscription,
 }
 
 impl<S, A: Assign> Waiting<S, A> {
@@ -42,7 +38,9 @@ impl<S, A: Assign> Waiting<S, A> {
         members: Vec<Boarded<S>>,
     ) -> Self {
         let (fleets, watch, assign) = (Arc::clone(fleets), Arc::clone(&fleet.watch), Arc::clone(assign));
-        Self { fleets, watch, assign, search, members, generation: fleet.generation, ticket: None }
+        let mut news = Subscription::new(&watch.news);
+        news.follow(search.topics(fleet, members.len()));
+        Self { fleets, watch, assign, search, members, generation: fleet.generation, news }
     }
 
     /// Asks all of them. Ready with the one that is, or with the error where none can become so.
@@ -52,14 +50,15 @@ impl<S, A: Assign> Waiting<S, A> {
         S::Error: Refusal,
         C: Classify<S::Response, S::Error>,
     {
-        // Before the look at the generation: a change after it wakes, and one before it is seen.
-        self.listen(cx);
-        if self.generation != self.watch.generation() {
-            match self.deal::<Req, C>(judge, cx) {
+        // It listens before it looks: what changes after the look wakes, and what changed before it is seen.
+        self.news.listen(cx);
+        while self.generation != self.watch.generation() || self.search.is_stale(&self.watch) {
+            match self.look_again::<Req, C>(judge, cx) {
                 Found::Ready(boarded) => return Poll::Ready(Ok(boarded)),
                 Found::Waiting(members) => self.members = members,
                 Found::Nobody(error) => return Poll::Ready(Err(error)),
             }
+            self.news.listen(cx);
         }
         let unwinding = Unwinding(&mut self.members);
         let polled = ask_all::<S, Req, C>(unwinding.0, judge, cx);
@@ -67,48 +66,36 @@ impl<S, A: Assign> Waiting<S, A> {
         polled
     }
 
-    /// The fleet is another, and so perhaps the hand. Who is in both keeps the place that it has in some queue.
+    /// The fleet is another, and so perhaps the hand; or somebody was put out or back. Who is still wanted keeps the place that
+    /// it has in some queue. O(k) where the fleet is the same.
     #[cold]
-    fn deal<Req, C>(&mut self, judge: &C, cx: &mut Context<'_>) -> Found<S, S::Error>
+    fn look_again<Req, C>(&mut self, judge: &C, cx: &mut Context<'_>) -> Found<S, S::Error>
     where
         S: Service<Req> + Clone,
         S::Error: Refusal,
         C: Classify<S::Response, S::Error>,
     {
-        let fleet = self.fleets.fleet();
+        let (fleet, now) = (self.fleets.fleet(), clock::now());
+        let is_same = self.generation == fleet.generation;
         self.generation = fleet.generation;
-        let mut search = self.search.again(&fleet, &*self.assign, clock::now());
+        let again = || self.search.again(&fleet, &*self.assign, now);
+        let mut search = if is_same { self.search.anew(&self.watch, now) } else { again() };
         let mut kept = mem::take(&mut self.members);
-        kept.retain(|asked| search.has(&fleet, asked.flight.member()));
-        if search.is_nobodys() && kept.len() > 1 {
-            // Each change deals two others: in the end it would wait for all of the fleet.
-            self.search = search;
-            return Found::Waiting(kept);
+        kept.retain(|asked| search.keeps(&fleet, asked.flight.member()));
+        let found = if search.is_content(kept.len()) {
+            Found::Waiting(kept)
+        } else {
+            if is_same && search.is_of_any() {
+                search = again();
+            }
+            search.pass(&fleet, |id| kept.iter().any(|asked| asked.flight.member().id == id));
+            search.go_on::<S, Req, C>(&fleet, judge, kept, None, cx)
+        };
+        if let Found::Waiting(members) = &found {
+            self.news.follow(search.topics(&fleet, members.len()));
         }
-        search.pass(&fleet, |id| kept.iter().any(|asked| asked.flight.member().id == id));
-        let found = search.go_on::<S, Req, C>(&fleet, judge, kept, None, cx);
         self.search = search;
         found
-    }
-
-    /// Wants to be woken when the fleet is another.
-    fn listen(&mut self, cx: &Context<'_>) {
-        let mut waker = Some(cx.waker().clone());
-        {
-            let mut waiting = self.watch.waiting.lock();
-            let ticket = self.ticket.take().unwrap_or_else(|| waiting.join(0, 1));
-            let ticket = match waiting.claim(ticket, &mut waker) {
-                None => ticket,
-                Some(()) => {
-                    let again = waiting.join(0, 1);
-                    let _ = waiting.claim(again, &mut waker);
-                    again
-                }
-            };
-            self.ticket = Some(ticket);
-        }
-        // What it held before is somebody else's code, so it goes when the lock is free.
-        drop(waker);
     }
 }
 
@@ -150,14 +137,5 @@ impl<S> Drop for Unwinding<'_, S> {
     #[cold]
     fn drop(&mut self) {
         self.0.iter_mut().for_each(|asked| asked.flight.give_up());
-    }
-}
-
-impl<S, A> Drop for Waiting<S, A> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            let left: Result<(), Wakeup> = self.watch.waiting.lock().leave(ticket);
-            drop(left);
-        }
     }
 }

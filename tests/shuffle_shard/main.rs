@@ -6,4 +6,5 @@ mod members;
 mod outliers;
 mod retries;
 mod routing;
+mod waits;
 mod world;
