@@ -281,12 +281,12 @@ impl<L, G, C> Stack<L, G, C> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
-    pub fn shuffle_shard<S, F, T, A, J, K>(
+    pub fn shuffle_shard<S, F, T, A, J, K, R>(
         &mut self,
-        router: ShuffleShard<S, F, T, A, J, K>,
-    ) -> <Self as Layer<ShuffleShard<S, F, T, A, J, K>>>::Service
+        router: ShuffleShard<S, F, T, A, J, K, R>,
+    ) -> <Self as Layer<ShuffleShard<S, F, T, A, J, K, R>>>::Service
     where
-        Self: Layer<ShuffleShard<S, F, T, A, J, K>>,
+        Self: Layer<ShuffleShard<S, F, T, A, J, K, R>>,
         S: Send + Sync + 'static,
         F: Fn(&Node) -> S + Send + Sync + 'static,
         A: Assign + 'static,

@@ -41,7 +41,6 @@ const PLUMBING: &[&str] = &[
     "newcomer",
     "service",
     "future",
-    "replay",
     "state",
     "tries",
     "circuit",
@@ -51,7 +50,9 @@ const PLUMBING: &[&str] = &[
     "news",
     "router",
     "search",
+    "seeker",
     "snapshot",
+    "spare",
     "waiting",
     "watch",
 ];

@@ -88,6 +88,11 @@ impl Search {
         self.decisions != watch.decisions()
     }
 
+    /// Whether there are more than so many in the hand.
+    pub(super) fn has_more_than(&self, members: usize) -> bool {
+        self.hand.len() > members
+    }
+
     /// Whether its hand is of any two: it is of nobody's tenant, or spilled.
     pub(super) fn is_of_any(&self) -> bool {
         self.tenant.is_none() || self.spilled
@@ -108,9 +113,14 @@ impl Search {
     }
 
     /// What it has to hear of while it waits for so many members.
-    pub(super) fn topics<S>(&self, fleet: &Fleet<S>, members: usize) -> impl Iterator<Item = Topic> {
+    pub(super) fn topics<'a, S>(
+        &self,
+        fleet: &'a Fleet<S>,
+        members: usize,
+    ) -> impl Iterator<Item = Topic> + use<'a, S> {
         let returns = (self.tenant.is_none() && members < 2).then_some(Topic::Returns);
-        let hand = self.hand.iter().filter_map(|position| fleet.member(*position));
+        let hand = self.hand;
+        let hand = (0..hand.len()).filter_map(move |number| fleet.member(hand[number]));
         hand.map(|member| Topic::Member(member.id)).chain([Topic::Fleet]).chain(returns)
     }
 
@@ -151,7 +161,7 @@ impl Search {
             Poll::Ready(Ok(())) => Ok((Poll::Ready(()), Boarded { service, flight })),
             Poll::Pending => Ok((Poll::Pending, Boarded { service, flight })),
             Poll::Ready(Err(error)) => {
-                flight.finish(Err(&error), judge);
+                flight.finish(Err(&error), judge, false);
                 Err(error)
             }
         }

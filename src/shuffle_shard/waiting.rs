@@ -1,6 +1,5 @@
 use std::{
     mem,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -8,55 +7,55 @@ use tower_service::Service;
 
 use super::{
     assign::Assign,
-    fleet::{Fleet, Fleets},
+    fleet::Fleet,
     flight::watch,
     news::Subscription,
-    search::{Boarded, Found, Search},
-    watch::Watch,
+    search::{Boarded, Found},
+    seeker::Seeker,
 };
-use crate::{classify::Classify, clock, error::Refusal};
+use crate::{classify::Classify, error::Refusal};
 
 /// A request that waits for whichever member of its hand becomes ready first; or for another fleet, in which its hand may
 /// be another; or for what is decided about a member, which may be in service again, or no longer.
-pub(super) struct Waiting<S, A> {
-    fleets: Arc<Fleets<S>>,
-    watch: Arc<Watch>,
-    assign: Arc<A>,
-    search: Search,
+pub(super) struct Waiting<S, A, E> {
+    seeker: Seeker<S, A>,
     members: Vec<Boarded<S>>,
-    /// Of the fleet that the hand is of.
-    generation: u64,
     news: Subscription,
+    /// What the member said that refused it. It has not looked for another yet.
+    refused: Option<E>,
 }
 
-impl<S, A: Assign> Waiting<S, A> {
-    pub(super) fn new(
-        fleets: &Arc<Fleets<S>>,
-        fleet: &Fleet<S>,
-        assign: &Arc<A>,
-        search: Search,
-        members: Vec<Boarded<S>>,
-    ) -> Self {
-        let (fleets, watch, assign) = (Arc::clone(fleets), Arc::clone(&fleet.watch), Arc::clone(assign));
-        let mut news = Subscription::new(&watch.news);
-        news.follow(search.topics(fleet, members.len()));
-        Self { fleets, watch, assign, search, members, generation: fleet.generation, news }
+impl<S, A: Assign, E: Refusal> Waiting<S, A, E> {
+    /// For these, who are in that fleet.
+    pub(super) fn new(seeker: Seeker<S, A>, fleet: &Fleet<S>, members: Vec<Boarded<S>>) -> Self {
+        let mut news = Subscription::new(&seeker.watch.news);
+        news.follow(seeker.topics(fleet, members.len()));
+        Self { seeker, members, news, refused: None }
+    }
+
+    /// For any but those who refused it, the last of them so. It looks for one when it is polled.
+    pub(super) fn after_refusal(seeker: Seeker<S, A>, refused: E) -> Self {
+        let news = Subscription::new(&seeker.watch.news);
+        Self { seeker, members: Vec::new(), news, refused: Some(refused) }
     }
 
     /// Asks all of them. Ready with the one that is, or with the error where none can become so.
-    pub(super) fn poll<Req, C>(&mut self, judge: &C, cx: &mut Context<'_>) -> Poll<Result<Boarded<S>, S::Error>>
+    pub(super) fn poll<Req, C>(&mut self, judge: &C, cx: &mut Context<'_>) -> Poll<Result<Boarded<S>, E>>
     where
-        S: Service<Req> + Clone,
-        S::Error: Refusal,
-        C: Classify<S::Response, S::Error>,
+        S: Service<Req, Error = E> + Clone,
+        C: Classify<S::Response, E>,
     {
         // It listens before it looks: what changes after the look wakes, and what changed before it is seen.
         self.news.listen(cx);
-        while self.generation != self.watch.generation() || self.search.is_stale(&self.watch) {
-            match self.look_again::<Req, C>(judge, cx) {
-                Found::Ready(boarded) => return Poll::Ready(Ok(boarded)),
-                Found::Waiting(members) => self.members = members,
-                Found::Nobody(error) => return Poll::Ready(Err(error)),
+        while self.refused.is_some() || self.seeker.is_stale() {
+            let (asked, failed) = (mem::take(&mut self.members), self.refused.take());
+            match self.seeker.look_again::<Req, C>(asked, failed, judge, cx) {
+                (Found::Ready(boarded), _) => return Poll::Ready(Ok(boarded)),
+                (Found::Nobody(error), _) => return Poll::Ready(Err(error)),
+                (Found::Waiting(members), fleet) => {
+                    self.news.follow(self.seeker.topics(&fleet, members.len()));
+                    self.members = members;
+                }
             }
             self.news.listen(cx);
         }
@@ -66,36 +65,9 @@ impl<S, A: Assign> Waiting<S, A> {
         polled
     }
 
-    /// The fleet is another, and so perhaps the hand; or somebody was put out or back. Who is still wanted keeps the place that
-    /// it has in some queue. O(k) where the fleet is the same.
-    #[cold]
-    fn look_again<Req, C>(&mut self, judge: &C, cx: &mut Context<'_>) -> Found<S, S::Error>
-    where
-        S: Service<Req> + Clone,
-        S::Error: Refusal,
-        C: Classify<S::Response, S::Error>,
-    {
-        let (fleet, now) = (self.fleets.fleet(), clock::now());
-        let is_same = self.generation == fleet.generation;
-        self.generation = fleet.generation;
-        let again = || self.search.again(&fleet, &*self.assign, now);
-        let mut search = if is_same { self.search.anew(&self.watch, now) } else { again() };
-        let mut kept = mem::take(&mut self.members);
-        kept.retain(|asked| search.keeps(&fleet, asked.flight.member()));
-        let found = if search.is_content(kept.len()) {
-            Found::Waiting(kept)
-        } else {
-            if is_same && search.is_of_any() {
-                search = again();
-            }
-            search.pass(&fleet, |id| kept.iter().any(|asked| asked.flight.member().id == id));
-            search.go_on::<S, Req, C>(&fleet, judge, kept, None, cx)
-        };
-        if let Found::Waiting(members) = &found {
-            self.news.follow(search.topics(&fleet, members.len()));
-        }
-        self.search = search;
-        found
+    /// Nobody has to be waited for any more.
+    pub(super) fn into_seeker(self) -> Seeker<S, A> {
+        self.seeker
     }
 }
 
@@ -118,7 +90,7 @@ where
             Poll::Pending => number += 1,
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(members.swap_remove(number))),
             Poll::Ready(Err(error)) => {
-                members.swap_remove(number).flight.finish(Err(&error), judge);
+                members.swap_remove(number).flight.finish(Err(&error), judge, false);
                 failed = Some(error);
             }
         }

@@ -39,6 +39,7 @@ pub(super) struct Watch {
     hung_after: AtomicU64,
     max_hint: AtomicU64,
     refused: AtomicU64,
+    resent: AtomicU64,
     turn: AtomicU32,
     pub(super) spill: Spill,
     core: Lock<Core>,
@@ -71,6 +72,7 @@ impl Watch {
             hung_after: AtomicU64::new(0),
             max_hint: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            resent: AtomicU64::new(0),
             turn: AtomicU32::new(0),
             spill: Spill::default(),
             core: Lock::new(core),
@@ -122,6 +124,15 @@ impl Watch {
 
     pub(super) fn count_refusal(&self) {
         self.refused.fetch_add(1, Relaxed);
+    }
+
+    /// How many requests went to another member as one had refused them.
+    pub(super) fn resent(&self) -> u64 {
+        self.resent.load(Relaxed)
+    }
+
+    pub(super) fn count_resent(&self) {
+        self.resent.fetch_add(1, Relaxed);
     }
 
     /// Whose turn it is first among equals, for a new clone of the router. Multiples of the golden ratio, of which any few
