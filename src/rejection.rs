@@ -23,6 +23,8 @@ pub struct Rejection {
 #[repr(u64)]
 enum Dispatched {
     No,
+    /// Nor was this one; others are, at this moment.
+    NotThisOne,
     Maybe,
 }
 
@@ -36,6 +38,13 @@ impl Rejection {
     pub const fn with_retry_after(mut self, after: Duration) -> Self {
         let nanos = nanos(after);
         self.retry_after = if nanos == u64::MAX { u64::MAX - 1 } else { nanos };
+        self
+    }
+
+    /// Says that others like it get through at this moment, of which this one was none: a circuit that half-opened lets probes
+    /// through, and on its ramp a share of the calls.
+    pub const fn in_part(mut self) -> Self {
+        self.dispatched = Dispatched::NotThisOne;
         self
     }
 
@@ -63,6 +72,11 @@ impl Rejection {
     /// Whether the request may have reached the inner service. `false` means that it is safe to send again.
     pub const fn was_dispatched(&self) -> bool {
         matches!(self.dispatched, Dispatched::Maybe)
+    }
+
+    /// Whether others like it get through at this moment, as far as the layer says so.
+    pub const fn is_in_part(&self) -> bool {
+        matches!(self.dispatched, Dispatched::NotThisOne)
     }
 }
 
@@ -199,6 +213,7 @@ mod tests {
         assert_eq!(helpful.to_string(), "db: the bulkhead is full; try again in 1.5s");
         assert!(!helpful.was_dispatched());
         assert!(helpful.dispatched().was_dispatched());
+        assert!(!helpful.is_in_part() && helpful.in_part().is_in_part() && !helpful.in_part().was_dispatched());
     }
 
     /// It used to print the number that stands for "unknown".

@@ -133,10 +133,14 @@ impl<Req> Gate<Req> for CircuitBreaker {
                 Admission::Admitted(Permit::call(mode.generation(), started))
             }
             Tag::HeldClosed => Admission::Admitted(Permit::UNTRACKED),
-            Tag::HeldOpen => self.circuit.refuse(None),
+            Tag::HeldOpen => Admission::Refused(self.circuit.rejection(None)),
             Tag::Open => {
                 let until = self.circuit.open_until();
-                if now.now() < until { self.circuit.refuse(left(until, now.now())) } else { self.circuit.ask(now) }
+                if now.now() < until {
+                    Admission::Refused(self.circuit.rejection(left(until, now.now())))
+                } else {
+                    self.circuit.ask(now)
+                }
             }
             Tag::Ask => self.circuit.ask(now),
         }
@@ -196,17 +200,18 @@ impl Circuit {
     #[cold]
     fn ask(&self, now: &Moment) -> Admission<Permit, Never> {
         let started = now.now();
-        let (answer, generation) = self.decide(None, now, |machine, now| {
+        let (answer, generation, in_part) = self.decide(None, now, |machine, now| {
             let (answer, transition) = machine.admit(now);
-            ((answer, machine.generation), transition)
+            ((answer, machine.generation, machine.lets_some_through()), transition)
         });
+        let refusal = |left| if in_part { self.rejection(left).in_part() } else { self.rejection(left) };
         match answer {
             Answer::Call => Admission::Admitted(Permit::call(generation, started)),
             Answer::Probe(probe) => Admission::Admitted(Permit::probe(generation, probe, started)),
             Answer::Untracked => Admission::Admitted(Permit::UNTRACKED),
-            Answer::Refused(left) => self.refuse(left),
+            Answer::Refused(left) => Admission::Refused(refusal(left)),
             Answer::WouldRefuse(left) => {
-                self.events.emit(|| Event::WouldRefuse(self.rejection(left)));
+                self.events.emit(|| Event::WouldRefuse(refusal(left)));
                 Admission::Admitted(Permit::UNTRACKED)
             }
         }
@@ -225,10 +230,6 @@ impl Circuit {
     #[cold]
     fn hear(&self, generation: u32, probe: NonZeroU32, word: Word, hint: Option<Duration>, now: &Moment) {
         self.decide(hint, now, |machine, now| ((), machine.hear(generation, probe, word, now)));
-    }
-
-    fn refuse<P>(&self, left: Option<Duration>) -> Admission<P, Never> {
-        Admission::Refused(self.rejection(left))
     }
 
     fn rejection(&self, left: Option<Duration>) -> Rejection {

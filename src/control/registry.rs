@@ -9,7 +9,7 @@ use crate::{event::Hold, telemetry::Counters};
 /// The layers of a stack by their names, in order: to look at all of them at once, and to change each while it serves.
 ///
 /// [`Stack::control`](crate::Stack::control) gives it. A clone is cheap, and reaches the same layers. It keeps their state
-/// alive, but no services and no requests.
+/// alive, but no requests, and no services but those of a router's members.
 ///
 /// # Names
 /// A layer has the name that its settings give it. Where several have the same, each gets a *label* of its own: the first its

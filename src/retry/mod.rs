@@ -43,7 +43,8 @@
 //! * A delay needs a tokio runtime with time enabled. Nothing else does.
 //!
 //! A [router](crate::shuffle_shard) further in sends each attempt to another member of its fleet: the retry remembers where
-//! the attempts before went, as long as both are in one task.
+//! the attempts before went, as long as both are in one task. What a member refuses and has not seen the router sends to
+//! another itself, if it is [told how](crate::shuffle_shard::ShuffleShard::resend), and the retry hears nothing of it.
 //!
 //! The inner service sees which attempt it is: through [`request::current`](crate::request::current), and if the
 //! request can [carry](RetryLayer::carry) it, from the request.
@@ -135,7 +136,6 @@ mod budget_settings;
 mod future;
 mod layer;
 mod policy;
-mod replay;
 mod service;
 mod settings;
 mod state;
@@ -149,10 +149,10 @@ pub use self::{
     budget_settings::BudgetSettings,
     future::ResponseFuture,
     layer::RetryLayer,
-    replay::{CloneRequest, Replay},
     service::Retry,
     settings::Settings,
     state::{Handle, Snapshot},
     throttle::Throttle,
     throttle_settings::ThrottleSettings,
 };
+pub use crate::request::{CloneRequest, Replay};

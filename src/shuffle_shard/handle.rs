@@ -184,13 +184,17 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operate for Operator<S, F, A> {
     }
 
     fn restore(&self, name: &str) -> bool {
-        self.watch.read(|core| {
-            let position = core.nodes.position_of(name);
-            if let Some(vitals) = position.and_then(|position| core.vitals.get(position)) {
-                vitals.forgive();
-            }
+        let id = self.watch.read(|core| {
+            let position = core.nodes.position_of(name)?;
+            core.vitals.get(position)?.forgive();
+            core.nodes.ids().get(position).copied()
         });
-        self.decide(name, Outlier::restore)
+        let found = self.decide(name, Outlier::restore);
+        // Also where it was not out, but shut by its own word.
+        if let Some(id) = id {
+            self.watch.returned(id);
+        }
+        found
     }
 
     fn explain(&self, tenant: u64) -> Route {

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub panic: bool,
     /// How many requests went to a member outside of their tenant's hand.
     pub spilled: u64,
+    /// How many requests went to another member as one had refused them.
+    pub resent: u64,
     /// How many requests were refused, as no member could be called.
     pub refused: u64,
 }
@@ -105,6 +107,7 @@ impl Watch {
             members: (0..core.nodes.len()).filter_map(|position| core.member(position, now)).collect(),
             panic: core.outlier.is_panic(),
             spilled: self.spill.total(),
+            resent: self.resent(),
             refused: self.refused(),
         })
     }

@@ -92,6 +92,7 @@ metrics! {
     ShardReturns: "plimsoll.shards.returns", Counter, "{shard}", "", "How often a member came back into service";
     ShardPanic: "plimsoll.shards.panic", Gauge, "1", "", "1 while so few members are left that ejections are ignored";
     ShardPanics: "plimsoll.shards.panics", Counter, "{change}", "`plimsoll.state`", "How often such a panic began, and ended";
+    Resent: "plimsoll.resent", Counter, "{request}", "", "Requests that went to another member of a fleet as one had refused them";
     Spilled: "plimsoll.spilled", Counter, "{request}", "", "Requests that went to a member outside of their tenant's hand";
     Spills: "plimsoll.spills", Counter, "{change}", "`plimsoll.state`", "How often requests began to go there, and ceased to";
     Budget: "plimsoll.budget", Gauge, "{token}", "", "What is left of a budget";

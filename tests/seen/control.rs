@@ -197,15 +197,18 @@ fn numbers_are_of_the_kind_that_the_table_says_and_no_series_is_told_twice() {
     assert!(seen.len() > 35, "{}", seen.len());
 }
 
-/// The router is what the stack is put around: its handle is given before.
+/// The router is what the stack is put around, and is one of its layers all the same. Its handle once had to be given by hand.
 #[tokio::test(start_paused = true)]
-async fn a_router_is_reached_by_its_handle() {
+async fn a_router_is_a_layer_of_its_stack() {
     let nodes = Nodes::try_new(["a", "b", "c"].map(Node::new)).expect("three");
     let router = ShuffleShard::new(nodes, |_: &Node| {
         tower::service_fn(|(): ()| std::future::pending::<Result<(), plimsoll::Error<std::io::Error>>>())
     });
-    let stack = Stack::new().bulkhead(one()).with_handle(router.handle()).counted();
+    let mut stack = Stack::new().bulkhead(one()).counted();
+    let another = stack.clone();
     let mut service = stack.shuffle_shard(router);
+    assert!(stack.describe().to_string().contains("\n2. shuffle_shard: "), "{}", stack.describe());
+    assert_eq!(another.control().labels().collect::<Vec<_>>(), ["bulkhead"], "this stack was put around no router");
     let _under_way = service.call(());
     let registry = stack.control();
     assert!(registry.handle::<shuffle_shard::Handle>("shuffle_shard").expect("there").eject("b"));

@@ -161,7 +161,6 @@ async fn refusals_that_are_about_the_request_say_nothing_about_the_member() {
     }
 }
 
-/// By the judge: an answer that asks to be left alone.
 /// The judge was asked about them, and one that takes whatever is refused for an overload had the member passed over.
 #[tokio::test(start_paused = true)]
 async fn no_judge_is_asked_about_refusals_that_no_member_has_seen() {
@@ -177,6 +176,7 @@ async fn no_judge_is_asked_about_refusals_that_no_member_has_seen() {
     assert!(router.handle().snapshot().members.iter().all(|member| member.health == Health::Serving));
 }
 
+/// By the judge: an answer that asks to be left alone.
 #[tokio::test(start_paused = true)]
 async fn who_asks_for_less_is_passed_over_for_as_long_as_it_says() {
     let world = World::default();
