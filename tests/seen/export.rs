@@ -233,6 +233,17 @@ mod facade {
         let second = lines.take();
         assert_eq!((first.len() - second.len(), second.iter().any(|line| line.contains("more"))), (2, false));
     }
+
+    /// There is no bound above it, and none is not nothing: the slowest calls of all would be told as the quickest.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_longer_than_any_bound_is_told_as_the_longest_of_them() {
+        let stack = Stack::new().metered(Meter::new("slow"));
+        assert!(stack.service(obedient()).oneshot(Ask::Answer(200_000 * MS)).await.is_ok());
+        let (lines, mut facade) = (Lines::default(), plimsoll::export::Facade::new(stack.control()));
+        with_local_recorder(&lines, || facade.publish());
+        let told: Vec<_> = lines.take().into_iter().filter(|line| line.contains("more")).collect();
+        assert_eq!(told, ["plimsoll.call.duration plimsoll.layer=slow,plimsoll.outcome=success has 1 more of 100"]);
+    }
 }
 
 #[cfg(feature = "opentelemetry")]

@@ -260,6 +260,18 @@ async fn who_hung_until_its_caller_left_has_failed_and_who_was_left_early_has_no
     assert_eq!(patient.snapshot().members[0].failures_in_a_row, 0);
 }
 
+/// It waits at every door at once. If that none of them opened in time spoke against those behind, one who leaves would put
+/// out a whole hand.
+#[tokio::test(start_paused = true)]
+async fn who_leaves_before_it_was_sent_anywhere_says_nothing_about_anybody() {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new());
+    world.set_all(Mode::Unready);
+    assert!(tokio::time::timeout(9 * SECOND, router.call(of(1))).await.is_err());
+    let members = router.snapshot().members;
+    assert!(members.iter().all(|member| (member.failures_in_a_row, member.in_flight) == (0, 0)), "{members:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_a_failure_wherever_it_comes_from() {
     for mode in [Mode::Panic, Mode::PanicInCall, Mode::ReadyPanics] {
