@@ -82,10 +82,21 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
     }
 }
 
+impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
+    /// Gives the permit back of a call that was not seen to its end.
+    // Out of the way of those that were: it would be inlined wherever a permit is dropped.
+    #[cold]
+    fn desert(&mut self) {
+        self.settle(if self.stage == Stage::Dispatched { Ending::Cancelled } else { Ending::Undispatched });
+    }
+}
+
 impl<G: Gate<Req>, C, Req> Drop for Held<G, C, Req> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.settle(if self.stage == Stage::Dispatched { Ending::Cancelled } else { Ending::Undispatched });
+        if !self.is_settled() {
+            self.desert();
+        }
     }
 }
 
