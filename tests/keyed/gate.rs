@@ -3,6 +3,7 @@
 use std::{
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use plimsoll::{
@@ -12,6 +13,7 @@ use plimsoll::{
     clock::Moment,
     gate::Admission,
     keyed::{Keyed, KeyedLayer, Overflow, Settings},
+    rate_limit::{Quota, RateLimit},
     testing::{Mock, Reply},
 };
 use tower::{Layer, Service, ServiceExt};
