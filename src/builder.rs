@@ -16,7 +16,7 @@ use crate::{
     classify::{Chosen, Judge, Standard, Unjudged},
     control::Opaque,
     event::Events,
-    gate::{GateLayer, PerKind, Seq},
+    gate::{PerKind, Seq},
     keyed::Keyed,
     limit::Limit,
     load_shed::LoadShed,
@@ -354,7 +354,7 @@ impl<L, A, B, C> Stack<L, Seq<A, B>, C> {
     where
         C: Clone,
     {
-        let gates = GateLayer::in_stack(self.group, self.judge.clone(), self.events.clone());
+        let gates = crate::gate::GateLayer::in_stack(self.group, self.judge.clone(), self.events.clone());
         let outer = Nest::new(crate::http::UntilBodyEnds::new(gates), self.outer);
         Stack { outer, group: (), judge: self.judge, events: self.events, seen: self.seen }
     }

@@ -123,6 +123,7 @@
 //! | which member of a hand gets a call | `shuffle_shard/pick.rs`; what is known of a member: `shuffle_shard/vitals.rs` |
 //! | who of a fleet is put out, and until when | `shuffle_shard/outlier.rs`, `shuffle_shard/success_rate.rs` |
 //! | how members come and go, and who waits for them | `shuffle_shard/fleet.rs`, `shuffle_shard/waiting.rs`; what they hear of: `shuffle_shard/news.rs` |
+//! | what goes to another member when one refuses it | `shuffle_shard/spare.rs`; how it is copied: `request/replay.rs` |
 //! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
 //! | answers to whoever is refused, over HTTP and gRPC | `http/respond/` |
 //! | what responses mean, and when to come back | `http/judge.rs`; dates: `http/wall.rs` |

@@ -42,9 +42,11 @@ impl Rejection {
     }
 
     /// Says that others like it get through at this moment, of which this one was none: a circuit that half-opened lets probes
-    /// through, and on its ramp a share of the calls.
+    /// through, and on its ramp a share of the calls. Of one that may have reached the inner service it says nothing.
     pub const fn in_part(mut self) -> Self {
-        self.dispatched = Dispatched::NotThisOne;
+        if !self.was_dispatched() {
+            self.dispatched = Dispatched::NotThisOne;
+        }
         self
     }
 
@@ -214,6 +216,7 @@ mod tests {
         assert!(!helpful.was_dispatched());
         assert!(helpful.dispatched().was_dispatched());
         assert!(!helpful.is_in_part() && helpful.in_part().is_in_part() && !helpful.in_part().was_dispatched());
+        assert!(helpful.dispatched().in_part().was_dispatched() && helpful.in_part().dispatched().was_dispatched());
     }
 
     /// It used to print the number that stands for "unknown".
