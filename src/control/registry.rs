@@ -71,7 +71,7 @@ impl Registry {
     /// [`NoSuchLayer`] if there is none.
     pub fn layer(&self, label: &str) -> Result<&dyn Control, NoSuchLayer> {
         let found = self.layers.iter().find(|entry| &*entry.label == label);
-        found.map(|entry| &*entry.control).ok_or_else(|| NoSuchLayer::new(label, Wanted::Any))
+        found.map(|entry| &*entry.control).ok_or_else(|| self.no_such(label, Wanted::Any))
     }
 
     /// The handle of the layer of this label, or else of the first of this name that has such a handle: a retry and a circuit
@@ -93,7 +93,7 @@ impl Registry {
         let labelled = self.layers.iter().filter(|entry| &*entry.label == label);
         let named = self.layers.iter().filter(|entry| entry.name == label);
         let mut handles = labelled.chain(named).filter_map(|entry| (&*entry.control as &dyn Any).downcast_ref());
-        handles.next().ok_or_else(|| NoSuchLayer::new(label, Wanted::Handle(std::any::type_name::<H>())))
+        handles.next().ok_or_else(|| self.no_such(label, Wanted::Handle(std::any::type_name::<H>())))
     }
 
     /// Holds the layer of this label by hand, or all layers of this name that can be held so: open or closed (circuits), only
@@ -106,7 +106,7 @@ impl Registry {
         let named = |entry: &&Entry| entry.name == label;
         let layers = self.layers.iter().filter(|entry| labelled(entry) || named(entry));
         let held = layers.filter(|entry| entry.control.hold(hold)).count();
-        if held > 0 { Ok(()) } else { Err(NoSuchLayer::new(label, Wanted::Hold(hold))) }
+        if held > 0 { Ok(()) } else { Err(self.no_such(label, Wanted::Hold(hold))) }
     }
 
     /// Has every layer only observe that can, or be automatic again. How many can is the answer.
@@ -148,6 +148,10 @@ impl Registry {
 
     fn counter_of<'a>(&'a self, entry: &'a Entry) -> Option<&'a Counters> {
         entry.counted_by.as_ref().or(self.counters.as_ref())
+    }
+
+    fn no_such(&self, label: &str, wanted: Wanted) -> NoSuchLayer {
+        NoSuchLayer { label: label.to_owned(), wanted, there_are: self.labels().map(str::to_owned).collect() }
     }
 
     fn pages(&self) -> impl Iterator<Item = Layer> + '_ {
@@ -192,11 +196,12 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// There is no layer like that: which label was asked for, and what was wanted of it.
+/// There is no layer like that: which label was asked for, what was wanted of it, and which layers there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoSuchLayer {
     label: String,
     wanted: Wanted,
+    there_are: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,10 +212,6 @@ enum Wanted {
 }
 
 impl NoSuchLayer {
-    fn new(label: &str, wanted: Wanted) -> Self {
-        Self { label: label.to_owned(), wanted }
-    }
-
     /// The label, or name, that was asked for.
     pub fn label(&self) -> &str {
         &self.label
@@ -221,9 +222,13 @@ impl fmt::Display for NoSuchLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "there is no layer {:?}", self.label)?;
         match self.wanted {
-            Wanted::Any => Ok(()),
-            Wanted::Handle(handle) => write!(f, " with a {handle}"),
-            Wanted::Hold(hold) => write!(f, " that can be held: {hold:?}"),
+            Wanted::Any => {}
+            Wanted::Handle(handle) => write!(f, " with a {handle}")?,
+            Wanted::Hold(hold) => write!(f, " that can be held: {hold:?}")?,
+        }
+        match self.there_are.as_slice() {
+            [] => f.write_str("; there are none at all"),
+            labels => write!(f, "; there are: {}", labels.join(", ")),
         }
     }
 }
