@@ -173,10 +173,11 @@
 //! Nothing happens on its own: there is no task, and what time brings about is noticed by the next call, which wakes those who
 //! wait for it.
 //!
-//! Every call costs what the assignment costs, O(n) for [`Rendezvous`], and O(k); it takes no lock, reads the clock once,
-//! and allocates nothing, unless it has to wait for a member to become ready, or is to be sent again where it is refused. A failure that may put somebody out takes a
-//! lock, and once an interval somebody looks at all members: O(n), and O(m·n) where m are put out. So does a change of the
-//! fleet: O(n log n).
+//! Every call costs what the assignment costs, O(n) for [`Rendezvous`], and O(k). It reads the clock once, and takes no lock
+//! but for a moment where [`Pins`] or [`BoundedOverlap`] look something up. It allocates nothing, unless it has to wait for a
+//! member to become ready, or is to be sent again where it is refused. A failure that may put somebody out takes a lock, and
+//! once an interval somebody looks at all members: O(n), and O(m·n) where m are put out. So does a change of the fleet:
+//! O(n log n).
 //!
 //! Sources: Colm MacCárthaigh, *Workload isolation using shuffle-sharding*, Amazon Builders' Library; outliers: Envoy's
 //! outlier detection and gRFC A50; panic: Envoy; whoever fails looks loaded: linkerd's load bias; the power of two choices:
