@@ -6,8 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{Router, extract::Request, routing::get};
 use http::{HeaderName, StatusCode};
 use plimsoll::{
-    BoxError, InvalidSetting, Stack,
-    bulkhead::{self, Bulkhead},
+    BoxError, InvalidSetting, Stack, bulkhead,
     export::Prometheus,
     http::{AnnounceQuota, Quota, RespondRejections, TimeLeft, Trusted},
     keyed::{self, Keyed},
@@ -54,7 +53,7 @@ fn app() -> Result<Router, InvalidSetting> {
         .tenant_by(inside.tenant(HeaderName::from_static("x-tenant")));
 
     // Reports share a database that can do two at once: a stack of their own, inside the one for all.
-    let database = Bulkhead::new(bulkhead::Settings::try_new(2)?.with_name("database"));
+    let database = bulkhead::Settings::try_new(2)?.with_name("database");
 
     let stack = Stack::new()
         .layer(announce)
@@ -63,12 +62,12 @@ fn app() -> Result<Router, InvalidSetting> {
         .timeout(timeout)
         .overload_control(queue, load_shed::Settings::new())
         .keyed(tenants)
-        .with_handle(database.handle())
         .counted();
-    let reports = Stack::new().layer(RespondRejections::problems()).bulkhead(database);
+    let reports = Stack::new().layer(RespondRejections::problems()).bulkhead(database).counted();
 
+    // What both count is scraped.
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Prometheus::new(stack.control())));
+    registry.register_collector(Box::new(Prometheus::new(stack.control().and(&reports.control()))));
     let registry = Arc::new(registry);
 
     Ok(Router::new()

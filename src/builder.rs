@@ -16,14 +16,14 @@ use crate::{
     classify::{Chosen, Judge, Standard, Unjudged},
     control::Opaque,
     event::Events,
-    gate::{GateLayer, PerKind, Seq},
+    gate::{PerKind, Seq},
     keyed::Keyed,
     limit::Limit,
     load_shed::LoadShed,
     meter::Meter,
     rate_limit::RateLimit,
     retry::RetryLayer,
-    shuffle_shard::{ShuffleShard, sharded_bulkhead::ShardedBulkhead},
+    shuffle_shard::{Assign, Node, ShuffleShard, sharded_bulkhead::ShardedBulkhead},
     surge_queue::{Nothing, SurgeQueue},
     timeout::TimeoutLayer,
     work_budget::WorkBudget,
@@ -260,17 +260,39 @@ impl<L, G, C> Stack<L, G, C> {
     }
 
     /// Puts the stack around a [router](crate::shuffle_shard), as [`wrap`](Self::wrap) does, and lets the stack's observer
-    /// hear what happens in that. The router is the innermost: further in, each of its members has a stack of its own. For
-    /// [`control`](Self::control) to reach it, give its handle to [`with_handle`](Self::with_handle) before.
+    /// hear what happens in that. The router is the innermost: further in, each of its members has a stack of its own.
+    ///
+    /// Nothing comes after it, so the stack itself is told of the router: [`control`](Self::control) reaches it, and
+    /// [`describe`](Self::describe) has it, from this call on; a clone made before knows nothing of it. The router's parts have
+    /// to be `Send` and `Sync`, as they are shared with `control`; [`wrap`](Self::wrap) takes any.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use plimsoll::{Stack, shuffle_shard::{self, Node, Nodes, ShuffleShard}};
+    ///
+    /// let nodes = Nodes::try_new(["red", "green"].map(Node::new))?;
+    /// let router = ShuffleShard::new(nodes, |_: &Node| {
+    ///     Stack::new().service(tower::service_fn(|(): ()| async { Ok::<_, std::io::Error>(()) }))
+    /// });
+    /// let mut stack = Stack::new().timeout(Duration::from_secs(5));
+    /// let service = stack.shuffle_shard(router);
+    /// assert!(stack.control().handle::<shuffle_shard::Handle>("shuffle_shard")?.eject("red"));
+    /// # let _ = tower::ServiceExt::oneshot(service, ());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
-    pub fn shuffle_shard<S, F, T, A, J, K>(
-        &self,
-        router: ShuffleShard<S, F, T, A, J, K>,
-    ) -> <Self as Layer<ShuffleShard<S, F, T, A, J, K>>>::Service
+    pub fn shuffle_shard<S, F, T, A, J, K, R>(
+        &mut self,
+        router: ShuffleShard<S, F, T, A, J, K, R>,
+    ) -> <Self as Layer<ShuffleShard<S, F, T, A, J, K, R>>>::Service
     where
-        Self: Layer<ShuffleShard<S, F, T, A, J, K>>,
+        Self: Layer<ShuffleShard<S, F, T, A, J, K, R>>,
+        S: Send + Sync + 'static,
+        F: Fn(&Node) -> S + Send + Sync + 'static,
+        A: Assign + 'static,
     {
         router.join(&self.events);
+        self.seen.add(router.handle());
         self.wrap(router)
     }
 
@@ -332,7 +354,7 @@ impl<L, A, B, C> Stack<L, Seq<A, B>, C> {
     where
         C: Clone,
     {
-        let gates = GateLayer::in_stack(self.group, self.judge.clone(), self.events.clone());
+        let gates = crate::gate::GateLayer::in_stack(self.group, self.judge.clone(), self.events.clone());
         let outer = Nest::new(crate::http::UntilBodyEnds::new(gates), self.outer);
         Stack { outer, group: (), judge: self.judge, events: self.events, seen: self.seen }
     }

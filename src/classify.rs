@@ -68,7 +68,8 @@ impl Failure {
     message = "`{Self}` does not judge results `Result<&{Res}, &{E}>`",
     label = "not a judge of this response and error",
     note = "a closure says both types: `|result: Result<&Response, &Error>|`; over `Stack::service` the error is `plimsoll::Error<E>`",
-    note = "the standard judge asks that the error is a `plimsoll::Refusal`"
+    note = "the standard judge asks that the error is a `plimsoll::Refusal`",
+    note = "a judge of another library's responses is told where their heads are, as `ByStatus::of` is"
 )]
 pub trait Classify<Res, E> {
     /// What this result says about the callee. It should be quick: it runs in the call path.
@@ -120,11 +121,12 @@ impl Outcome {
 }
 
 impl Outcome {
-    /// What is left of it for who asks whether the callee is *well*, and not whether to try again.
+    /// What is left of it for whoever asks whether the callee is *well*, and not whether to try again.
     ///
     /// A callee that says "not now" ([`Overload`](Failure::Overload), [`Throttled`](Failure::Throttled),
     /// [`PushedBack`](Failure::PushedBack)) is up, knows how much it can do, and refused at next to no cost. That is no
     /// failure of it, and no success either, as none of its work was done: [`Ignored`](Self::Ignored). All else stays.
+    #[must_use]
     pub const fn health(self) -> Self {
         match self {
             Self::Failure(Failure::Overload | Failure::Throttled(_) | Failure::PushedBack) => Self::Ignored,
@@ -168,13 +170,20 @@ impl<C: Classify<Res, E>, Res, E> Classify<Res, E> for Chosen<C> {
 /// Which judge counts where there are two: one that the user [chose](Chosen), or else the other.
 ///
 /// A stack whose user chose none judges by [`Standard`] once a room is added that looks at outcomes; a retry that was
-/// given none judges as its stack does.
-pub trait Judge {
+/// given none judges as its stack does. A judge of your own implements [`Classify`], and not this.
+pub trait Judge: sealed::Sealed {
     /// This judge if it was chosen, else `C`.
     type Or<C: Clone>: Clone;
 
     /// This judge if it was chosen, else `other`.
     fn or<C: Clone>(self, other: C) -> Self::Or<C>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Unjudged {}
+    impl Sealed for super::Standard {}
+    impl<C> Sealed for super::Chosen<C> {}
 }
 
 impl Judge for Unjudged {

@@ -43,11 +43,13 @@ impl Instant {
     }
 
     /// This moment and `duration` more, at most [`Instant::FAR`].
+    #[must_use]
     pub const fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanos(duration)))
     }
 
     /// The moment `duration` before this one, at least the beginning of the scale.
+    #[must_use]
     pub const fn before(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(nanos(duration)))
     }

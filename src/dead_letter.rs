@@ -44,6 +44,17 @@ pub enum Cause {
 /// });
 /// ```
 ///
+/// # Sending one again
+/// The sink is asked while the call is under way. What the request carries of it is still true then: there may be time left,
+/// and its [`Work`](crate::work::Work), in the request or [on this thread](crate::work::current), is open, for what the sink
+/// does on its behalf. Once the caller has its answer, all of that is over, in a letter as in any other copy. Sent again as it
+/// is, the request would be refused at once, for want of time or of work.
+///
+/// A letter that is sent again is a request of its own. So whoever keeps letters takes out of them what belonged to the call:
+/// `plimsoll::http::Extensions::forget` for HTTP, and of a request type of your own whatever its
+/// [`Carry`](crate::request::Carry) and [`CarryWork`](crate::work::CarryWork) put there.
+///
+/// # What it may cost
 /// It runs in the call path before the caller gets its answer, never under a lock, and should be quick: one that may be
 /// full has to drop what it cannot take, and not wait. A panic in it is caught: it cannot cost the caller its answer.
 pub trait DeadLetters<Req> {

@@ -100,8 +100,6 @@
 //! | how slots are used again without a lock | `sync/slots.rs` |
 //! | sliding windows, histograms, who has most | `stats/` |
 //! | what is counted of calls | `meter/tally.rs`; without two threads meeting: `sync/striped.rs` |
-//! | how slots are used again without a lock | `sync/slots.rs` |
-//! | sliding windows | `stats/` |
 //! | when a circuit opens and closes | `circuit_breaker/machine.rs` |
 //! | how often is too often, and how exactly | `rate_limit/scale.rs`, `rate_limit/gcra.rs`; without a lock: `rate_limit/meter.rs` |
 //! | who gets a permit, and who waits for one | `limit/pools.rs`, `limit/queue.rs`; the plumbing: `limit/permits.rs` |
@@ -124,9 +122,10 @@
 //! | which nodes serve a tenant | `shuffle_shard/rendezvous.rs`; other ways: `shuffle_shard/dealt.rs`, `shuffle_shard/fragments.rs`, `shuffle_shard/rules.rs` |
 //! | which member of a hand gets a call | `shuffle_shard/pick.rs`; what is known of a member: `shuffle_shard/vitals.rs` |
 //! | who of a fleet is put out, and until when | `shuffle_shard/outlier.rs`, `shuffle_shard/success_rate.rs` |
-//! | how members come and go, and who waits for them | `shuffle_shard/fleet.rs`, `shuffle_shard/waiting.rs` |
+//! | how members come and go, and who waits for them | `shuffle_shard/fleet.rs`, `shuffle_shard/waiting.rs`; what they hear of: `shuffle_shard/news.rs` |
+//! | what goes to another member when one refuses it | `shuffle_shard/spare.rs`; how it is copied: `request/replay.rs` |
 //! | which cell of a tenant's a request goes into | `shuffle_shard/sharded_bulkhead/cells.rs` |
-//! | answers to who is refused, over HTTP and gRPC | `http/respond/` |
+//! | answers to whoever is refused, over HTTP and gRPC | `http/respond/` |
 //! | what responses mean, and when to come back | `http/judge.rs`; dates: `http/wall.rs` |
 //! | what headers of trusted callers say | `http/trust.rs`, `http/time_left.rs`, `http/priority.rs` |
 //! | deadlines for callees | `http/send_deadline.rs` |
@@ -144,12 +143,12 @@
 //!
 //! # Features
 //!
-//! A feature adds a dependency, never a behaviour.
+//! A feature adds a dependency. None changes what a layer does.
 //!
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `http` | yes | the crates `http`, `http-body`, `http-body-util`, `bytes` and `httpdate`: [`http`](mod@http), all of it |
-//! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`] |
+//! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`]; and what [does not fit](lint) in a ready-made stack is written to the log |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
 //! | `grpc` | | `http`, and the `tonic` crate, 0.14, without its transport: [`grpc`] |
 //! | `testing` | | tokio's `test-util`: [`testing`], a scripted mock service and simulations in virtual time |

@@ -7,7 +7,7 @@ use crate::clock::nanos;
 /// A refusal: why, by which layer, when to try again, and whether the inner service may have seen the request.
 ///
 /// Every refusal of the library is one of these, whatever the layer and whatever the stack. It is small and `Copy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Rejection {
     reason: Reason,
@@ -19,10 +19,12 @@ pub struct Rejection {
 
 /// Whether the inner service may have the request. A word, as every field of a [`Rejection`] is: it is moved from gate to
 /// future to caller, and a field that is written as a byte and read as part of a word stalls the processor each time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 enum Dispatched {
     No,
+    /// Nor was this one; others are, at this moment.
+    NotThisOne,
     Maybe,
 }
 
@@ -36,6 +38,15 @@ impl Rejection {
     pub const fn with_retry_after(mut self, after: Duration) -> Self {
         let nanos = nanos(after);
         self.retry_after = if nanos == u64::MAX { u64::MAX - 1 } else { nanos };
+        self
+    }
+
+    /// Says that others like it get through at this moment, of which this one was none: a circuit that half-opened lets probes
+    /// through, and on its ramp a share of the calls. Of one that may have reached the inner service it says nothing.
+    pub const fn in_part(mut self) -> Self {
+        if !self.was_dispatched() {
+            self.dispatched = Dispatched::NotThisOne;
+        }
         self
     }
 
@@ -64,6 +75,11 @@ impl Rejection {
     pub const fn was_dispatched(&self) -> bool {
         matches!(self.dispatched, Dispatched::Maybe)
     }
+
+    /// Whether others like it get through at this moment, as far as the layer says so.
+    pub const fn is_in_part(&self) -> bool {
+        matches!(self.dispatched, Dispatched::NotThisOne)
+    }
 }
 
 impl fmt::Display for Rejection {
@@ -73,6 +89,18 @@ impl fmt::Display for Rejection {
             Some(after) => write!(f, "; try again in {after:.1?}"),
             None => Ok(()),
         }
+    }
+}
+
+/// As its methods say it, and not as it is kept.
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("reason", &self.reason)
+            .field("layer", &self.layer)
+            .field("retry_after", &self.retry_after())
+            .field("dispatched", &self.was_dispatched())
+            .finish()
     }
 }
 
@@ -187,6 +215,16 @@ mod tests {
         assert_eq!(helpful.to_string(), "db: the bulkhead is full; try again in 1.5s");
         assert!(!helpful.was_dispatched());
         assert!(helpful.dispatched().was_dispatched());
+        assert!(!helpful.is_in_part() && helpful.in_part().is_in_part() && !helpful.in_part().was_dispatched());
+        assert!(helpful.dispatched().in_part().was_dispatched() && helpful.in_part().dispatched().was_dispatched());
+    }
+
+    /// It used to print the number that stands for "unknown".
+    #[test]
+    fn what_is_not_known_is_printed_as_none() {
+        let unknown = Rejection::new(Reason::Custom, "mine");
+        let printed = "Rejection { reason: Custom, layer: \"mine\", retry_after: None, dispatched: false }";
+        assert_eq!(format!("{unknown:?}"), printed);
     }
 
     #[test]

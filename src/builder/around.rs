@@ -11,6 +11,9 @@ use crate::{
 
 impl<L, G, C> Stack<L, G, C> {
     /// Puts the stack around a service. Callers get [`Error`](crate::Error), whatever the service's own error is.
+    ///
+    /// Where the compiler says no more than that the result has a method "but its trait bounds were not satisfied", see
+    /// [what it wants](crate::guide::compile).
     pub fn service<S>(&self, inner: S) -> <Wrapping<Self> as Layer<S>>::Service
     where
         Wrapping<Self>: Layer<S>,
@@ -34,13 +37,20 @@ impl<L, G, C> Stack<L, G, C> {
     }
 }
 
-/// A group of gates that is complete: it becomes one layer, and no gates become none.
-pub trait Close<C> {
+/// A group of gates that is complete: it becomes one layer, and no gates become none. A stack's own groups are these, and
+/// nobody else's.
+pub trait Close<C>: sealed::Sealed {
     /// `L`, and the group's layer inside it.
     type Outer<L>;
 
     #[doc(hidden)]
     fn close<L>(self, outer: L, judge: C, events: Events) -> Self::Outer<L>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for () {}
+    impl<A, B> Sealed for crate::gate::Seq<A, B> {}
 }
 
 impl<C> Close<C> for () {
@@ -75,6 +85,7 @@ where
 
 /// A stack as a layer whose services answer with [`Error`](crate::Error). Made by [`Stack::wrapping`].
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Wrapping<T>(T);
 
 impl<T, S> Layer<S> for Wrapping<T>

@@ -22,6 +22,11 @@ impl Seen {
     pub(super) fn new() -> Self {
         Self { registry: Registry::new(), counters: Counters::for_layers([]) }
     }
+
+    /// Another layer, further in than all before.
+    pub(super) fn add(&mut self, handle: impl Control) {
+        self.registry.add(Arc::new(handle));
+    }
 }
 
 impl<L, G, C> Stack<L, G, C> {
@@ -46,7 +51,7 @@ impl<L, G, C> Stack<L, G, C> {
     /// Tells this stack of a layer that it does not know itself, as if it stood here: by the handle of a room that
     /// stands in a [`PerKind`](crate::gate::PerKind) or in a stack of its own, or by one of [your own](Control).
     pub fn with_handle(mut self, handle: impl Control) -> Self {
-        self.seen.registry.add(Arc::new(handle));
+        self.seen.add(handle);
         self
     }
 

@@ -101,7 +101,7 @@
 //!                     └──────── call ends ──────────┴── hands over ─────┘
 //! ```
 //! On the ready path that is one compare-and-swap in and one add out, whatever the traffic: no lock, no clock, no
-//! allocation. The lock is taken only by who finds no permit, and by who gives one back while somebody waits. Joining,
+//! allocation. The lock is taken only by whoever finds no permit, and by whoever gives one back while somebody waits. Joining,
 //! leaving and handing over are O(1). Memory is in proportion to the most that ever waited, which is bounded.
 
 mod gate;

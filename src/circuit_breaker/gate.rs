@@ -22,6 +22,7 @@ use crate::{
 ///
 /// It owns its state; a clone shares it. [`fresh`](Self::fresh) makes another one of the same settings.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct CircuitBreaker {
     circuit: Arc<Circuit>,
 }
@@ -34,13 +35,11 @@ impl CircuitBreaker {
 
     /// Draws jitter from `chance`: a seeded one makes it repeat. The state is new: take the [`handle`](Self::handle)
     /// after.
-    #[must_use]
     pub fn chance(self, chance: Chance) -> Self {
         Self::make(self.circuit.settings(), Arc::new(chance), self.circuit.events.clone())
     }
 
     /// The same settings, observer and source of chance, with new state: for another callee.
-    #[must_use]
     pub fn fresh(&self) -> Self {
         Self::make(self.circuit.settings(), Arc::clone(&self.circuit.chance), self.circuit.events.clone())
     }
@@ -52,7 +51,6 @@ impl CircuitBreaker {
 
     /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
     /// of refusals in any case. The first who asks is heard.
-    #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.circuit.events.observe(observer);
         self
@@ -135,10 +133,14 @@ impl<Req> Gate<Req> for CircuitBreaker {
                 Admission::Admitted(Permit::call(mode.generation(), started))
             }
             Tag::HeldClosed => Admission::Admitted(Permit::UNTRACKED),
-            Tag::HeldOpen => self.circuit.refuse(None),
+            Tag::HeldOpen => Admission::Refused(self.circuit.rejection(None)),
             Tag::Open => {
                 let until = self.circuit.open_until();
-                if now.now() < until { self.circuit.refuse(left(until, now.now())) } else { self.circuit.ask(now) }
+                if now.now() < until {
+                    Admission::Refused(self.circuit.rejection(left(until, now.now())))
+                } else {
+                    self.circuit.ask(now)
+                }
             }
             Tag::Ask => self.circuit.ask(now),
         }
@@ -198,17 +200,18 @@ impl Circuit {
     #[cold]
     fn ask(&self, now: &Moment) -> Admission<Permit, Never> {
         let started = now.now();
-        let (answer, generation) = self.decide(None, now, |machine, now| {
+        let (answer, generation, in_part) = self.decide(None, now, |machine, now| {
             let (answer, transition) = machine.admit(now);
-            ((answer, machine.generation), transition)
+            ((answer, machine.generation, machine.lets_some_through()), transition)
         });
+        let refusal = |left| if in_part { self.rejection(left).in_part() } else { self.rejection(left) };
         match answer {
             Answer::Call => Admission::Admitted(Permit::call(generation, started)),
             Answer::Probe(probe) => Admission::Admitted(Permit::probe(generation, probe, started)),
             Answer::Untracked => Admission::Admitted(Permit::UNTRACKED),
-            Answer::Refused(left) => self.refuse(left),
+            Answer::Refused(left) => Admission::Refused(refusal(left)),
             Answer::WouldRefuse(left) => {
-                self.events.emit(|| Event::WouldRefuse(self.rejection(left)));
+                self.events.emit(|| Event::WouldRefuse(refusal(left)));
                 Admission::Admitted(Permit::UNTRACKED)
             }
         }
@@ -227,10 +230,6 @@ impl Circuit {
     #[cold]
     fn hear(&self, generation: u32, probe: NonZeroU32, word: Word, hint: Option<Duration>, now: &Moment) {
         self.decide(hint, now, |machine, now| ((), machine.hear(generation, probe, word, now)));
-    }
-
-    fn refuse<P>(&self, left: Option<Duration>) -> Admission<P, Never> {
-        Admission::Refused(self.rejection(left))
     }
 
     fn rejection(&self, left: Option<Duration>) -> Rejection {

@@ -249,6 +249,11 @@ impl Machine {
         self.hold == Hold::Automatic && (self.streak == 0 || now.since(since) >= self.settings.calm)
     }
 
+    /// Whether some calls get through where others are refused.
+    pub(super) fn lets_some_through(&self) -> bool {
+        !self.is_held() && matches!(self.phase, Phase::HalfOpen { .. } | Phase::Ramping { .. })
+    }
+
     /// Held so that it does not judge.
     fn is_held(&self) -> bool {
         matches!(self.hold, Hold::Open | Hold::Closed)

@@ -23,7 +23,7 @@
 //! | it | **refuses**; it never waits |
 //! | [`Reason`](crate::Reason) | `CircuitOpen`, in the future, without touching the inner service |
 //! | `retry_after` | how long the circuit stays open; half-open, when a place for a probe may be free; on the ramp, when a tenth more of the calls will get through; not known while it is held open by hand |
-//! | dispatched | no |
+//! | dispatched | no; half-open and on the ramp, [others are](crate::Rejection::is_in_part) |
 //! | `poll_ready` | always ready |
 //! | cancel safety | dropping the future gives a probe's place back; one that is leaked (`mem::forget`) is lost when its lease is over |
 //!

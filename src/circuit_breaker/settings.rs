@@ -1,7 +1,13 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use super::values::{OpenTime, Probes, Shape, Window, nonzero};
-use crate::{chance::scaled, clock::nanos, event::Trip, settings::Ratio, stats::Counts};
+use crate::{
+    chance::scaled,
+    clock::nanos,
+    event::Trip,
+    settings::{InvalidSetting, Ratio, at_least_one},
+    stats::Counts,
+};
 
 /// How a circuit breaker judges, and how long it keeps away. The [room's page](super) has the defaults and their
 /// reasons.
@@ -54,6 +60,15 @@ impl Settings {
     pub const fn with_consecutive_failures(mut self, failures: NonZeroU32) -> Self {
         self.consecutive_failures = Some(failures);
         self
+    }
+
+    /// As [`with_consecutive_failures`](Self::with_consecutive_failures), from a number that may be anything.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is zero.
+    pub fn try_with_consecutive_failures(self, failures: u32) -> Result<Self, InvalidSetting> {
+        let failures = at_least_one("circuit_breaker.consecutive_failures", failures)?;
+        Ok(self.with_consecutive_failures(failures))
     }
 
     /// However many fail in a row, that alone does not open the circuit.
@@ -273,6 +288,13 @@ mod tests {
         assert_eq!(settings.trip(0, counts(20, 0, 16)), Some(Trip::SlowCallRate));
         let blind = settings.without_consecutive_failures().without_failure_rate().without_slow_calls();
         assert_eq!(blind.trip(u32::MAX, counts(100, 100, 100)), None);
+    }
+
+    #[test]
+    fn no_failure_in_a_row_is_no_number_to_open_after() {
+        assert!(Settings::new().try_with_consecutive_failures(0).is_err());
+        let five = Settings::new().try_with_consecutive_failures(5).expect("valid");
+        assert_eq!(five.trip(5, counts(5, 5, 0)), Some(Trip::ConsecutiveFailures));
     }
 
     #[test]

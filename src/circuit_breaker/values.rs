@@ -18,6 +18,7 @@ pub(super) const fn nonzero(value: u32) -> NonZeroU32 {
 
 /// Over which calls the rates are computed, and how many there must be to say anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Window {
     pub(super) shape: Shape,
     pub(super) minimum: NonZeroU32,
@@ -84,6 +85,7 @@ impl Window {
 /// that many clients of one callee do not return together ("equal jitter": AWS Architecture Blog, *Exponential
 /// Backoff and Jitter*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct OpenTime {
     pub(super) first: Duration,
     pub(super) max: Duration,
@@ -126,6 +128,7 @@ impl OpenTime {
 
 /// How many calls test a callee that was failing, and how many of them must succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Probes {
     pub(super) successes: NonZeroU32,
     pub(super) of: NonZeroU32,

@@ -9,7 +9,7 @@ use crate::{event::Hold, telemetry::Counters};
 /// The layers of a stack by their names, in order: to look at all of them at once, and to change each while it serves.
 ///
 /// [`Stack::control`](crate::Stack::control) gives it. A clone is cheap, and reaches the same layers. It keeps their state
-/// alive, but no services and no requests.
+/// alive, but no requests, and no services but those of a router's members.
 ///
 /// # Names
 /// A layer has the name that its settings give it. Where several have the same, each gets a *label* of its own: the first its
@@ -19,6 +19,8 @@ use crate::{event::Hold, telemetry::Counters};
 pub struct Registry {
     layers: Arc<Vec<Entry>>,
     counters: Option<Counters>,
+    /// What others count of their layers, which are among these.
+    others: Vec<Counters>,
 }
 
 #[derive(Clone)]
@@ -26,6 +28,8 @@ struct Entry {
     label: Arc<str>,
     name: &'static str,
     control: Arc<dyn Control>,
+    /// Who counts for it, if it is one of the others.
+    counted_by: Option<Counters>,
 }
 
 impl Registry {
@@ -41,12 +45,18 @@ impl Registry {
         self
     }
 
-    /// Adds the layers of `inner`, further in than all before: of a stack within a stack, or of one behind another. What was
-    /// counted for it is told with its layers as long as nothing else counts for this one.
+    /// Adds the layers of `inner`, further in than all before: of a stack within a stack, of one behind another, or of one on a
+    /// route of its own. What each of the two [counts](crate::Stack::counted) is told of its own layers, whatever their names.
     #[must_use]
     pub fn and(mut self, inner: &Self) -> Self {
-        inner.layers.iter().for_each(|entry| self.add(Arc::clone(&entry.control)));
-        self.counters = self.counters.or_else(|| inner.counters.clone());
+        for entry in inner.layers.iter() {
+            self.add_counted(Arc::clone(&entry.control), inner.counter_of(entry).cloned());
+        }
+        for counters in inner.counters.iter().chain(&inner.others) {
+            if !self.all_counters().any(|known| known.is(counters)) {
+                self.others.push(counters.clone());
+            }
+        }
         self
     }
 
@@ -113,45 +123,66 @@ impl Registry {
     /// after the other while calls go on.
     pub fn snapshot(&self) -> Snapshot {
         let mut layers: Vec<_> = self.pages().collect();
-        if let Some(counters) = &self.counters {
+        for counters in self.all_counters() {
             for name in counters.layers() {
                 let samples = counters.samples(name);
-                match layers.iter_mut().find(|layer| layer.name == name) {
+                let counts_for = |entry: &Entry| self.counter_of(entry).is_some_and(|own| own.is(counters));
+                let place = self.layers.iter().position(|entry| entry.name == name && counts_for(entry));
+                match place.and_then(|place| layers.get_mut(place)) {
                     Some(layer) => layer.samples.extend(samples),
                     None if samples.is_empty() => {}
-                    None => layers.push(Layer::counted(name, samples)),
+                    None => {
+                        let taken = |label: &str| layers.iter().any(|layer| &*layer.label == label);
+                        let label = free_label(name, layers.len(), taken);
+                        layers.push(Layer::counted(label, name, samples));
+                    }
                 }
             }
         }
         Snapshot { layers }
     }
 
+    fn all_counters(&self) -> impl Iterator<Item = &Counters> {
+        self.counters.iter().chain(&self.others)
+    }
+
+    fn counter_of<'a>(&'a self, entry: &'a Entry) -> Option<&'a Counters> {
+        entry.counted_by.as_ref().or(self.counters.as_ref())
+    }
+
     fn pages(&self) -> impl Iterator<Item = Layer> + '_ {
-        self.layers.iter().map(|Entry { label, name, control }| Layer::of(Arc::clone(label), name, &**control))
+        self.layers.iter().map(|Entry { label, name, control, .. }| Layer::of(Arc::clone(label), name, &**control))
     }
 
     pub(crate) fn add(&mut self, control: Arc<dyn Control>) {
+        self.add_counted(control, None);
+    }
+
+    fn add_counted(&mut self, control: Arc<dyn Control>, counted_by: Option<Counters>) {
         let name = control.name();
-        if let Some(counters) = &self.counters {
+        if let (Some(counters), None) = (&self.counters, &counted_by) {
             counters.add(name);
         }
         let layers = Arc::make_mut(&mut self.layers);
-        let taken = |label: &str| layers.iter().any(|entry| &*entry.label == label);
-        let label = if taken(name) {
-            // One more than there are layers: one of these is free.
-            let numbered = (2..=layers.len() + 2).map(|number| format!("{name}#{number}"));
-            numbered.into_iter().find(|label| !taken(label)).unwrap_or_default().into()
-        } else {
-            name.into()
-        };
-        layers.push(Entry { label, name, control });
+        let label = free_label(name, layers.len(), |label| layers.iter().any(|entry| &*entry.label == label));
+        layers.push(Entry { label, name, control, counted_by });
     }
 
     /// Tells what `counters` count, of all layers before and after this call.
     pub(crate) fn count_by(&mut self, counters: Counters) {
-        self.layers.iter().for_each(|entry| counters.add(entry.name));
+        let own = self.layers.iter().filter(|entry| entry.counted_by.is_none());
+        own.for_each(|entry| counters.add(entry.name));
         self.counters = Some(counters);
     }
+}
+
+/// A name, or, if that is taken, the name with a number: one more than there are labels, so that one is free.
+fn free_label(name: &'static str, labels: usize, taken: impl Fn(&str) -> bool) -> Arc<str> {
+    if !taken(name) {
+        return name.into();
+    }
+    let mut numbered = (2..=labels + 2).map(|number| format!("{name}#{number}"));
+    numbered.find(|label| !taken(label)).unwrap_or_default().into()
 }
 
 impl fmt::Debug for Registry {

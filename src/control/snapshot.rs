@@ -73,8 +73,8 @@ impl Layer {
     }
 
     /// Of which nothing is known but what was counted.
-    pub(super) fn counted(name: &'static str, samples: Vec<Sample>) -> Self {
-        Self { label: name.into(), name, room: "unknown", hold: None, settings: Vec::new(), samples }
+    pub(super) fn counted(label: Arc<str>, name: &'static str, samples: Vec<Sample>) -> Self {
+        Self { label, name, room: "unknown", hold: None, settings: Vec::new(), samples }
     }
 
     /// The setting of this name.

@@ -108,3 +108,16 @@ fn spread(histogram: &Histogram) -> Option<Value> {
     }
     (!values.is_empty()).then(|| json!({"Values": values, "Counts": counts}))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// JSON has no word for either, and a line with `null` for a number is dropped whole, with all that it has to tell.
+    #[test]
+    fn what_json_cannot_say_is_left_out() {
+        assert_eq!([f64::NAN, f64::INFINITY].map(|gauge| value(&Number::Gauge(gauge))), [None, None]);
+        assert_eq!(value(&Number::Gauge(0.5)), Some(json!(0.5)));
+        assert_eq!(value(&Number::Histogram(Box::new(Histogram::EMPTY))), None);
+    }
+}

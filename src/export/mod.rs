@@ -12,6 +12,10 @@
 //! [`Metric`](crate::telemetry::Metric)'s table: names, kinds, units and attributes are the same everywhere, and where a
 //! system writes them otherwise (`plimsoll_refusals_total`), they are translated by that system's own rules.
 //!
+//! A layer's state is always there. Refusals, trips and retries are counted only in a stack that is
+//! [`counted`](crate::Stack::counted), and calls and their durations by a [meter](crate::Stack::metered): a scrape without
+//! `plimsoll_refusals_total` is one of a stack that was told neither.
+//!
 //! How many series there are is fixed by the stack: each layer is one value of the attribute `plimsoll.layer`, its
 //! [label](crate::control::Registry#names), and all other attributes have values fixed in the library. A label that holds what
 //! a system's text cannot (quotes, line breaks) is escaped.

@@ -1,5 +1,6 @@
 use std::{
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -37,6 +38,7 @@ pin_project! {
 }
 
 pin_project! {
+    // Few, so that telling them apart is short: nearly all calls run when they are first polled, or have ended.
     #[project = PhaseProject]
     #[project_replace = PhaseReplace]
     enum Phase<S, Req, G, C>
@@ -44,17 +46,23 @@ pin_project! {
         S: Service<Req>,
         G: Gate<Req>,
     {
-        /// At a gate, for its turn.
-        Waiting { queued: Queued<G, C, Req>, inner: S, req: Req, timer: Timer },
-        /// Admitted; the inner service is not ready yet.
-        Readying { held: Held<G, C, Req>, inner: S, req: Req },
+        /// On the way to the inner service.
+        Outside { way: Way<S, Req, G, C> },
         /// In the inner service.
         Running { #[pin] future: S::Future, held: Held<G, C, Req> },
-        /// Over before it began.
-        Ended { result: Result<S::Response, S::Error> },
-        /// Answered.
-        Answered,
+        /// Over before it began, or answered: then there is no result any more.
+        Ended { result: Option<Result<S::Response, S::Error>> },
     }
+}
+
+/// How far a request has come that is not in the inner service yet.
+enum Way<S, Req, G: Gate<Req>, C> {
+    /// At a gate, for its turn.
+    Waiting { queued: Queued<G, C, Req>, inner: S, req: Req, timer: Timer },
+    /// Admitted; the inner service is not ready yet.
+    Readying { held: Held<G, C, Req>, inner: S, req: Req },
+    /// Arrived, or lost on the way.
+    Left,
 }
 
 impl<S, Req, G, C> ResponseFuture<S, Req, G, C>
@@ -64,12 +72,12 @@ where
 {
     #[inline(always)]
     pub(super) fn waiting(queued: Queued<G, C, Req>, inner: S, req: Req) -> Self {
-        Self { phase: Phase::Waiting { queued, inner, req, timer: Timer::default() } }
+        Self { phase: Phase::Outside { way: Way::Waiting { queued, inner, req, timer: Timer::default() } } }
     }
 
     #[inline(always)]
     pub(super) fn readying(held: Held<G, C, Req>, inner: S, req: Req) -> Self {
-        Self { phase: Phase::Readying { held, inner, req } }
+        Self { phase: Phase::Outside { way: Way::Readying { held, inner, req } } }
     }
 
     #[inline(always)]
@@ -79,7 +87,7 @@ where
 
     #[inline(always)]
     pub(super) fn ended(result: Result<S::Response, S::Error>) -> Self {
-        Self { phase: Phase::Ended { result } }
+        Self { phase: Phase::Ended { result: Some(result) } }
     }
 }
 
@@ -100,7 +108,7 @@ where
             held.finish(result.as_ref());
         }
         // Drops the inner future too: what it holds is free now, not when the caller lets go of us.
-        phase.set(Phase::Answered);
+        phase.set(Phase::Ended { result: None });
         Poll::Ready(result)
     }
 }
@@ -125,7 +133,7 @@ where
     {
         let mut phase = self.project().phase;
         let result = ready!(advance(&mut phase, cx));
-        Poll::Ready(match phase.project_replace(Phase::Answered) {
+        Poll::Ready(match phase.project_replace(Phase::Ended { result: None }) {
             PhaseReplace::Running { held, .. } => (result, Some(held)),
             _ => (result, None),
         })
@@ -156,46 +164,65 @@ where
                     },
                 };
             }
-            // ## Waiting => (Waiting | Readying | Answered)
-            PhaseProject::Waiting { queued, req, timer, .. } => {
-                let answer = ready!(poll_wait(queued, req, timer, cx));
-                let PhaseReplace::Waiting { queued, inner, req, .. } = phase.as_mut().project_replace(Phase::Answered)
-                else {
-                    continue;
-                };
-                match answer {
-                    Ok(permit) => {
-                        let held = Held::new(Arc::clone(&queued.group), permit);
-                        phase.set(Phase::Readying { held, inner, req });
+            // ## Outside => (Outside | Running | Ended)
+            PhaseProject::Outside { way } => match ready!(way.poll(cx)) {
+                Ok((future, held)) => phase.set(Phase::Running { future, held }),
+                Err(result) => return Poll::Ready(result),
+            },
+            // ## Ended => Ended
+            PhaseProject::Ended { result } => match result.take() {
+                Some(result) => return Poll::Ready(result),
+                None => panic!("polled after it was ready"),
+            },
+        }
+    }
+}
+
+impl<S, Req, G, C> Way<S, Req, G, C>
+where
+    S: Service<Req>,
+    S::Error: From<Rejection>,
+    G: Gate<Req>,
+    C: Classify<S::Response, S::Error>,
+{
+    /// Ready with the running call and its permit, or with the result of who does not get so far.
+    // Out of the way of those who are let in at once.
+    #[inline(never)]
+    #[allow(clippy::type_complexity, reason = "said once")]
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(S::Future, Held<G, C, Req>), Result<S::Response, S::Error>>> {
+        loop {
+            match self {
+                // ## Waiting => (Waiting | Readying | Left)
+                Self::Waiting { queued, req, timer, .. } => {
+                    let answer = ready!(poll_wait(queued, req, timer, cx));
+                    let Self::Waiting { queued, inner, req, .. } = mem::replace(self, Self::Left) else { continue };
+                    match answer {
+                        Ok(permit) => {
+                            let held = Held::new(Arc::clone(&queued.group), permit);
+                            *self = Self::Readying { held, inner, req };
+                        }
+                        Err(rejection) => return Poll::Ready(Err(Err(queued.group.refuse(req, rejection)))),
                     }
-                    Err(rejection) => return Poll::Ready(Err(queued.group.refuse(req, rejection))),
                 }
-            }
-            // ## Readying => (Readying | Running | Answered)
-            PhaseProject::Readying { held, inner, .. } => {
-                // The permit went back when the inner service panicked; without one, nobody is dispatched.
-                assert!(!held.is_settled(), "polled after it panicked");
-                let ready = ready!(watch(held, |_| inner.poll_ready(cx)));
-                let PhaseReplace::Readying { mut held, mut inner, req } =
-                    phase.as_mut().project_replace(Phase::Answered)
-                else {
-                    continue;
-                };
-                if let Err(error) = ready {
-                    held.finish(Err(&error));
-                    return Poll::Ready(Err(error));
+                // ## Readying => (Readying | Left)
+                Self::Readying { held, inner, .. } => {
+                    // The permit went back when the inner service panicked; without one, nobody is dispatched.
+                    assert!(!held.is_settled(), "polled after it panicked");
+                    let ready = ready!(watch(held, |_| inner.poll_ready(cx)));
+                    let Self::Readying { mut held, mut inner, req } = mem::replace(self, Self::Left) else { continue };
+                    return Poll::Ready(match ready {
+                        Ok(()) => Ok((held.dispatch(req, |req| inner.call(req)), held)),
+                        Err(error) => {
+                            held.finish(Err(&error));
+                            Err(Err(error))
+                        }
+                    });
                 }
-                let future = held.dispatch(req, |req| inner.call(req));
-                phase.set(Phase::Running { future, held });
+                Self::Left => panic!("polled after it panicked"),
             }
-            // ## Ended => Answered
-            PhaseProject::Ended { .. } => {
-                let PhaseReplace::Ended { result } = phase.as_mut().project_replace(Phase::Answered) else {
-                    continue;
-                };
-                return Poll::Ready(result);
-            }
-            PhaseProject::Answered => panic!("polled after it was ready"),
         }
     }
 }

@@ -41,10 +41,10 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
         watch(self, |group| if G::GOES_ALONG { group.gate.dispatch(permit, req, call) } else { call(req) })
     }
 
-    /// Runs a step of the call, within its gates; without them once the permit went back, as after a panic: what it stood
-    /// for may be another call's by now.
+    /// Runs a step of the call, or of a body that it is held for, within its gates; without them once the permit went back,
+    /// as after a panic: what it stood for may be another call's by now.
     #[inline(always)]
-    pub(super) fn step<T>(&mut self, step: impl FnOnce() -> T) -> T {
+    pub(crate) fn step<T>(&mut self, step: impl FnOnce() -> T) -> T {
         if self.is_settled() {
             return step();
         }
@@ -82,10 +82,21 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
     }
 }
 
+impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
+    /// Gives the permit back of a call that was not seen to its end.
+    // Out of the way of those that were: it would be inlined wherever a permit is dropped.
+    #[cold]
+    fn desert(&mut self) {
+        self.settle(if self.stage == Stage::Dispatched { Ending::Cancelled } else { Ending::Undispatched });
+    }
+}
+
 impl<G: Gate<Req>, C, Req> Drop for Held<G, C, Req> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.settle(if self.stage == Stage::Dispatched { Ending::Cancelled } else { Ending::Undispatched });
+        if !self.is_settled() {
+            self.desert();
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
 /// This is what a room's own layer is, for use alone in a `tower::ServiceBuilder`. Inside a
 /// [`Stack`](crate::Stack) it is made for you, once for all neighbouring gates.
 #[derive(Debug)]
+#[must_use]
 pub struct GateLayer<G, C = Standard> {
     group: Arc<Group<G, C>>,
 }
@@ -33,7 +34,6 @@ impl<G, C> GateLayer<G, C> {
 
     /// Lets `observer` hear of refusals, in place of the observer that was given to the room. What else the room has to
     /// tell, it tells that one.
-    #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.group.events.observe(observer);
         self

@@ -152,7 +152,7 @@
 //!         *until
 //!     }
 //!
-//!     /// Who had been woken and left hands the turn on.
+//!     /// Whoever had been woken and left hands the turn on.
 //!     fn abandon(&self, (ticket, _): Self::Wait) {
 //!         self.0.lock().unwrap().leave(ticket);
 //!     }
@@ -238,7 +238,8 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not decide about requests `{Req}`",
     label = "not a `Gate` for this request",
-    note = "the closures given to a gate say the type of the request, and answer with owned values of the very type that is asked for"
+    note = "the closures given to a gate say the type of the request, and answer with owned values of the very type that is asked for",
+    note = "settings are not a gate yet: `CircuitBreaker::new(settings)` is one"
 )]
 pub trait Gate<Req> {
     /// What an admitted request holds until it is settled: plain data.
@@ -312,7 +313,7 @@ pub trait Gate<Req> {
     }
 
     /// Runs one step of an admitted call, which is the inner service's `call` or a poll of its future, and returns what
-    /// that returns. Whatever the call is to find on its thread is set here before, and taken away after, when unwinding
+    /// that returns; or a poll of its response's body, where the permit is held until that ends. Whatever the call is to find on its thread is set here before, and taken away after, when unwinding
     /// too; and here is where a step is measured. By default it only runs.
     #[inline(always)]
     fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T
@@ -325,8 +326,8 @@ pub trait Gate<Req> {
 
     /// Whether a call that has not ended by itself has to end now: asked after each poll that was pending. If it has, the
     /// inner future is dropped, the refusal is announced and is the caller's answer, and the permit is settled with what
-    /// the judge says of it. It should say [`dispatched`](Rejection::dispatched). By default calls take as long as they
-    /// take.
+    /// the judge says of it. It should say [`dispatched`](Rejection::dispatched). A body that the permit is held for is not
+    /// ended: it has errors of its own. By default calls take as long as they take.
     fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
         let _ = permit;
         None
@@ -343,7 +344,7 @@ pub trait Gate<Req> {
         false
     }
 
-    /// Where this gate announces what happens, if it does. Refusals are announced by the plumbing: to who observes the
+    /// Where this gate announces what happens, if it does. Refusals are announced by the plumbing: to whoever observes the
     /// layer or the stack, else here, if this gate stands alone. By default nowhere.
     fn events(&self) -> Option<&Events> {
         None

@@ -62,6 +62,7 @@ use crate::{
 /// let stack = Stack::new().per_kind(PerKind::new(TWO, control, |r: &Request| r.is_report.into()));
 /// # let _ = stack;
 /// ```
+#[must_use]
 pub struct PerKind<G, K> {
     gates: Arc<Gates<G>>,
     kind: K,
@@ -116,7 +117,6 @@ impl<G, K> PerKind<G, K> {
     /// Lets `observer` hear what happens in all of the gates that have no observer of their own. In
     /// [`Stack::per_kind`](crate::Stack::per_kind), the stack's observer does unless this was called. Of refusals, nobody
     /// else hears than these two.
-    #[must_use]
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.gates.events.observe(observer);
         self

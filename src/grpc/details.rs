@@ -153,6 +153,19 @@ mod tests {
         }
     }
 
+    /// A later version may tell more. What was not sent further in may be sent again, whatever else is said of it.
+    #[test]
+    fn what_is_told_beside_does_not_make_a_refusal_one_that_was_sent() {
+        let entry = |key: &[u8]| Message::default().bytes(1, key).bytes(2, b"yes").into_bytes();
+        let told = |keys: &[&[u8]]| {
+            let info = error_info(&Rejection::new(Reason::QueueFull, "test"));
+            let info = keys.iter().fold(info, |info, key| info.bytes(3, &entry(key)));
+            Details::read(&Message::default().bytes(3, &packed(ERROR_INFO, info)).into_bytes()).reason
+        };
+        assert_eq!(told(&[b"queue", b"dispatche"]), Some((Reason::QueueFull, false)));
+        assert_eq!(told(&[b"queue", DISPATCHED.as_bytes()]), Some((Reason::QueueFull, true)));
+    }
+
     #[test]
     fn a_delay_that_is_negative_or_endless_is_none() {
         let read = |seconds: u64, nanos: u64| {

@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! * [`RespondRejections`](crate::http::RespondRejections) answers who was refused with the code, the text and the pushback
+//! * [`RespondRejections`](crate::http::RespondRejections) answers whoever was refused with the code, the text and the pushback
 //!   that are right for the [reason](crate::Reason). Without it a refusal is an error to tonic, which breaks the stream: the
 //!   caller hears `INTERNAL`. [`Detailed`] adds details, for those who read them.
 //! * [`Trusted::deadline`](crate::http::Trusted::deadline) of [`TimeLeft::grpc`](crate::http::TimeLeft::grpc) heeds the

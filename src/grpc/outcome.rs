@@ -240,6 +240,20 @@ mod tests {
         assert_eq!(limited.to_outcome(), THROTTLED);
     }
 
+    /// A proxy that wants no retries sets the field, and leaves alone what the callee has written into its details.
+    #[test]
+    fn the_field_counts_before_the_details_in_a_head_too() {
+        let limited = sent(refused(Reason::RateLimited).with_retry_after(Duration::from_millis(70)));
+        let mut head = limited.into_http::<()>();
+        for (field, outcome) in [("-1", PUSHED_BACK), ("25", THROTTLED)] {
+            head.headers_mut().insert(PUSHBACK, HeaderValue::from_static(field));
+            assert_eq!(head.to_outcome(), outcome, "{field}");
+        }
+        head.headers_mut().remove(PUSHBACK);
+        let details = Outcome::Failure(Failure::Throttled(Some(Duration::from_millis(70))));
+        assert_eq!(head.to_outcome(), details, "where there is no field");
+    }
+
     #[test]
     fn a_refusal_of_this_process_is_none_of_the_callees() {
         let full = refused(Reason::BulkheadFull);

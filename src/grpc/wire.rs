@@ -148,6 +148,16 @@ mod tests {
         }
     }
 
+    /// Else what comes after a field that we do not know would be read from the middle of it.
+    #[test]
+    fn a_number_of_a_fixed_width_is_stepped_over() {
+        let known = Message::default().number(1, 5).into_bytes();
+        for (tag, width) in [(0x15, 4), (0x11, 8)] {
+            let bytes = [&[tag], &[0x7f; 8][..width], &known].concat();
+            assert_eq!(Fields(&bytes).number_of(1), 5, "{width} bytes");
+        }
+    }
+
     #[test]
     fn a_length_beyond_the_end_ends_the_message() {
         let whole = Message::default().number(1, 5).bytes(2, b"text").into_bytes();

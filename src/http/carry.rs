@@ -10,6 +10,16 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extensions;
 
+impl Extensions {
+    /// Takes out of a request what it carries of its call: deadline, number of the attempt, and [`Work`]. For one that becomes
+    /// a request of its own, as a [dead letter](crate::dead_letter::DeadLetters#sending-one-again) does that is sent again: the
+    /// call that it belonged to is over, and so are its time and its work.
+    pub fn forget<B>(req: &mut Request<B>) {
+        req.extensions_mut().remove::<Carried>();
+        req.extensions_mut().remove::<Work>();
+    }
+}
+
 impl<B> Carry<Request<B>> for Extensions {
     fn get(&self, req: &Request<B>) -> Option<Carried> {
         req.extensions().get().copied()

@@ -73,7 +73,7 @@
 //!     .classify(ByStatus::new())                                  // 429, 5xx and what they ask for
 //!     .layer(ReplayBodies::new())                                 // up to 64 KiB of each body
 //!     .retry(retry::RetryLayer::new(retry::Settings::new()).replay(ReplayRequests::new()))
-//!     .classify(ByStatus::new().health())                         // who says "not now" is not down
+//!     .classify(ByStatus::new().health())                         // what says "not now" is not down
 //!     .circuit_breaker(circuit_breaker::Settings::new())
 //!     .timeout(Duration::from_secs(1))
 //!     .layer(SendDeadline::new(TimeLeft::envoy()));               // what is left of that second
@@ -120,8 +120,9 @@
 //!
 //! # What it costs
 //! None of these layers locks, boxes a future, or allocates anything for a request that is let in and answered, but: a
-//! replayed body an allocation, a body that has to be waited for its timer, and the fields of a quota their text. Answers to
-//! who is refused have headers and bodies, which allocate; a bare [`Error`](crate::Error) does not.
+//! replayed body an allocation, and a lock that its attempts share; a body that has to be waited for its timer; and the
+//! fields of a quota their text. Answers to whoever is refused have headers and bodies, which allocate; a bare
+//! [`Error`](crate::Error) does not.
 
 pub mod body_timeout;
 mod carry;

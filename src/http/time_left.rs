@@ -74,8 +74,8 @@ impl TimeLeft {
         }
     }
 
-    /// Writes what is left, over whatever stood there. Rounded up: who is given a part of a second more does a little too
-    /// much, who is told zero does nothing at all. But gRPC's, which can say nanoseconds, is rounded down: callees say
+    /// Writes what is left, over whatever stood there. Rounded up: whoever is given a part of a second more does a little too
+    /// much, whoever is told zero does nothing at all. But gRPC's, which can say nanoseconds, is rounded down: callees say
     /// `DEADLINE_EXCEEDED` at the end, and it is for their callers to hear it.
     pub fn write(&self, headers: &mut HeaderMap, left: Duration) {
         let value = match self.unit {
@@ -87,7 +87,10 @@ impl TimeLeft {
                 Err(_) => return,
             },
         };
-        headers.insert(self.name.clone(), value);
+        // A map that is full refuses, where `insert` would panic. Nothing is said then, rather than what stood there.
+        if headers.try_insert(self.name.clone(), value).is_err() {
+            headers.remove(&self.name);
+        }
     }
 }
 
@@ -145,6 +148,20 @@ mod tests {
         for junk in ["5", "S", "5s", "+5S", "123456789m", "5é"] {
             assert_eq!(read(&TimeLeft::grpc(), junk), None, "{junk:?}");
         }
+    }
+
+    #[test]
+    fn a_request_with_as_many_fields_as_there_can_be_goes_without() {
+        let mut headers = HeaderMap::from_iter([(NAME, HeaderValue::from_static("99"))]);
+        let many = (0..).map(|number| HeaderName::try_from(format!("x-{number}")).expect("a name"));
+        for name in many {
+            if headers.try_insert(name, HeaderValue::from_static("")).is_err() {
+                break;
+            }
+        }
+        TimeLeft::grpc().write(&mut headers, Duration::from_secs(1));
+        TimeLeft::millis(NAME).write(&mut headers, Duration::from_millis(7));
+        assert_eq!((headers.contains_key("grpc-timeout"), headers.contains_key(NAME)), (false, false));
     }
 
     #[test]

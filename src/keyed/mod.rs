@@ -28,7 +28,9 @@
 //! A panic in the question for the key, in the factory or in a gate loses nothing, and holds no key.
 //!
 //! # Place in the stack
-//! Where the gate would stand by itself. One for each of several dependencies is one `Keyed` in the stack of each. A gate
+//! Where the gate would stand by itself, in [the order](crate::guide::order) of a stack: on a server, a rate limit for each
+//! tenant below overload control, and a bulkhead for each above the one for all, so that who waits for a tenant's turn takes no
+//! place of it; on a client, a breaker for each endpoint below the retry. One for each of several dependencies is one `Keyed` in the stack of each. A gate
 //! for each key is a gate, so it may be what another has for each of its keys: of each region, a limit for each tenant.
 //!
 //! # Defaults
@@ -123,7 +125,8 @@
 //!   gave it, and two requests for a key never meet two gates of its own.
 //! * **To make room**, only a gate is forgotten that nobody holds and that [is neutral](crate::Gate::is_neutral): where it
 //!   makes no difference. A bulkhead is, when nobody is in it; a circuit breaker, when it is closed and no failure is in its
-//!   window; a rate limit, when all its cells are there. What a load shedder or a surge queue has learned is worth keeping, so neither ever is; nor is a gate of your own,
+//!   window; a rate limit, when all its cells are there; a work budget, when nobody is in it and no kind of request has turned out to be
+//!   dearer than its estimates by more than an eighth. What a load shedder or a surge queue has learned is worth keeping, so neither ever is; nor is a gate of your own,
 //!   unless it says so.
 //! * **With age**, a key is forgotten that nobody has asked for during the idle time, whatever its gate remembers. A key that is
 //!   being refused is being asked for.
@@ -150,8 +153,8 @@
 //!
 //! Whoever has a place keeps it, and its limit, as long as it comes at least once in the idle time or is remembered. Memory is
 //! bounded in each case. If a key finds a place after it had none, what it has under way at the shared gate stays there: so
-//! much more than its own limit may it have at once, and for so long. Bound the whole as well, with a limit further out, and take
-//! keys from what you know, a verified caller, rather than from what a stranger may write.
+//! much more than its own limit may it have at once, and for so long. Bound the whole as well, by overload control further out or a
+//! bulkhead for all further in, and take keys from what you know, a verified caller, rather than from what a stranger may write.
 
 mod entry;
 mod gate;

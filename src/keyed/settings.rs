@@ -61,7 +61,7 @@ impl Settings {
     }
 
     /// Lets a key be forgotten that nobody has asked for during `idle`, whatever its gate remembers. It should be longer
-    /// than a gate holds anything against a key: who stays away for that long begins anew. [`Duration::MAX`] is never.
+    /// than a gate holds anything against a key: whoever stays away for that long begins anew. [`Duration::MAX`] is never.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `idle` is zero: every limit would be reset as soon as nothing is under way.

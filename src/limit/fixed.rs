@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// A limit that is a number: for who knows how many requests are well served at once.
+/// A limit that is a number: for whoever knows how many requests are well served at once.
 ///
 /// One compare-and-swap in and one subtraction out, no clock.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Fixed {
         at_least_one("limit.fixed", limit).map(Self::new)
     }
 
-    /// Limits to this from now on. What is under way beyond it stays until it ends, and is not replaced; who waits for a
+    /// Limits to this from now on. What is under way beyond it stays until it ends, and is not replaced; whoever waits for a
     /// place that this makes gets it when the next call ends.
     pub fn resize(&self, limit: NonZeroU32) {
         self.limit.store(limit.get(), Relaxed);

@@ -25,6 +25,7 @@ use crate::{clock::Moment, gate::Ending};
 ///   [`look`](Self::look) and in `put_back`, which are called without a lock.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no limit to wait in front of",
+    note = "a queue gets its limit by `SurgeQueue::in_front_of`; `Stack::overload_control` puts one in front of a `LoadShed`",
     note = "a `LoadShed` is one as long as it asks nothing: give the closures to the queue in front of it"
 )]
 pub trait Limit {
@@ -34,7 +35,7 @@ pub trait Limit {
     /// Takes a place, if there is one.
     fn take(&self, now: &Moment) -> Option<Self::Permit>;
 
-    /// Takes a place whether there is one or not: for who only observes.
+    /// Takes a place whether there is one or not: for whoever only observes.
     fn take_anyway(&self, now: &Moment) -> Self::Permit;
 
     /// Puts a place back, and says how its call ended.

@@ -194,7 +194,7 @@ impl<S: Rules<LANES>, const LANES: usize, const BORROW: bool> Permits<S, LANES, 
     }
 
     /// Goes by other settings, whatever `anew` makes of the present ones. What is in use beyond them stays until it ends
-    /// and is not replaced; who waits and finds room now goes on at once. The settings before are the answer.
+    /// and is not replaced; whoever waits and finds room now goes on at once. The settings before are the answer.
     pub(crate) fn update(&self, anew: impl FnOnce(S) -> S) -> S {
         let before = {
             let mut queue = self.queue.lock();

@@ -45,9 +45,9 @@
 //! | [`BreakerMissesHangs`](Rule::BreakerMissesHangs) | no timeout inside of a circuit breaker, and none that it hears of in time | a callee that hangs is not seen to fail | |
 //! | [`WindowTooShort`](Rule::WindowTooShort) | a window in time of less than two timeouts | calls that hang end too rarely within one to be counted together | |
 //! | [`LeaseTooShort`](Rule::LeaseTooShort) | a probe's lease shorter than its timeout | a probe that is only slow counts as lost, and as failed | |
-//! | [`WaitTooLong`](Rule::WaitTooLong) | a wait as long as the timeout around it | who waited so long is not served any more | |
+//! | [`WaitTooLong`](Rule::WaitTooLong) | a wait as long as the timeout around it | whoever waited so long is not served any more | |
 //! | [`WaitOutsideTimeout`](Rule::WaitOutsideTimeout) | a wait outside of every timeout | callers wait longer than the timeout says | |
-//! | [`PlaceHeldInWait`](Rule::PlaceHeldInWait) | a wait inside of a limit | who waits holds a place there, and waits add up | |
+//! | [`PlaceHeldInWait`](Rule::PlaceHeldInWait) | a wait inside of a limit | whoever waits holds a place there, and waits add up | |
 //! | [`OneQuotaForAll`](Rule::OneQuotaForAll) | a ready-made server's rate limit without tenants | one caller uses up what all have | |
 //!
 //! A wait of two bursts is taken to be a [surge queue's](crate::surge_queue); a pause to be as long as it may be. Two timeouts

@@ -57,7 +57,7 @@ rules! {
     /// A bulkhead with more permits than the pool behind it has places.
     LimitAbovePool, true, "is above the size of",
         "what gets past it waits for the pool, with no bound and in no order",
-        "Lower the limit to the size of the pool; who waits may do so in front of it";
+        "Lower the limit to the size of the pool, and let requests wait in front of it";
     /// Attempts and pauses that take longer than the timeout around them.
     AttemptsDoNotFit, false, "may take longer than",
         "the last attempts are cut off, and were for nothing",
@@ -88,7 +88,7 @@ rules! {
         "Put the rate limit inside of the retry";
     /// A circuit breaker that has no rule by which it would open.
     BreakerCannotOpen, false, "has no rule",
-        "no failure opens it, but a hand does",
+        "no failure opens it; only by hand does it open",
         "Give it consecutive failures, a failure rate, or slow calls; or leave it out";
     /// No timeout inside of a circuit breaker, and those outside end calls before it would take them for hung.
     BreakerMissesHangs, false, "has no timeout inside of it, and does not take for hung what is given up on by",
@@ -104,7 +104,7 @@ rules! {
         "Lengthen the lease beyond the timeout";
     /// A wait that is not shorter than the timeout around it.
     WaitTooLong, false, "is not shorter than",
-        "who has waited that long is not served any more",
+        "whoever has waited that long is not served any more",
         "Shorten the wait, well below the timeout";
     /// A wait outside of every timeout.
     WaitOutsideTimeout, false, "lets requests wait outside of",
@@ -112,7 +112,7 @@ rules! {
         "Put the timeout outside, or another one for the whole";
     /// A wait inside of a limit on what is under way.
     PlaceHeldInWait, false, "lets requests wait inside of",
-        "who waits holds a place that somebody could use, and waits add up",
+        "whoever waits holds a place that somebody could use, and waits add up",
         "Let requests wait at one place, the outermost, and refuse further in";
     /// A ready-made server's rate limit without a question for the tenant.
     OneQuotaForAll, false, "knows no tenants",

@@ -44,7 +44,7 @@ impl Handle {
     }
 
     /// Goes by `settings` from now on; the name stays, and so does what was learned. Nothing in flight is lost: what is
-    /// under way beyond a smaller limit stays until it ends. Who waits in a queue in front for a place that this makes gets
+    /// under way beyond a smaller limit stays until it ends. Whoever waits in a queue in front for a place that this makes gets
     /// it when the next call ends. The initial limit is for [`fresh`](super::LoadShed::fresh).
     pub fn update(&self, settings: Settings) {
         self.0.update(settings);

@@ -52,6 +52,7 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+#[must_use]
 pub struct Contributors<K, F, W = Unasked> {
     state: Arc<State<K>>,
     key: F,

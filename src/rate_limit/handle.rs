@@ -65,7 +65,7 @@ impl Handle {
     /// A pause that the callee asked for lasts no longer, from now on, than these settings allow: without throttle hints it is
     /// over.
     ///
-    /// Who waits keeps their place and the bound on their wait, and has their turn when the new quotas say so. Who cannot
+    /// Whoever waits keeps their place and the bound on their wait, and has their turn when the new quotas say so. Whoever cannot
     /// have it in time by these is refused at once.
     pub fn update(&self, settings: impl Into<Settings>) {
         self.0.update(settings.into(), clock::now());
@@ -80,7 +80,7 @@ impl Handle {
     /// Counts as ever, but never refuses and lets nobody wait, those who do already included: instead, it announces
     /// [`WouldRefuse`](crate::Event::WouldRefuse). To try a quota on real traffic.
     ///
-    /// Who would have been refused is not charged; who would have waited is charged as if they had, and may leave a debt
+    /// Whoever would have been refused is not charged; whoever would have waited is charged as if they had, and may leave a debt
     /// behind for when it [refuses again](Self::automatic).
     pub fn observe_only(&self) {
         self.0.observe_only(true, clock::now());

@@ -55,7 +55,7 @@
 //! | [`Throttled`](crate::Event::Throttled) | the callee asked to be left alone, and is |
 //!
 //! # Example
-//! What the agreement is, what a caller hears who goes beyond it, and what the header fields of an answer say:
+//! What the agreement is, what a caller hears that goes beyond it, and what the header fields of an answer say:
 //!
 //! ```
 //! use plimsoll::{Error, Reason, Stack, rate_limit::{Quota, RateLimit, Settings}};
@@ -160,14 +160,14 @@
 //!   window, and what was put back in it, whatever the interleaving. For those who waited, the window is two milliseconds
 //!   longer.
 //! * **How exact**: n per period are n per period, three per second and 1,000,000,007 too. What is added up is never
-//!   rounded; a moment is, to three eighths of a nanosecond, and never to the disadvantage of who comes. Tested against exact
+//!   rounded; a moment is, to three eighths of a nanosecond, and never to the disadvantage of whoever comes. Tested against exact
 //!   arithmetic, and against governor where that is exact.
 //! * **Why not governor**, the crate for this: its algorithm and its arithmetic are private, and none of what it offers looks
 //!   without taking, gives back, or changes a quota. A state store of one's own sees the number, but nothing to do with it; and
 //!   between two cells it has whole nanoseconds.
 //! * **Who waits** goes in order of arrival, whatever it costs; nobody overtakes. It is charged when its turn comes, as if it had
 //!   looked that very moment, if it looks within two milliseconds: timers are no more exact. Its turn is known when it comes,
-//!   from what those ahead will take, so who would wait too long need not try. When one ahead leaves, turns come sooner.
+//!   from what those ahead will take, so whoever would wait too long need not try. When one ahead leaves, turns come sooner.
 //! * **What is put back** counts as never taken, whenever that was, and makes no more than all there is. Of quotas that were
 //!   added since, nothing was taken. Whoever has let many wait further in, and gives them up one by one, can send as many at
 //!   once in their place: bound what may wait there.

@@ -1,4 +1,4 @@
-use std::{num::NonZeroU32, time::Duration};
+use std::{fmt, num::NonZeroU32, time::Duration};
 
 use crate::settings::{InvalidSetting, at_least_one};
 
@@ -21,7 +21,7 @@ use crate::settings::{InvalidSetting, at_least_one};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Quota {
     cells: NonZeroU32,
@@ -105,7 +105,7 @@ impl Quota {
     }
 
     /// At most `burst` cells at once, after a time without requests. By default as many as the quota has for its whole
-    /// period: who may have a hundred an hour may have them in its first minute. A smaller burst spreads them.
+    /// period: whoever may have a hundred an hour may have them in its first minute. A smaller burst spreads them.
     pub const fn with_burst(mut self, burst: NonZeroU32) -> Self {
         self.burst = burst;
         self
@@ -145,6 +145,19 @@ impl Quota {
     }
 }
 
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} per {:?}, burst {}", self.cells, self.per(), self.burst)
+    }
+}
+
+/// As it is displayed: within, a period is a number of nanoseconds.
+impl fmt::Debug for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +188,12 @@ mod tests {
         assert_eq!(setting(Quota::try_new(1, second).and_then(|quota| quota.try_with_burst(0))), "rate_limit.burst");
         let error = Quota::try_per_second(0).expect_err("zero");
         assert_eq!((error.value(), error.allowed()), ("0", "at least 1"));
+    }
+
+    #[test]
+    fn a_quota_is_printed_for_people() {
+        let quota = Quota::try_per_minute(90).and_then(|quota| quota.try_with_burst(10)).expect("valid");
+        assert_eq!(format!("{quota} {quota:?}"), "90 per 60s, burst 10 90 per 60s, burst 10");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::quota::Quota;
 use crate::settings::InvalidSetting;
@@ -7,7 +7,7 @@ use crate::settings::InvalidSetting;
 pub const MAX_QUOTAS: usize = 4;
 
 /// How a [`RateLimit`](super::RateLimit) is set: a plain value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
     name: &'static str,
@@ -93,7 +93,7 @@ impl Settings {
 
     /// Lets nobody in for as long as the callee asks in a failure that is judged
     /// [`Throttled`](crate::classify::Failure::Throttled), and for at most `max_pause`. Zero, and the default, is not to
-    /// listen: who may say so needs to be trusted. It needs a [judge](crate::Classify) that finds such hints.
+    /// listen: whoever may say so needs to be trusted. It needs a [judge](crate::Classify) that finds such hints.
     pub const fn with_throttle_hints(mut self, max_pause: Duration) -> Self {
         self.max_pause = max_pause;
         self
@@ -140,6 +140,20 @@ impl Settings {
     }
 }
 
+/// Without the copies behind the last quota.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("name", &self.name)
+            .field("quotas", &self.quotas())
+            .field("max_waiting", &self.max_waiting)
+            .field("max_wait", &self.max_wait)
+            .field("refunds", &self.puts_back)
+            .field("max_pause", &self.max_pause)
+            .finish()
+    }
+}
+
 impl From<Quota> for Settings {
     fn from(quota: Quota) -> Self {
         Self::new(quota)
@@ -149,6 +163,12 @@ impl From<Quota> for Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_quota_is_printed_once() {
+        let printed = format!("{:?}", Settings::new(quota(3)));
+        assert_eq!(printed.matches("burst").count(), 1, "{printed}");
+    }
 
     fn quota(cells: u32) -> Quota {
         Quota::try_per_second(cells).expect("not zero")

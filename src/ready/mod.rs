@@ -59,7 +59,7 @@
 //! | [`timeout`](crate::timeout) | 10 s | beyond that nobody keeps their mind on an answer (Nielsen, *Usability Engineering*, 1993); clients of this page have left then. The queue behind it knows how long callers wait |
 //! | [deadline](Server::deadline_by) | not asked; of gRPC, `grpc-timeout` | a stranger's word is not taken unless you say so; a gRPC caller's can only shorten its own calls |
 //! | [`overload_control`](crate::Stack::overload_control) | the defaults of [`surge_queue`](crate::surge_queue#defaults) and [`load_shed`](crate::load_shed#defaults) | they need no number: what can be done well is found out, bursts wait for a moment, and the rest is refused before it has cost anything |
-//! | [`rate_limit`](crate::rate_limit) for each tenant | none | it is an agreement, which only you know. Below overload control, so that what is refused there costs no quota. Of tenants, [16,384](crate::keyed#defaults) are remembered; all who have none share one quota |
+//! | [`rate_limit`](crate::rate_limit) for each tenant | none | it is an agreement, which only you know. Below overload control, so that what is refused there costs no quota. Of tenants, [16,384](crate::keyed#defaults) are remembered, under the name `rate_limit.tenants`; all who have none share one quota |
 //! | [`work_budget`](crate::work_budget) | none | only you know what a request costs |
 //! | [`bulkhead`](crate::bulkhead) | none | only you know what is behind it, and how wide that is |
 //! | [exempt](Server::exempt_by) | nobody | who is passes by all of these gates, and is asked once; the timeout holds |
@@ -106,6 +106,24 @@
 //! [`Replay`](crate::http::Replay)), and tells the callee how long there is, by `x-envoy-expected-rq-timeout-ms`
 //! ([`SendDeadline`](crate::http::SendDeadline)). A load balancer that says 503 for a callee that is gone looks like one that
 //! sheds: where yours never shed, [say so](Client::with_shedding_as_failure), or the circuit opens for all but that.
+//!
+//! A client with requests and responses of its own types, reqwest's say, goes into [`client`], told where their heads are:
+//!
+//! ```
+//! # #[cfg(feature = "http")]
+//! # {
+//! use plimsoll::http::ByStatus;
+//! use reqwest::{Request, Response};
+//!
+//! let stack = plimsoll::client()
+//!     .classify(ByStatus::new().of(|r: &Response| (r.status(), r.headers())))
+//!     .replay(|r: &Request, _attempt: u32| if r.method().is_idempotent() { r.try_clone() } else { None })
+//!     .stack();
+//! let inventory = stack.service(reqwest::Client::new());
+//! # fn serves(_: &impl tower::Service<Request>) {}
+//! # serves(&inventory);
+//! # }
+//! ```
 //!
 //! # gRPC
 //! As HTTP, with details in the answers, `grpc-timeout` in both directions, and gRPC's codes; see

@@ -51,7 +51,12 @@ asks! {
     ExemptOf, exempt -> bool
 }
 
-/// Whose a request is, as a number: an identifier, or a hash of a name. A closure such as `|r: &Req| r.tenant` qualifies.
+/// Whose a request is, as a number: an identifier, or a hash of a name. A closure such as `|r: &Req| r.tenant` qualifies;
+/// it always names one. Where some requests are of no tenant, a type of your own implements this.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say whose a request `{Req}` is",
+    note = "a closure says the type of the request and answers with a number, an identifier or a hash: `|req: &Request| req.tenant`"
+)]
 pub trait TenantOf<Req> {
     /// The tenant of this request; `None` where there are no tenants. It runs before the request is admitted; a panic in
     /// it loses nothing.
@@ -67,6 +72,10 @@ impl<F: Fn(&Req) -> u64, Req> TenantOf<Req> for F {
 
 /// To whom or what a request belongs: a tenant, an endpoint, a compartment. A closure such as
 /// `|r: &Req| r.tenant` qualifies.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` gives no key for requests `{Req}`",
+    note = "a closure says the type of the request and answers with an owned value: `|req: &Request| req.host.to_owned()`"
+)]
 pub trait KeyOf<Req> {
     /// The key, an owned value.
     type Key;

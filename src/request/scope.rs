@@ -49,6 +49,12 @@ pub(crate) fn is_retrying() -> bool {
     CURRENT.with(|current| current.retrying.get())
 }
 
+/// Which attempt of the request under way this is.
+#[inline]
+pub(crate) fn attempt() -> u32 {
+    CURRENT.with(|current| current.attempt.get())
+}
+
 /// Which members earlier attempts of the request under way went to.
 #[inline]
 pub(crate) fn tried() -> Tried {

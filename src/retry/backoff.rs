@@ -23,6 +23,7 @@ use crate::{chance::scaled, classify::Failure, clock::nanos, settings::InvalidSe
 /// # Ok::<_, plimsoll::InvalidSetting>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Backoff {
     base: Duration,
     throttled_base: Duration,
@@ -92,7 +93,6 @@ impl Backoff {
     }
 
     /// Spreads delays by `jitter`.
-    #[must_use]
     pub const fn with_jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;
         self

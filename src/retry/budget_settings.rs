@@ -17,6 +17,7 @@ pub(super) const KINDS: usize = 6;
 /// | refill | 1 a second | a client with few requests may retry; a thousand clients of a dead callee add a thousand calls a second at most, where Finagle's 10 would add ten thousand |
 /// | cost | 1 token | for every kind of failure; the AWS SDKs let timeouts cost more, as they tie up the caller for longest |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct BudgetSettings {
     ratio: Ratio,
     cap: NonZeroU32,
@@ -39,14 +40,12 @@ impl BudgetSettings {
     }
 
     /// What a request that succeeded deposits, in tokens.
-    #[must_use]
     pub const fn with_ratio(mut self, ratio: Ratio) -> Self {
         self.ratio = ratio;
         self
     }
 
     /// How many tokens there are at most, and at first.
-    #[must_use]
     pub const fn with_cap(mut self, tokens: NonZeroU32) -> Self {
         self.cap = tokens;
         self
@@ -61,7 +60,6 @@ impl BudgetSettings {
     }
 
     /// How many tokens come in each second, whatever the traffic. With zero, only successes fill the budget.
-    #[must_use]
     pub const fn with_refill(mut self, tokens_per_second: u32) -> Self {
         self.refill = tokens_per_second;
         self
@@ -69,7 +67,6 @@ impl BudgetSettings {
 
     /// How many tokens a retry costs after this kind of failure; a hint in it plays no part. A cost above the cap is
     /// the whole cap.
-    #[must_use]
     pub const fn with_cost(mut self, failure: Failure, tokens: NonZeroU32) -> Self {
         self.costs[kind(failure)] = tokens;
         self

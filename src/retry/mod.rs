@@ -43,7 +43,8 @@
 //! * A delay needs a tokio runtime with time enabled. Nothing else does.
 //!
 //! A [router](crate::shuffle_shard) further in sends each attempt to another member of its fleet: the retry remembers where
-//! the attempts before went, as long as both are in one task.
+//! the attempts before went, as long as both are in one task. What a member refuses and has not seen the router sends to
+//! another itself, if it is [told how](crate::shuffle_shard::ShuffleShard::resend), and the retry hears nothing of it.
 //!
 //! The inner service sees which attempt it is: through [`request::current`](crate::request::current), and if the
 //! request can [carry](RetryLayer::carry) it, from the request.
@@ -57,7 +58,7 @@
 //! |---|---|---|
 //! | [attempts](Settings::with_attempts) | 3, the first included | a third attempt helps where a second one did not, a fourth hardly ever; Google's SRE book (chapter 21) and the AWS SDKs say the same |
 //! | [backoff](Settings::with_backoff) | 50 ms, doubling up to 20 s | the AWS SDKs' retry behaviour of 2026; short, since most failures are short |
-//! | [after throttling or overload](Backoff::try_with_throttled_base) | 1 s, doubling up to 20 s | of the same source: who asked for less needs more than a moment |
+//! | [after throttling or overload](Backoff::try_with_throttled_base) | 1 s, doubling up to 20 s | of the same source: whoever asked for less needs more than a moment |
 //! | [jitter](Jitter) | full | the fewest calls under contention (Brooker, *Exponential Backoff And Jitter*, 2015) |
 //! | [max hint](Settings::with_max_hint) | 20 s | the cap: no request is kept for longer than our own delays would keep it |
 //! | [budget](RetryLayer::budget) | 10 % of successes, 1 a second, 100 saved | see [`BudgetSettings`]; [gRPC's throttle](RetryLayer::throttle) may take its place |
@@ -135,7 +136,6 @@ mod budget_settings;
 mod future;
 mod layer;
 mod policy;
-mod replay;
 mod service;
 mod settings;
 mod state;
@@ -149,10 +149,10 @@ pub use self::{
     budget_settings::BudgetSettings,
     future::ResponseFuture,
     layer::RetryLayer,
-    replay::{CloneRequest, Replay},
     service::Retry,
     settings::Settings,
     state::{Handle, Snapshot},
     throttle::Throttle,
     throttle_settings::ThrottleSettings,
 };
+pub use crate::request::{CloneRequest, Replay};

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::settings::InvalidSetting;
 
 /// How many thousandths make a token; gRPC counts no finer.
@@ -9,7 +11,8 @@ pub(super) const TOKEN: u32 = 1000;
 /// |---|---|---|
 /// | max tokens | 10 | the figure of proposal A6; five failures in a row end retries |
 /// | token ratio | 0.1 | of the same place; ten successes make up for a failure |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[must_use]
 pub struct ThrottleSettings {
     /// In thousandths of a token.
     pub(super) most: u32,
@@ -50,6 +53,16 @@ impl ThrottleSettings {
     /// What a success is worth, in tokens.
     pub fn token_ratio(&self) -> f64 {
         f64::from(self.ratio) / f64::from(TOKEN)
+    }
+}
+
+/// In tokens, as it is said, and not in thousandths.
+impl fmt::Debug for ThrottleSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThrottleSettings")
+            .field("max_tokens", &self.max_tokens())
+            .field("token_ratio", &self.token_ratio())
+            .finish()
     }
 }
 

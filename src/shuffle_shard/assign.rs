@@ -9,7 +9,7 @@ use super::{
 /// Says which nodes serve a tenant: the hand that the tenant is dealt.
 ///
 /// The answer depends on the tenant, on the nodes and on the assignment's own settings, and on nothing else: not on load,
-/// health, time or chance, nor on the process that asks. Who is down is left out later, among the hand; were it left out
+/// health, time or chance, nor on the process that asks. Whoever is down is left out later, among the hand; were it left out
 /// here, one tenant's poison would be handed on from node to node.
 ///
 /// One of your own, for tenants who are dealt neighbours:

@@ -2,10 +2,11 @@ use std::{collections::BTreeMap, mem, sync::Arc};
 
 use super::{
     assign::Assign,
+    news::Topic,
     nodes::{Node, Nodes},
     outlier::Transitions,
     pick::Candidate,
-    vitals::Vitals,
+    vitals::{Standing, Vitals},
     watch::Watch,
 };
 use crate::{clock::Instant, request::Tried, sync::Lock};
@@ -27,6 +28,13 @@ pub(super) struct Fleet<S> {
     pub(super) watch: Arc<Watch>,
     /// Which of the fleets that the watch was over.
     pub(super) generation: u64,
+}
+
+impl<S> Member<S> {
+    /// Whether it is neither put out nor shut by its own word.
+    pub(super) fn takes_calls(&self, now: Instant) -> bool {
+        !matches!(self.vitals.standing(now), Standing::Absent(_))
+    }
 }
 
 impl<S> Fleet<S> {
@@ -95,7 +103,7 @@ impl<S> Fleets<S> {
         };
         // A service that goes is somebody else's code.
         drop(gone);
-        fleet.watch.wake_all();
+        fleet.watch.news.tell(Topic::Fleet);
         fleet.watch.announce(&happened, now);
         true
     }

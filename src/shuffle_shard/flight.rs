@@ -54,11 +54,16 @@ impl<S> Flight<S> {
         self.stage == Stage::Landed
     }
 
-    /// The call is over, or its member failed to become ready for it.
+    /// The call is over, or its member failed to become ready for it. Whether what it refuses goes to another.
     #[inline]
-    pub(super) fn finish<Res, E: Refusal>(&mut self, result: Result<&Res, &E>, judge: &impl Classify<Res, E>) {
+    pub(super) fn finish<Res, E: Refusal>(
+        &mut self,
+        result: Result<&Res, &E>,
+        judge: &impl Classify<Res, E>,
+        goes_on: bool,
+    ) {
         if let Err(error) = result
-            && self.refused(error)
+            && self.refused(error, goes_on)
         {
             return;
         }
@@ -77,15 +82,21 @@ impl<S> Flight<S> {
 
     /// Whether the member, or what is around it, refused the request before it was dispatched: it says "not now", and has
     /// not failed.
+    ///
+    /// One that lets others through (its circuit is on the ramp) refuses the more, the more it is called. Where its refusals
+    /// are answers, it is kept away from, and comes back late and all at once. Where another takes what it refuses, it loses
+    /// nothing by being called, and has as much as its ramp allows.
     #[cold]
-    fn refused(&mut self, error: &impl Refusal) -> bool {
+    fn refused(&mut self, error: &impl Refusal, goes_on: bool) -> bool {
         let Some(rejection) = error.rejection().copied().filter(|rejection| !rejection.was_dispatched()) else {
             return false;
         };
         if self.stage == Stage::Boarding {
             request::note_tried(self.member.id);
         }
-        self.member.vitals.hear(&rejection, self.member.watch.max_hint(), clock::now());
+        if !(goes_on && rejection.is_in_part()) {
+            self.member.vitals.hear(&rejection, self.member.watch.max_hint(), clock::now());
+        }
         self.land(Word::Nothing);
         true
     }

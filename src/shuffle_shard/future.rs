@@ -11,9 +11,22 @@ use super::{
     assign::Assign,
     flight::{Flight, watch},
     search::Boarded,
+    seeker::Seeker,
+    spare::{Spare, may_go_on},
     waiting::Waiting,
 };
-use crate::{classify::Classify, error::Refusal};
+use crate::{
+    classify::Classify,
+    error::Refusal,
+    request::{Carry, Replay},
+};
+
+/// What a call has of its router until it ends. Most often of no size.
+pub(super) struct Hooks<C, K, R> {
+    pub(super) judge: C,
+    pub(super) carry: K,
+    pub(super) replay: R,
+}
 
 pin_project! {
     /// The future of a [`ShuffleShard`](super::ShuffleShard).
@@ -23,13 +36,13 @@ pin_project! {
     ///
     /// # Panics
     /// When it is polled again after it was ready, or after it panicked.
-    pub struct ResponseFuture<S, Req, A, C>
+    pub struct ResponseFuture<S, Req, A, C, K, R>
     where
         S: Service<Req>,
     {
         #[pin]
         phase: Phase<S, Req, A>,
-        judge: C,
+        hooks: Hooks<C, K, R>,
     }
 }
 
@@ -41,9 +54,9 @@ pin_project! {
         S: Service<Req>,
     {
         /// No member of the hand is ready yet. On the heap: who does not wait does not pay for the room.
-        Waiting { waiting: Box<Waiting<S, A>>, req: Req },
-        /// With a member.
-        Running { #[pin] future: S::Future, flight: Flight<S> },
+        Waiting { waiting: Box<Waiting<S, A, S::Error>>, req: Req },
+        /// With a member; and what is needed to send the request to another, and whether that was done already.
+        Running { #[pin] future: S::Future, flight: Flight<S>, spare: Option<Spare<S, Req, A>>, resent: bool },
         /// Over before it began.
         Ended { result: Result<S::Response, S::Error> },
         /// Answered.
@@ -51,46 +64,89 @@ pin_project! {
     }
 }
 
-impl<S, Req, A, C> ResponseFuture<S, Req, A, C>
+impl<S, Req, A> Phase<S, Req, A>
 where
     S: Service<Req>,
+    A: Assign,
 {
-    pub(super) fn waiting(waiting: Waiting<S, A>, req: Req, judge: C) -> Self {
-        Self { phase: Phase::Waiting { waiting: Box::new(waiting), req }, judge }
-    }
-
+    /// Sends the request to a member that is ready for it. Whether there may be another, and who finds it, for the copy.
     #[inline]
-    pub(super) fn running(future: S::Future, flight: Flight<S>, judge: C) -> Self {
-        Self { phase: Phase::Running { future, flight }, judge }
-    }
-
-    pub(super) fn ended(error: S::Error, judge: C) -> Self {
-        Self { phase: Phase::Ended { result: Err(error) }, judge }
+    fn send(
+        boarded: Boarded<S>,
+        req: Req,
+        replay: &impl Replay<Req>,
+        has_more: bool,
+        resent: bool,
+        seeker: impl FnOnce() -> Seeker<S, A>,
+    ) -> Self {
+        let Boarded { mut service, mut flight } = boarded;
+        let spare = Spare::keep(&req, flight.member().id, replay, has_more, seeker);
+        flight.dispatched();
+        let future = watch(&mut flight, |_| service.call(req));
+        Self::Running { future, flight, spare, resent }
     }
 }
 
-impl<S, Req, A, C> Future for ResponseFuture<S, Req, A, C>
+impl<S, Req, A, C, K, R> ResponseFuture<S, Req, A, C, K, R>
+where
+    S: Service<Req>,
+    A: Assign,
+{
+    pub(super) fn waiting(waiting: Waiting<S, A, S::Error>, req: Req, hooks: Hooks<C, K, R>) -> Self {
+        Self { phase: Phase::Waiting { waiting: Box::new(waiting), req }, hooks }
+    }
+
+    #[inline]
+    pub(super) fn running(
+        boarded: Boarded<S>,
+        req: Req,
+        hooks: Hooks<C, K, R>,
+        has_more: bool,
+        seeker: impl FnOnce() -> Seeker<S, A>,
+    ) -> Self
+    where
+        R: Replay<Req>,
+    {
+        Self { phase: Phase::send(boarded, req, &hooks.replay, has_more, false, seeker), hooks }
+    }
+
+    pub(super) fn ended(error: S::Error, hooks: Hooks<C, K, R>) -> Self {
+        Self { phase: Phase::Ended { result: Err(error) }, hooks }
+    }
+}
+
+impl<S, Req, A, C, K, R> Future for ResponseFuture<S, Req, A, C, K, R>
 where
     S: Service<Req> + Clone,
     S::Error: Refusal,
     A: Assign,
     C: Classify<S::Response, S::Error>,
+    K: Carry<Req>,
+    R: Replay<Req>,
 {
     type Output = Result<S::Response, S::Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let me = self.project();
-        let (mut phase, judge) = (me.phase, me.judge);
+        let (mut phase, Hooks { judge, carry, replay }) = (me.phase, &*me.hooks);
         loop {
             match phase.as_mut().project() {
-                // ## Running => (Running | Answered)
-                PhaseProject::Running { future, flight } => {
+                // ## Running => (Running | Waiting | Answered)
+                PhaseProject::Running { future, flight, spare, resent } => {
                     let result = ready!(watch(flight, |_| future.poll(cx)));
-                    flight.finish(result.as_ref(), judge);
+                    flight.finish(result.as_ref(), judge, spare.is_some() || *resent);
+                    let spare = spare.take();
                     // Drops the member's future too: what it holds is free now, not when the caller lets go of us.
                     phase.set(Phase::Answered);
-                    return Poll::Ready(result);
+                    let (error, spare) = match (result, spare) {
+                        (Err(error), Some(spare)) if may_go_on(&error) => (error, spare),
+                        (result, _) => return Poll::Ready(result),
+                    };
+                    match spare.send(error, replay, carry) {
+                        Ok((waiting, req)) => phase.set(Phase::Waiting { waiting: Box::new(waiting), req }),
+                        Err(error) => return Poll::Ready(Err(error)),
+                    }
                 }
                 // ## Waiting => (Waiting | Running | Answered)
                 PhaseProject::Waiting { waiting, .. } => {
@@ -98,14 +154,16 @@ where
                     let PhaseReplace::Waiting { waiting, req } = phase.as_mut().project_replace(Phase::Answered) else {
                         continue;
                     };
-                    drop(waiting);
-                    let Boarded { mut service, mut flight } = match found {
+                    let seeker = waiting.into_seeker();
+                    let boarded = match found {
                         Ok(boarded) => boarded,
                         Err(error) => return Poll::Ready(Err(error)),
                     };
-                    flight.dispatched();
-                    let future = watch(&mut flight, |_| service.call(req));
-                    phase.set(Phase::Running { future, flight });
+                    let (has_more, resent) = (seeker.has_more(), seeker.was_refused());
+                    if resent {
+                        seeker.watch.count_resent();
+                    }
+                    phase.set(Phase::send(boarded, req, replay, has_more, resent, || seeker));
                 }
                 // ## Ended => Answered
                 PhaseProject::Ended { .. } => {

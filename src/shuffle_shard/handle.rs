@@ -42,7 +42,7 @@ impl Handle {
         self.0.snapshot()
     }
 
-    /// Treats members by `settings` from now on; the name stays. Who is out stays out for as long as was said, and nothing
+    /// Treats members by `settings` from now on; the name stays. Whoever is out stays out for as long as was said, and nothing
     /// in flight is lost.
     pub fn update(&self, settings: Settings) {
         self.0.update(settings);
@@ -63,7 +63,7 @@ impl Handle {
         self.0.remove(name)
     }
 
-    /// Makes these the nodes. Who is there already keeps its service and its state. O(n log n).
+    /// Makes these the nodes. Whoever is there already keeps its service and its state. O(n log n).
     pub fn set(&self, nodes: Nodes) {
         self.0.set(nodes);
     }
@@ -184,13 +184,17 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operate for Operator<S, F, A> {
     }
 
     fn restore(&self, name: &str) -> bool {
-        self.watch.read(|core| {
-            let position = core.nodes.position_of(name);
-            if let Some(vitals) = position.and_then(|position| core.vitals.get(position)) {
-                vitals.forgive();
-            }
+        let id = self.watch.read(|core| {
+            let position = core.nodes.position_of(name)?;
+            core.vitals.get(position)?.forgive();
+            core.nodes.ids().get(position).copied()
         });
-        self.decide(name, Outlier::restore)
+        let found = self.decide(name, Outlier::restore);
+        // Also where it was not out, but shut by its own word.
+        if let Some(id) = id {
+            self.watch.returned(id);
+        }
+        found
     }
 
     fn explain(&self, tenant: u64) -> Route {

@@ -22,7 +22,7 @@
 //! | | |
 //! |---|---|
 //! | it | routes; it **refuses** where no member of the hand can be called |
-//! | [`Reason`](crate::Reason) | `NoShard`; whatever a member refuses with is passed on as it is |
+//! | [`Reason`](crate::Reason) | `NoShard`; whatever a member refuses with is passed on as it is, unless another member [gets the request](ShuffleShard::resend) |
 //! | `retry_after` | when the first member of the hand is back; not known where all are out by hand, or there is none |
 //! | dispatched | no; a member's refusal as that says |
 //! | `poll_ready` | always ready |
@@ -37,10 +37,14 @@
 //!   passed over for as long as another has some, and so is one whose answer the judge takes for an overload: to put it out
 //!   would send its load to the others, which are likely as busy. A router further in that has nobody for a request says nothing
 //!   of itself by that: it is one tenant's hand that is out.
+//! * A member that lets [a part](crate::Rejection::is_in_part) of the calls through, as its circuit half-opens and on the ramp
+//!   after, is called on where what it refuses [goes to another](ShuffleShard::resend), and comes back as the ramp allows. Where
+//!   its refusals are answers, each keeps calls away from it: it gets hardly any before its circuit closes, and then all of its
+//!   share at once. Of 50 calls a second it had 14 in the first second of the ramp and 45 in the middle, or without it 1.
 //! * A call that its caller gave up on counts as a failure if it had been under way for
 //!   [`hung_after`](Settings::with_hung_after), else it says nothing. Panics and errors of readiness are failures.
-//! * A member's place in all this is by its node's name. Calls under way to a node that is removed go on to their end; calls
-//!   that wait for it to become ready look for another.
+//! * A member's place in all this is by its node's name. Calls under way to a node that is removed, or put out, go on to their
+//!   end; calls that wait for it to become ready look for another, and go to one that is put back.
 //!
 //! # Place in the stack
 //! Innermost: it *is* the service that a stack is put around, and each member has a stack of its own.
@@ -54,9 +58,9 @@
 //! same task, and lost across `spawn` and `Buffer`, as all that is [scoped](crate::request::Carried) is. When all of a hand
 //! were tried, it is the turn of the one that was tried longest ago.
 //!
-//! A retry of ours takes a refusal that was not dispatched for an answer: an open circuit is asked once. In front of a router
-//! there is somebody else to ask. Let the retry's own judge call such refusals failures, as in the example, and the next
-//! attempt goes to another member.
+//! A retry of ours takes a refusal that was not dispatched for an answer: an open circuit is asked once. In a router there is
+//! somebody else to ask: tell it how to copy a request ([`resend`](ShuffleShard::resend)), and what one member refuses goes to
+//! the next of the hand, at once. That is no retry, and needs none: no callee has seen the request.
 //!
 //! A limit for each tenant belongs outside of the router. Inside, a refusal of one tenant would be heard as the member's word
 //! about itself.
@@ -67,6 +71,7 @@
 //! | [tenant](ShuffleShard::tenant_by) | nobody's | only you know; requests of nobody go to the less loaded of two of the whole fleet |
 //! | [assignment](Assign) | [`Rendezvous`] | needs no state, and a node that comes or goes changes at most one member of a hand |
 //! | [hand](HandSize) | 2 | the fewest with which a tenant survives the loss of a node |
+//! | [resend](ShuffleShard::resend) | never | it takes a copy of each request, and only you know what that costs |
 //! | [exhausted hand](Settings::with_exhausted) | refused | what killed one hand would kill the next |
 //! | [consecutive failures](Outliers::with_consecutive_failures) | 5 | Envoy's and Finagle's; at an error rate of 10 % five in a row are a chance in 100,000 |
 //! | [success rate](SuccessRate) | 1.5 standard deviations below the mean, of 100 calls, among 5 | Envoy says 1.9; but two bad members of eight, a tenant's whole hand, lie 1.7 below, and would never be seen |
@@ -95,8 +100,8 @@
 //! ```
 //! use std::time::Duration;
 //! use plimsoll::{
-//!     Error, Outcome, Refusal, Stack, bulkhead, circuit_breaker::{self, CircuitBreaker}, classify::Failure,
-//!     retry::{self, RetryLayer}, shuffle_shard::{Node, Nodes, ShuffleShard, tenant_id},
+//!     Stack, bulkhead, circuit_breaker::{self, CircuitBreaker}, request::CloneRequest, retry,
+//!     shuffle_shard::{Node, Nodes, ShuffleShard, tenant_id},
 //! };
 //! use tower::{ServiceExt, service_fn};
 //!
@@ -119,21 +124,13 @@
 //!             async { answer }
 //!         }))
 //! })
-//! .tenant_by(|req: &Request| tenant_id(req.tenant));
+//! .tenant_by(|req: &Request| tenant_id(req.tenant))
+//! // What one node's stack refuses, and no node has seen, goes to the other; what failed is the retry's.
+//! .resend(CloneRequest);
 //! let handle = router.handle();
 //!
-//! // Failures are tried again, and refusals that no node has seen.
-//! let judge = |result: Result<&String, &Error<std::io::Error>>| match result {
-//!     Ok(_) => Outcome::Success,
-//!     Err(error) => match error.rejection() {
-//!         Some(refused) if refused.was_dispatched() || !refused.reason().is_retryable() => Outcome::of_rejection(refused),
-//!         _ => Outcome::Failure(Failure::Transient),
-//!     },
-//! };
-//! let service = Stack::new()
-//!     .timeout(Duration::from_secs(5))
-//!     .retry(RetryLayer::new(retry::Settings::new()).classify(judge))
-//!     .shuffle_shard(router);
+//! let service =
+//!     Stack::new().timeout(Duration::from_secs(5)).retry(retry::Settings::new()).shuffle_shard(router);
 //!
 //! for tenant in ["acme", "initech", "hooli", "globex", "umbrella", "wonka"] {
 //!     let answer = service.clone().oneshot(Request { tenant }).await?;
@@ -159,7 +156,7 @@
 //!                               │
 //!                    ready? ── not yet: the next; all: wait for the first of them
 //!                               │  └── failed: the next; all: its error
-//!                             call
+//!                             call ── refused, and not dispatched: the next, if it may be sent again
 //! ```
 //!
 //! * **Loaded** is who has most calls under way, and each failure in a row counts as one: a member that fails at once has
@@ -173,15 +170,16 @@
 //! * **In a panic** nobody's ejection counts, but for those who are out by hand. What members say of themselves still does.
 //! * Results of calls that began before their member was put out, or put back, are not looked at.
 //!
-//! Nothing happens on its own: there is no task, and what time brings about is noticed by the next call.
+//! Nothing happens on its own: there is no task, and what time brings about is noticed by the next call, which wakes those who
+//! wait for it.
 //!
 //! Every call costs what the assignment costs, O(n) for [`Rendezvous`], and O(k); it takes no lock, reads the clock once,
-//! and allocates nothing, unless it has to wait for a member to become ready. A failure that may put somebody out takes a
+//! and allocates nothing, unless it has to wait for a member to become ready, or is to be sent again where it is refused. A failure that may put somebody out takes a
 //! lock, and once an interval somebody looks at all members: O(n), and O(m·n) where m are put out. So does a change of the
 //! fleet: O(n log n).
 //!
 //! Sources: Colm MacCárthaigh, *Workload isolation using shuffle-sharding*, Amazon Builders' Library; outliers: Envoy's
-//! outlier detection and gRFC A50; panic: Envoy; who fails looks loaded: linkerd's load bias; the power of two choices:
+//! outlier detection and gRFC A50; panic: Envoy; whoever fails looks loaded: linkerd's load bias; the power of two choices:
 //! Mitzenmacher 2001.
 
 mod assign;
@@ -195,6 +193,7 @@ mod future;
 mod hand;
 mod handle;
 mod hash;
+mod news;
 mod nodes;
 mod outlier;
 mod outliers;
@@ -205,10 +204,12 @@ mod rendezvous;
 mod router;
 mod rules;
 mod search;
+mod seeker;
 mod service;
 mod settings;
 pub mod sharded_bulkhead;
 mod snapshot;
+mod spare;
 mod spill;
 mod success_rate;
 mod vitals;

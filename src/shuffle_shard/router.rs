@@ -14,7 +14,7 @@ use crate::{
     chance::Chance,
     classify::Standard,
     event::{Events, Observer},
-    request::{Scoped, Unasked},
+    request::{Scoped, SentOnce, Unasked},
 };
 
 /// Sends each request to a member of its tenant's hand. See the [room's page](super).
@@ -28,9 +28,9 @@ use crate::{
 /// `Sync` as well as `Send`; one that is not goes over `tower::buffer::Buffer`.
 ///
 /// Its types are the hooks: `F` makes services, `T` says whose a request is, `A` deals hands, `C` judges results, `K` reads
-/// what a request carries.
+/// what a request carries, `R` copies requests that are to be sent again.
 #[must_use]
-pub struct ShuffleShard<S, F, T = Unasked, A = Rendezvous, C = Standard, K = Scoped> {
+pub struct ShuffleShard<S, F, T = Unasked, A = Rendezvous, C = Standard, K = Scoped, R = SentOnce> {
     pub(super) fleets: Arc<Fleets<S>>,
     /// As it was last seen.
     pub(super) fleet: Arc<Fleet<S>>,
@@ -40,6 +40,7 @@ pub struct ShuffleShard<S, F, T = Unasked, A = Rendezvous, C = Standard, K = Sco
     pub(super) tenant: T,
     pub(super) judge: C,
     pub(super) carry: K,
+    pub(super) replay: R,
 }
 
 impl<S, F: Fn(&Node) -> S> ShuffleShard<S, F> {
@@ -59,11 +60,12 @@ impl<S, F: Fn(&Node) -> S> ShuffleShard<S, F> {
             tenant: Unasked,
             judge: Standard,
             carry: Scoped,
+            replay: SentOnce,
         }
     }
 }
 
-impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
+impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
     /// Treats members by `settings`. The state is new: take the [`handle`](Self::handle) after.
     pub fn settings(self, settings: Settings) -> Self
     where
@@ -87,35 +89,49 @@ impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
 
     /// Asks whose a request is: a closure such as `|r: &Req| r.tenant` qualifies. Requests of nobody go to the less loaded
     /// of two members of the whole fleet at random.
-    pub fn tenant_by<New>(self, tenant: New) -> ShuffleShard<S, F, New, A, C, K> {
-        let Self { fleets, fleet, turn, factory, assign, judge, carry, .. } = self;
-        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry }
+    pub fn tenant_by<New>(self, tenant: New) -> ShuffleShard<S, F, New, A, C, K, R> {
+        let Self { fleets, fleet, turn, factory, assign, judge, carry, replay, .. } = self;
+        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }
     }
 
     /// Deals hands by `assign`. The state is new: take the [`handle`](Self::handle) after.
-    pub fn assign_by<New>(self, assign: New) -> ShuffleShard<S, F, T, New, C, K>
+    pub fn assign_by<New>(self, assign: New) -> ShuffleShard<S, F, T, New, C, K, R>
     where
         S: Clone,
         New: Assign,
     {
         let (settings, chance) = (self.fleet.watch.settings(), Arc::clone(&self.fleet.watch.chance));
-        let Self { fleets, fleet, turn, factory, tenant, judge, carry, .. } = self;
+        let Self { fleets, fleet, turn, factory, tenant, judge, carry, replay, .. } = self;
         let assign = Arc::new(assign);
-        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry }.renewed(settings, chance)
+        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }.renewed(settings, chance)
     }
 
     /// Judges results by `judge`: a closure over `Result<&Res, &E>` qualifies. Refusals of a member that were not
     /// dispatched are not asked about: they say "not now", and no failure.
-    pub fn classify<New>(self, judge: New) -> ShuffleShard<S, F, T, A, New, K> {
-        let Self { fleets, fleet, turn, factory, assign, tenant, carry, .. } = self;
-        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry }
+    pub fn classify<New>(self, judge: New) -> ShuffleShard<S, F, T, A, New, K, R> {
+        let Self { fleets, fleet, turn, factory, assign, tenant, carry, replay, .. } = self;
+        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }
     }
 
     /// Reads from requests where they were sent before, where no retry in this task knows: see
     /// [`Carried::tried`](crate::request::Carried::tried).
-    pub fn carry<New>(self, carry: New) -> ShuffleShard<S, F, T, A, C, New> {
-        let Self { fleets, fleet, turn, factory, assign, tenant, judge, .. } = self;
-        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry }
+    pub fn carry<New>(self, carry: New) -> ShuffleShard<S, F, T, A, C, New, R> {
+        let Self { fleets, fleet, turn, factory, assign, tenant, judge, replay, .. } = self;
+        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }
+    }
+
+    /// Sends a request that a member refused to another of its hand, at once: its circuit is open, its bulkhead is full.
+    /// `replay` makes the copies: [`CloneRequest`](crate::request::CloneRequest), or a closure such as
+    /// `|req: &Req, attempt: u32| -> Option<Req>`. By default there is none, and a refusal is the answer.
+    ///
+    /// Only what was never dispatched is sent again, so nothing is done twice, and only where the
+    /// [reason](crate::Reason::is_retryable) allows for a better answer later. Each member gets the request once at most; where
+    /// nobody else takes it, the last refusal is the answer. It is no retry: no backoff, no budget and no attempt are spent.
+    ///
+    /// Each call costs a copy and an allocation, for a hand of more than one.
+    pub fn resend<New>(self, replay: New) -> ShuffleShard<S, F, T, A, C, K, New> {
+        let Self { fleets, fleet, turn, factory, assign, tenant, judge, carry, .. } = self;
+        ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }
     }
 
     /// Lets `observer` hear what happens here; in [`Stack::shuffle_shard`](crate::Stack::shuffle_shard), the stack's observer
@@ -154,6 +170,7 @@ impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
         A: Assign,
         C: Clone,
         K: Clone,
+        R: Clone,
     {
         let (nodes, settings) = self.fleet.watch.read(|core| (core.nodes.clone(), core.settings));
         let chance = Arc::clone(&self.fleet.watch.chance);

@@ -10,8 +10,10 @@ use super::{
     fleet::{Fleet, Member},
     flight::{Flight, watch},
     hand::Hand,
+    news::Topic,
     pick::{pick, sample, soonest},
     settings::Exhausted,
+    watch::Watch,
 };
 use crate::{
     classify::Classify,
@@ -29,6 +31,8 @@ pub(super) struct Search {
     tried: Tried,
     now: Instant,
     turn: u32,
+    /// How much had been decided about members when it looked at them, if it had to look at more than one.
+    decisions: u64,
     /// Who in the hand has been asked, a bit each.
     passed: u16,
     /// Whether the hand is of members outside of the tenant's.
@@ -51,7 +55,7 @@ pub(super) enum Found<S, E> {
 }
 
 impl Search {
-    /// Deals the hand. Who is nobody's tenant gets two of the whole fleet at random.
+    /// Deals the hand. Whoever is nobody's tenant gets two of the whole fleet at random.
     #[inline]
     pub(super) fn new<S>(
         fleet: &Fleet<S>,
@@ -65,24 +69,59 @@ impl Search {
             Some(tenant) => assign.hand(tenant, &fleet.nodes),
             None => deal(fleet, &tried, now, |_| true),
         };
-        Self { tenant, tried, now, turn, passed: 0, spilled: false, hand }
+        Self { tenant, tried, now, turn, decisions: 0, passed: 0, spilled: false, hand }
     }
 
-    /// Deals anew, the fleet being another.
+    /// Deals anew.
     pub(super) fn again<S>(&self, fleet: &Fleet<S>, assign: &impl Assign, now: Instant) -> Self {
-        Self::new(fleet, assign, self.tenant, self.tried, now, self.turn)
+        let decisions = fleet.watch.decisions();
+        Self { decisions, ..Self::new(fleet, assign, self.tenant, self.tried, now, self.turn) }
     }
 
-    /// Whether it is of nobody's tenant, and its hand dealt at random.
-    pub(super) fn is_nobodys(&self) -> bool {
-        self.tenant.is_none()
+    /// The same hand, in which nobody has been asked.
+    pub(super) fn anew(&self, watch: &Watch, now: Instant) -> Self {
+        Self { decisions: watch.decisions(), now, passed: 0, ..*self }
     }
 
-    /// Whether a member may still get the request. A service that was made anew for a node that left and came back is another
-    /// member.
-    pub(super) fn has<S>(&self, fleet: &Fleet<S>, member: &Arc<Member<S>>) -> bool {
+    /// Whether something was decided about members since it looked at them.
+    pub(super) fn is_stale(&self, watch: &Watch) -> bool {
+        self.decisions != watch.decisions()
+    }
+
+    /// Whether there are more than so many in the hand.
+    pub(super) fn has_more_than(&self, members: usize) -> bool {
+        self.hand.len() > members
+    }
+
+    /// Whether its hand is of any two: it is of nobody's tenant, or spilled.
+    pub(super) fn is_of_any(&self) -> bool {
+        self.tenant.is_none() || self.spilled
+    }
+
+    /// Whether it should go on to wait for so many members, and ask nobody else. Each deal is of two others: in the end it
+    /// would wait for all of the fleet.
+    pub(super) fn is_content(&self, members: usize) -> bool {
+        members >= if self.tenant.is_none() { 2 } else { 1 } && self.is_of_any()
+    }
+
+    /// Whether a member may still get the request: it is in service, and in the hand where that is its tenant's. A service that
+    /// was made anew for a node that left and came back is another member.
+    pub(super) fn keeps<S>(&self, fleet: &Fleet<S>, member: &Arc<Member<S>>) -> bool {
         let known = fleet.find(member.id).filter(|(_, current)| Arc::ptr_eq(current, member));
-        known.is_some_and(|(position, _)| self.tenant.is_none() || self.hand.contains(&position))
+        let is_in_hand = |position| self.tenant.is_none() || self.hand.contains(&position);
+        known.is_some_and(|(position, _)| is_in_hand(position)) && member.takes_calls(self.now)
+    }
+
+    /// What it has to hear of while it waits for so many members.
+    pub(super) fn topics<'a, S>(
+        &self,
+        fleet: &'a Fleet<S>,
+        members: usize,
+    ) -> impl Iterator<Item = Topic> + use<'a, S> {
+        let returns = (self.tenant.is_none() && members < 2).then_some(Topic::Returns);
+        let hand = self.hand;
+        let hand = (0..hand.len()).filter_map(move |number| fleet.member(hand[number]));
+        hand.map(|member| Topic::Member(member.id)).chain([Topic::Fleet]).chain(returns)
     }
 
     /// Leaves out whoever `is_asked` already.
@@ -122,7 +161,7 @@ impl Search {
             Poll::Ready(Ok(())) => Ok((Poll::Ready(()), Boarded { service, flight })),
             Poll::Pending => Ok((Poll::Pending, Boarded { service, flight })),
             Poll::Ready(Err(error)) => {
-                flight.finish(Err(&error), judge);
+                flight.finish(Err(&error), judge, false);
                 Err(error)
             }
         }
@@ -144,6 +183,9 @@ impl Search {
         S::Error: Refusal,
         C: Classify<S::Response, S::Error>,
     {
+        // Before the looks that count: what is decided after them is noticed by who waits.
+        self.decisions = fleet.watch.decisions();
+        waiting.retain(|asked| asked.flight.member().takes_calls(self.now));
         loop {
             while let Some(member) = self.next(fleet) {
                 match self.ask::<S, Req, C>(member, judge, cx) {

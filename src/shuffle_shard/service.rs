@@ -8,32 +8,33 @@ use tower_service::Service;
 
 use super::{
     assign::Assign,
-    flight::watch,
-    future::ResponseFuture,
+    future::{Hooks, ResponseFuture},
     router::ShuffleShard,
-    search::{Boarded, Found, Search},
+    search::{Found, Search},
+    seeker::Seeker,
     waiting::Waiting,
 };
 use crate::{
     classify::Classify,
     clock,
     error::Refusal,
-    request::{self, Carry, TenantOf, Tried},
+    request::{self, Carry, Replay, TenantOf, Tried},
     sync::nobody,
 };
 
-impl<S, F, T, A, C, K, Req> Service<Req> for ShuffleShard<S, F, T, A, C, K>
+impl<S, F, T, A, C, K, R, Req> Service<Req> for ShuffleShard<S, F, T, A, C, K, R>
 where
     S: Service<Req> + Clone,
     S::Error: Refusal,
     T: TenantOf<Req>,
     A: Assign,
     C: Classify<S::Response, S::Error> + Clone,
-    K: Carry<Req>,
+    K: Carry<Req> + Clone,
+    R: Replay<Req> + Clone,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S, Req, A, C>;
+    type Future = ResponseFuture<S, Req, A, C, K, R>;
 
     /// Always ready: whose a request is, and so which member must be ready for it, is not known here.
     #[inline]
@@ -52,40 +53,34 @@ where
         }
         let (tenant, tried) = (self.tenant.tenant(&req), self.tried(&req));
         self.turn = self.turn.wrapping_add(1);
-        let Self { fleets, fleet, assign, judge, turn, .. } = self;
+        let Self { fleets, fleet, assign, judge, turn, carry, replay, .. } = self;
         let mut search = Search::new(fleet, &**assign, tenant, tried, now, *turn);
         // Whoever is not ready here is polled again by the future, which brings the true waker.
         let mut cx = nobody();
         let first = search.next(fleet).map(|member| search.ask::<S, Req, C>(member, judge, &mut cx));
+        let hooks = Hooks { judge: judge.clone(), carry: carry.clone(), replay: replay.clone() };
+        let seeker = |search| Seeker::new(fleets, fleet, assign, search);
         let (waiting, failed) = match first {
-            Some(Ok((Poll::Ready(()), boarded))) => return dispatch(boarded, req, judge),
+            Some(Ok((Poll::Ready(()), boarded))) => {
+                return ResponseFuture::running(boarded, req, hooks, search.has_more_than(1), || seeker(search));
+            }
             Some(Ok((Poll::Pending, boarded))) => (vec![boarded], None),
             Some(Err(error)) => (Vec::new(), Some(error)),
             None => (Vec::new(), None),
         };
         match search.go_on::<S, Req, C>(fleet, judge, waiting, failed, &mut cx) {
-            Found::Ready(boarded) => dispatch(boarded, req, judge),
-            Found::Waiting(members) => {
-                ResponseFuture::waiting(Waiting::new(fleets, fleet, assign, search, members), req, judge.clone())
+            Found::Ready(boarded) => {
+                ResponseFuture::running(boarded, req, hooks, search.has_more_than(1), || seeker(search))
             }
-            Found::Nobody(error) => ResponseFuture::ended(error, judge.clone()),
+            Found::Waiting(members) => {
+                ResponseFuture::waiting(Waiting::new(seeker(search), fleet, members), req, hooks)
+            }
+            Found::Nobody(error) => ResponseFuture::ended(error, hooks),
         }
     }
 }
 
-#[inline]
-fn dispatch<S, Req, A, C>(boarded: Boarded<S>, req: Req, judge: &C) -> ResponseFuture<S, Req, A, C>
-where
-    S: Service<Req>,
-    C: Clone,
-{
-    let Boarded { mut service, mut flight } = boarded;
-    flight.dispatched();
-    let future = watch(&mut flight, |_| service.call(req));
-    ResponseFuture::running(future, flight, judge.clone())
-}
-
-impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
+impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
     /// Where earlier attempts of this request went.
     #[inline]
     fn tried<Req>(&self, req: &Req) -> Tried
@@ -106,7 +101,7 @@ impl<S, F, T, A, C, K> ShuffleShard<S, F, T, A, C, K> {
     }
 }
 
-impl<S, F, T: Clone, A, C: Clone, K: Clone> Clone for ShuffleShard<S, F, T, A, C, K> {
+impl<S, F, T: Clone, A, C: Clone, K: Clone, R: Clone> Clone for ShuffleShard<S, F, T, A, C, K, R> {
     fn clone(&self) -> Self {
         Self {
             fleets: Arc::clone(&self.fleets),
@@ -118,12 +113,13 @@ impl<S, F, T: Clone, A, C: Clone, K: Clone> Clone for ShuffleShard<S, F, T, A, C
             tenant: self.tenant.clone(),
             judge: self.judge.clone(),
             carry: self.carry.clone(),
+            replay: self.replay.clone(),
         }
     }
 }
 
 /// Whatever the hooks are: closures are not `Debug`.
-impl<S, F, T, A, C, K> fmt::Debug for ShuffleShard<S, F, T, A, C, K> {
+impl<S, F, T, A, C, K, R> fmt::Debug for ShuffleShard<S, F, T, A, C, K, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (nodes, settings) = self.fleet.watch.read(|core| (core.nodes.clone(), core.settings));
         f.debug_struct("ShuffleShard").field("nodes", &nodes).field("settings", &settings).finish_non_exhaustive()

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub panic: bool,
     /// How many requests went to a member outside of their tenant's hand.
     pub spilled: u64,
+    /// How many requests went to another member as one had refused them.
+    pub resent: u64,
     /// How many requests were refused, as no member could be called.
     pub refused: u64,
 }
@@ -35,7 +37,7 @@ pub struct MemberSnapshot {
     pub health: Health,
     /// How many calls are under way, or wait for it to become ready.
     pub in_flight: u32,
-    /// How many failed in a row, or are thought to have: who was just put back begins with all but one of those that put
+    /// How many failed in a row, or are thought to have: a member that was just put back begins with all but one of those that put
     /// it out.
     pub failures_in_a_row: u32,
     /// How often it was put out without having been in for an interval between.
@@ -105,6 +107,7 @@ impl Watch {
             members: (0..core.nodes.len()).filter_map(|position| core.member(position, now)).collect(),
             panic: core.outlier.is_panic(),
             spilled: self.spill.total(),
+            resent: self.resent(),
             refused: self.refused(),
         })
     }

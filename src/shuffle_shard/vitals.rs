@@ -238,6 +238,18 @@ mod tests {
         assert_eq!(vitals.standing(NOW), Standing::Serving);
     }
 
+    /// Else a member that asks to be spared for a year would be passed over for a year.
+    #[test]
+    fn that_a_member_is_busy_is_believed_up_to_a_limit_too() {
+        let (full, throttled) = (Vitals::default(), Vitals::default());
+        full.hear(&Rejection::new(Reason::BulkheadFull, "x").with_retry_after(Duration::MAX), 30 * SECOND, NOW);
+        throttled.say_busy(Some(Duration::MAX), 30 * SECOND, NOW);
+        for vitals in [full, throttled] {
+            assert_eq!(vitals.standing(NOW.after(29 * SECOND)), Standing::Busy);
+            assert_eq!(vitals.standing(NOW.after(30 * SECOND)), Standing::Serving);
+        }
+    }
+
     #[test]
     fn who_does_not_say_for_how_long_is_shut_for_a_while_or_busy_for_a_moment() {
         let (shut, full) = (Vitals::default(), Vitals::default());
@@ -267,7 +279,9 @@ mod tests {
     #[test]
     fn refusals_that_are_about_the_request_say_nothing() {
         let vitals = Vitals::default();
-        for reason in Reason::ALL.iter().filter(|reason| !reason.is_retryable()) {
+        // That a fleet further in has nobody for this tenant is said of a hand, and not of all that goes through here.
+        let about_it = |reason: &&Reason| !reason.is_retryable() || **reason == Reason::NoShard;
+        for reason in Reason::ALL.iter().filter(about_it) {
             vitals.hear(&Rejection::new(*reason, "x"), SECOND, NOW);
             assert_eq!(vitals.standing(NOW), Standing::Serving, "{reason:?}");
         }

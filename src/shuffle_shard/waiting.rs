@@ -1,6 +1,5 @@
 use std::{
     mem,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -8,58 +7,57 @@ use tower_service::Service;
 
 use super::{
     assign::Assign,
-    fleet::{Fleet, Fleets},
+    fleet::Fleet,
     flight::watch,
-    search::{Boarded, Found, Search},
-    watch::Watch,
+    news::Subscription,
+    search::{Boarded, Found},
+    seeker::Seeker,
 };
-use crate::{
-    classify::Classify,
-    clock,
-    error::Refusal,
-    sync::{Ticket, Wakeup},
-};
+use crate::{classify::Classify, error::Refusal};
 
 /// A request that waits for whichever member of its hand becomes ready first; or for another fleet, in which its hand may
-/// be another.
-pub(super) struct Waiting<S, A> {
-    fleets: Arc<Fleets<S>>,
-    watch: Arc<Watch>,
-    assign: Arc<A>,
-    search: Search,
+/// be another; or for what is decided about a member, which may be in service again, or no longer.
+pub(super) struct Waiting<S, A, E> {
+    seeker: Seeker<S, A>,
     members: Vec<Boarded<S>>,
-    /// Of the fleet that the hand is of.
-    generation: u64,
-    ticket: Option<Ticket>,
+    news: Subscription,
+    /// What the member said that refused it. It has not looked for another yet.
+    refused: Option<E>,
 }
 
-impl<S, A: Assign> Waiting<S, A> {
-    pub(super) fn new(
-        fleets: &Arc<Fleets<S>>,
-        fleet: &Fleet<S>,
-        assign: &Arc<A>,
-        search: Search,
-        members: Vec<Boarded<S>>,
-    ) -> Self {
-        let (fleets, watch, assign) = (Arc::clone(fleets), Arc::clone(&fleet.watch), Arc::clone(assign));
-        Self { fleets, watch, assign, search, members, generation: fleet.generation, ticket: None }
+impl<S, A: Assign, E: Refusal> Waiting<S, A, E> {
+    /// For these, who are in that fleet.
+    pub(super) fn new(seeker: Seeker<S, A>, fleet: &Fleet<S>, members: Vec<Boarded<S>>) -> Self {
+        let mut news = Subscription::new(&seeker.watch.news);
+        news.follow(seeker.topics(fleet, members.len()));
+        Self { seeker, members, news, refused: None }
+    }
+
+    /// For any but those who refused it, the last of them so. It looks for one when it is polled.
+    pub(super) fn after_refusal(seeker: Seeker<S, A>, refused: E) -> Self {
+        let news = Subscription::new(&seeker.watch.news);
+        Self { seeker, members: Vec::new(), news, refused: Some(refused) }
     }
 
     /// Asks all of them. Ready with the one that is, or with the error where none can become so.
-    pub(super) fn poll<Req, C>(&mut self, judge: &C, cx: &mut Context<'_>) -> Poll<Result<Boarded<S>, S::Error>>
+    pub(super) fn poll<Req, C>(&mut self, judge: &C, cx: &mut Context<'_>) -> Poll<Result<Boarded<S>, E>>
     where
-        S: Service<Req> + Clone,
-        S::Error: Refusal,
-        C: Classify<S::Response, S::Error>,
+        S: Service<Req, Error = E> + Clone,
+        C: Classify<S::Response, E>,
     {
-        // Before the look at the generation: a change after it wakes, and one before it is seen.
-        self.listen(cx);
-        if self.generation != self.watch.generation() {
-            match self.deal::<Req, C>(judge, cx) {
-                Found::Ready(boarded) => return Poll::Ready(Ok(boarded)),
-                Found::Waiting(members) => self.members = members,
-                Found::Nobody(error) => return Poll::Ready(Err(error)),
+        // It listens before it looks: what changes after the look wakes, and what changed before it is seen.
+        self.news.listen(cx);
+        while self.refused.is_some() || self.seeker.is_stale() {
+            let (asked, failed) = (mem::take(&mut self.members), self.refused.take());
+            match self.seeker.look_again::<Req, C>(asked, failed, judge, cx) {
+                (Found::Ready(boarded), _) => return Poll::Ready(Ok(boarded)),
+                (Found::Nobody(error), _) => return Poll::Ready(Err(error)),
+                (Found::Waiting(members), fleet) => {
+                    self.news.follow(self.seeker.topics(&fleet, members.len()));
+                    self.members = members;
+                }
             }
+            self.news.listen(cx);
         }
         let unwinding = Unwinding(&mut self.members);
         let polled = ask_all::<S, Req, C>(unwinding.0, judge, cx);
@@ -67,48 +65,9 @@ impl<S, A: Assign> Waiting<S, A> {
         polled
     }
 
-    /// The fleet is another, and so perhaps the hand. Who is in both keeps the place that it has in some queue.
-    #[cold]
-    fn deal<Req, C>(&mut self, judge: &C, cx: &mut Context<'_>) -> Found<S, S::Error>
-    where
-        S: Service<Req> + Clone,
-        S::Error: Refusal,
-        C: Classify<S::Response, S::Error>,
-    {
-        let fleet = self.fleets.fleet();
-        self.generation = fleet.generation;
-        let mut search = self.search.again(&fleet, &*self.assign, clock::now());
-        let mut kept = mem::take(&mut self.members);
-        kept.retain(|asked| search.has(&fleet, asked.flight.member()));
-        if search.is_nobodys() && kept.len() > 1 {
-            // Each change deals two others: in the end it would wait for all of the fleet.
-            self.search = search;
-            return Found::Waiting(kept);
-        }
-        search.pass(&fleet, |id| kept.iter().any(|asked| asked.flight.member().id == id));
-        let found = search.go_on::<S, Req, C>(&fleet, judge, kept, None, cx);
-        self.search = search;
-        found
-    }
-
-    /// Wants to be woken when the fleet is another.
-    fn listen(&mut self, cx: &Context<'_>) {
-        let mut waker = Some(cx.waker().clone());
-        {
-            let mut waiting = self.watch.waiting.lock();
-            let ticket = self.ticket.take().unwrap_or_else(|| waiting.join(0, 1));
-            let ticket = match waiting.claim(ticket, &mut waker) {
-                None => ticket,
-                Some(()) => {
-                    let again = waiting.join(0, 1);
-                    let _ = waiting.claim(again, &mut waker);
-                    again
-                }
-            };
-            self.ticket = Some(ticket);
-        }
-        // What it held before is somebody else's code, so it goes when the lock is free.
-        drop(waker);
+    /// Nobody has to be waited for any more.
+    pub(super) fn into_seeker(self) -> Seeker<S, A> {
+        self.seeker
     }
 }
 
@@ -131,7 +90,7 @@ where
             Poll::Pending => number += 1,
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(members.swap_remove(number))),
             Poll::Ready(Err(error)) => {
-                members.swap_remove(number).flight.finish(Err(&error), judge);
+                members.swap_remove(number).flight.finish(Err(&error), judge, false);
                 failed = Some(error);
             }
         }
@@ -150,14 +109,5 @@ impl<S> Drop for Unwinding<'_, S> {
     #[cold]
     fn drop(&mut self) {
         self.0.iter_mut().for_each(|asked| asked.flight.give_up());
-    }
-}
-
-impl<S, A> Drop for Waiting<S, A> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            let left: Result<(), Wakeup> = self.watch.waiting.lock().leave(ticket);
-            drop(left);
-        }
     }
 }

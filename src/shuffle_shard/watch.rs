@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    news::{News, Topic},
     nodes::Nodes,
     outlier::{Outlier, Transition, Transitions},
     settings::Settings,
@@ -12,7 +13,7 @@ use crate::{
     clock::{Instant, nanos},
     event::{Event, Events},
     sync::{
-        Lock, Waiters,
+        Lock,
         atomic::{
             AtomicU32, AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
@@ -30,17 +31,20 @@ pub(super) struct Watch {
     pub(super) chance: Arc<Chance>,
     /// Rises whenever the fleet is another.
     generation: AtomicU64,
+    /// Rises whenever somebody was put out or back.
+    decisions: AtomicU64,
     /// When somebody has to look after the fleet.
     due: AtomicU64,
     row: AtomicU32,
     hung_after: AtomicU64,
     max_hint: AtomicU64,
     refused: AtomicU64,
+    resent: AtomicU64,
     turn: AtomicU32,
     pub(super) spill: Spill,
     core: Lock<Core>,
-    /// Calls that wait for a member to become ready, and are to look again when the fleet is another.
-    pub(super) waiting: Lock<Waiters<(), 1>>,
+    /// For calls that wait for a member to become ready, and are to look again when something is another.
+    pub(super) news: Arc<News>,
 }
 
 /// What is decided about, one decision at a time. All of it in the order of the nodes' positions.
@@ -62,15 +66,17 @@ impl Watch {
             events,
             chance,
             generation: AtomicU64::new(0),
+            decisions: AtomicU64::new(0),
             due: AtomicU64::new(0),
             row: AtomicU32::new(0),
             hung_after: AtomicU64::new(0),
             max_hint: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            resent: AtomicU64::new(0),
             turn: AtomicU32::new(0),
             spill: Spill::default(),
             core: Lock::new(core),
-            waiting: Lock::new(Waiters::new()),
+            news: Arc::new(News::new()),
         };
         watch.read(|core| watch.publish(core));
         watch
@@ -80,6 +86,12 @@ impl Watch {
     #[inline]
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Acquire)
+    }
+
+    /// How much has been decided about its members. Whoever reads this, and then how they are, knows by the next reading
+    /// whether they are still so.
+    pub(super) fn decisions(&self) -> u64 {
+        self.decisions.load(Acquire)
     }
 
     pub(super) fn settings(&self) -> Settings {
@@ -112,6 +124,15 @@ impl Watch {
 
     pub(super) fn count_refusal(&self) {
         self.refused.fetch_add(1, Relaxed);
+    }
+
+    /// How many requests went to another member as one had refused them.
+    pub(super) fn resent(&self) -> u64 {
+        self.resent.load(Relaxed)
+    }
+
+    pub(super) fn count_resent(&self) {
+        self.resent.fetch_add(1, Relaxed);
     }
 
     /// Whose turn it is first among equals, for a new clone of the router. Multiples of the golden ratio, of which any few
@@ -203,23 +224,6 @@ impl Watch {
         happened
     }
 
-    /// Those who wait for a member look whether it is still one. Only who waits now: who was woken may wait again before
-    /// the last one is.
-    pub(super) fn wake_all(&self) {
-        let newest = {
-            let waiting = self.waiting.lock();
-            waiting.newest(0).map(|ticket| waiting.weight_and_arrival(ticket).1)
-        };
-        let next = || {
-            let mut waiting = self.waiting.lock();
-            let ticket = waiting.oldest(0).filter(|ticket| Some(waiting.weight_and_arrival(*ticket).1) <= newest)?;
-            Some(waiting.grant(ticket, ()))
-        };
-        while let Some(wakeup) = next() {
-            wakeup.wake();
-        }
-    }
-
     /// What calls read without the lock.
     fn publish(&self, core: &Core) {
         let panic = core.outlier.is_panic();
@@ -232,10 +236,27 @@ impl Watch {
         self.due.store(core.outlier.due().as_nanos(), Relaxed);
     }
 
+    /// Has those look again whom it concerns, and announces it.
     pub(super) fn announce(&self, happened: &[Transition], now: Instant) {
         for transition in happened {
+            match *transition {
+                Transition::Ejected { id, .. } => self.tell([Topic::Member(id)]),
+                Transition::Returned { id } => self.returned(id),
+                Transition::PanicBegan { .. } | Transition::PanicEnded => self.tell([Topic::Fleet]),
+            }
             self.events.emit(|| transition.event(self.name, now));
         }
+    }
+
+    /// A member may be called again.
+    pub(super) fn returned(&self, id: u64) {
+        self.tell([Topic::Member(id), Topic::Returns]);
+    }
+
+    /// In this order: who listens after the news finds that something was decided.
+    fn tell<const N: usize>(&self, topics: [Topic; N]) {
+        self.decisions.fetch_add(1, Release);
+        topics.into_iter().for_each(|topic| self.news.tell(topic));
     }
 }
 

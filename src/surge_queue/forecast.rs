@@ -100,7 +100,7 @@ impl<T> Room<T> {
 
     /// How long anybody waits at most in the first lane.
     pub(super) fn patience(&self) -> Duration {
-        match self.lane.as_ref().and_then(|lane| lane.open()?.demote_after) {
+        match self.lane.as_ref().and_then(|lane| lane.open()?.demotion_after) {
             Some(age) => age,
             None => drain::duration(PATIENCE * self.bridge()),
         }

@@ -22,7 +22,7 @@ pub struct Snapshot {
     pub oldest: Option<Duration>,
     /// Calls that end a second while somebody waits, once that was measured.
     pub drain_rate: Option<f64>,
-    /// How long a request would wait that came now, by class, once that can be told.
+    /// How long a request that came now would wait, by class, once that can be told.
     pub foretold_wait: [Option<Duration>; CLASSES],
     /// The second lane, if there is one or was.
     pub surge: Option<Lane>,
@@ -91,7 +91,7 @@ impl<L: Limit> Handle<L> {
         }
     }
 
-    /// Sets it like this from now on; the name stays. Who waits already keeps the bound on their wait.
+    /// Sets it like this from now on; the name stays. Whoever waits already keeps the bound on their wait.
     ///
     /// A second lane that is taken away lets nobody in any more, and serves who is in it. One whose burst is made larger may
     /// grow by that at once.
@@ -120,7 +120,7 @@ impl<L: Limit> Handle<L> {
         self.0.observe_only(false);
     }
 
-    /// Lets nobody in to wait any more: for a shutdown. Who waits is served; who finds a place is let in; the others are
+    /// Lets nobody in to wait any more: for a shutdown. Whoever waits is served; whoever finds a place is let in; the others are
     /// refused as by a full queue.
     pub fn drain(&self) {
         self.0.close(true);

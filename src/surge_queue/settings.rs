@@ -90,7 +90,7 @@ pub struct Surge {
     pub(super) concurrency: NonZeroU32,
     pub(super) ramp: Ramp,
     pub(super) ttl: Duration,
-    pub(super) demote_after: Option<Duration>,
+    pub(super) demotion_after: Option<Duration>,
     pub(super) lending: Option<Ratio>,
     pub(super) max_waiting: NonZeroU32,
 }
@@ -102,7 +102,7 @@ impl Surge {
             concurrency,
             ramp: Ramp::steep(concurrency),
             ttl: Duration::from_secs(60),
-            demote_after: None,
+            demotion_after: None,
             lending: Some(Ratio::HALF),
             max_waiting: NonZeroU32::MIN.saturating_add(1023),
         }
@@ -137,7 +137,7 @@ impl Surge {
     /// After how long in the first lane a request is moved to this one: at once where that is zero. Without it, after
     /// twice the burst, when it would be refused otherwise.
     pub const fn with_demotion_after(mut self, age: Duration) -> Self {
-        self.demote_after = Some(age);
+        self.demotion_after = Some(age);
         self
     }
 
@@ -179,8 +179,8 @@ impl Surge {
     }
 
     /// After how long in the first lane a request is moved to this one, if that is set.
-    pub const fn demote_after(&self) -> Option<Duration> {
-        self.demote_after
+    pub const fn demotion_after(&self) -> Option<Duration> {
+        self.demotion_after
     }
 
     /// Up to which share of the limit's places it may borrow.

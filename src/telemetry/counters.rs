@@ -158,6 +158,11 @@ impl Counters {
         self.slots().map(|slot| slot.layer)
     }
 
+    /// Whether these are the very same counts.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.0.layers.iter().map_while(OnceLock::get).chain([&self.0.other])
     }
@@ -217,7 +222,7 @@ mod tests {
     use super::*;
     use crate::{
         classify::Failure,
-        event::{Hold, Stop, Trip},
+        event::{Ejection, Hold, Stop, Trip},
         rejection::Rejection,
     };
 
@@ -262,6 +267,33 @@ mod tests {
         let expected = [("plimsoll.retry.causes", vec!["throttled"], 1), ("plimsoll.retry.stops", vec!["budget"], 1)];
         assert_eq!(told(&counters, "cache"), expected);
         assert_eq!((counters.refusals("db", Reason::WorkExhausted), counters.refusals("db", Reason::Custom)), (2, 0));
+    }
+
+    /// What begins and what ends are neighbours in a row: taken for one another, an alarm would stay on after its cause had gone.
+    #[test]
+    fn an_end_is_not_taken_for_a_beginning_nor_one_cause_for_another() {
+        let layer = "db";
+        let ejected = |cause| Event::ShardEjected { layer, node: 7, cause, eject_for: Duration::ZERO };
+        for (event, metric, value) in [
+            (Event::QueueDrained { layer }, Metric::QueueChanges, "drained"),
+            (Event::QueueStanding { layer }, Metric::QueueChanges, "standing"),
+            (Event::CircuitClosed { layer }, Metric::CircuitChanges, "closed"),
+            (Event::CircuitHalfOpened { layer }, Metric::CircuitChanges, "half_open"),
+            (Event::CircuitRamping { layer }, Metric::CircuitChanges, "ramping"),
+            (Event::KeysFit { layer }, Metric::KeysChanges, "fit"),
+            (Event::KeysFull { layer }, Metric::KeysChanges, "full"),
+            (ejected(Ejection::ByHand), Metric::ShardEjections, "by_hand"),
+            (ejected(Ejection::ConsecutiveFailures), Metric::ShardEjections, "consecutive_failures"),
+            (ejected(Ejection::SuccessRate), Metric::ShardEjections, "success_rate"),
+            (Event::PanicBegan { layer, left: 1, of: 3 }, Metric::ShardPanics, "began"),
+            (Event::PanicEnded { layer }, Metric::ShardPanics, "ended"),
+            (Event::SpillBegan { layer }, Metric::Spills, "began"),
+            (Event::SpillEnded { layer }, Metric::Spills, "ended"),
+        ] {
+            let counters = Counters::for_layers([layer]);
+            counters.observe(&event);
+            assert_eq!(told(&counters, layer), [(metric.name(), vec![value], 1)], "{event:?}");
+        }
     }
 
     #[test]

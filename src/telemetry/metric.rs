@@ -47,16 +47,16 @@ macro_rules! metrics {
 metrics! {
     CallsActive: "plimsoll.calls.active", Gauge, "{call}", "", "Calls past a meter that have not ended";
     Calls: "plimsoll.calls", Counter, "{call}", "`plimsoll.outcome`, `error.type`", "Calls past a meter that ended";
-    CallDuration: "plimsoll.call.duration", Histogram, "s", "`plimsoll.outcome`", "How long calls past a meter took that were answered";
+    CallDuration: "plimsoll.call.duration", Histogram, "s", "`plimsoll.outcome`", "How long answered calls past a meter took";
     Refusals: "plimsoll.refusals", Counter, "{request}", "`plimsoll.reason`", "Requests that were refused or given up on";
-    WouldRefuse: "plimsoll.refusals.observed", Counter, "{request}", "`plimsoll.reason`", "Requests that a layer would have refused which only observes";
+    WouldRefuse: "plimsoll.refusals.observed", Counter, "{request}", "`plimsoll.reason`", "Requests that a layer which only observes would have refused";
     Limit: "plimsoll.limit", Gauge, "{permit}", "`plimsoll.lane`", "How many may be under way";
     LimitChanges: "plimsoll.limit.changes", Counter, "{change}", "`plimsoll.direction`", "How often a limit moved, by itself or by hand";
     InUse: "plimsoll.in_use", Gauge, "{permit}", "`plimsoll.lane`", "Permits or places in use";
     Parked: "plimsoll.parked", Gauge, "{call}", "", "Calls under way that do not count against the limit, as they are streams";
     Waiting: "plimsoll.queue.depth", Gauge, "{request}", "`plimsoll.class` or `plimsoll.lane`", "Requests that wait";
     OldestWait: "plimsoll.queue.age", Gauge, "s", "", "How long the oldest of those who wait has done so";
-    ForetoldWait: "plimsoll.queue.foretold_wait", Gauge, "s", "`plimsoll.class`", "How long a request would wait that came now";
+    ForetoldWait: "plimsoll.queue.foretold_wait", Gauge, "s", "`plimsoll.class`", "How long a request that came now would wait";
     QueueChanges: "plimsoll.queue.changes", Counter, "{change}", "`plimsoll.state`", "How often a queue was found standing, and drained after that";
     Standing: "plimsoll.queue.standing", Gauge, "1", "", "1 while a queue has not been empty for a while";
     Demotions: "plimsoll.queue.demotions", Counter, "{request}", "", "Requests that went to the second lane of their room";
@@ -83,7 +83,7 @@ metrics! {
     KeysChanges: "plimsoll.keys.changes", Counter, "{change}", "`plimsoll.state`", "How often there was no place for a new key, and how often there was again";
     CellsFull: "plimsoll.cells.full", Gauge, "{cell}", "", "Cells of a sharded bulkhead that take no more";
     WorkGranted: "plimsoll.work.granted", Counter, "{fuel}", "", "Fuel that was granted to requests that have ended";
-    WorkSpent: "plimsoll.work.spent", Counter, "{fuel}", "", "Fuel that requests have spent that have ended";
+    WorkSpent: "plimsoll.work.spent", Counter, "{fuel}", "", "Fuel that was spent by requests that have ended";
     WorkExhausted: "plimsoll.work.exhausted", Counter, "{request}", "", "Requests that wanted more than they were granted";
     WorkSpread: "plimsoll.work.spread", Gauge, "{fuel}", "`plimsoll.quantile`", "How far apart requests are in what they spend";
     LongPolls: "plimsoll.long_polls", Counter, "{poll}", "", "Polls that kept their thread for too long";
@@ -92,6 +92,7 @@ metrics! {
     ShardReturns: "plimsoll.shards.returns", Counter, "{shard}", "", "How often a member came back into service";
     ShardPanic: "plimsoll.shards.panic", Gauge, "1", "", "1 while so few members are left that ejections are ignored";
     ShardPanics: "plimsoll.shards.panics", Counter, "{change}", "`plimsoll.state`", "How often such a panic began, and ended";
+    Resent: "plimsoll.resent", Counter, "{request}", "", "Requests that went to another member of a fleet as one had refused them";
     Spilled: "plimsoll.spilled", Counter, "{request}", "", "Requests that went to a member outside of their tenant's hand";
     Spills: "plimsoll.spills", Counter, "{change}", "`plimsoll.state`", "How often requests began to go there, and ceased to";
     Budget: "plimsoll.budget", Gauge, "{token}", "", "What is left of a budget";

@@ -34,7 +34,7 @@ impl Settings {
     pub fn try_total_and_attempt(total: Duration, attempt: Duration) -> Result<(Self, Self), InvalidSetting> {
         let total = longer_than_zero("timeout.total", total)?;
         if attempt.is_zero() || attempt >= total {
-            return Err(InvalidSetting::new("timeout.attempt", attempt, "longer than zero and shorter than the total"));
+            return Err(InvalidSetting::new("timeout.attempt", attempt, "above zero and shorter than the total"));
         }
         Ok((Self::new(total).with_name("timeout.total"), Self::new(attempt).with_name("timeout.attempt")))
     }
@@ -63,5 +63,5 @@ impl From<Duration> for Settings {
 }
 
 fn longer_than_zero(setting: &'static str, time: Duration) -> Result<Duration, InvalidSetting> {
-    if time.is_zero() { Err(InvalidSetting::new(setting, time, "longer than zero")) } else { Ok(time) }
+    if time.is_zero() { Err(InvalidSetting::new(setting, time, "above zero")) } else { Ok(time) }
 }

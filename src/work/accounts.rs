@@ -199,6 +199,29 @@ mod tests {
         assert_eq!(open_from(&accounts, Some(outer)).1.remaining(), 0, "nothing comes of what is over");
     }
 
+    /// Who takes pages runs out as well as who spends item by item, and is counted and learned from.
+    #[test]
+    fn a_page_that_was_not_to_be_had_is_on_the_books_and_a_short_one_is_not() {
+        for (unit, short) in [(4, false), (11, true)] {
+            let accounts = Accounts::new();
+            let (number, work) = open(&accounts);
+            assert_eq!(work.page(5, unit).ok(), (!short).then_some(2));
+            assert_eq!(accounts.close(number).map(|usage| usage.fell_short), Some(short));
+        }
+    }
+
+    /// A task that outlived its request calls a stack with a budget, on behalf of a part whose own books nobody has closed:
+    /// it must not be granted what that part still had.
+    #[test]
+    fn nothing_comes_of_a_part_whose_whole_is_over() {
+        let whole = Work::new(20);
+        let part = whole.child(12);
+        whole.0.ledger.close();
+        assert_eq!(part.0.ledger.left(), Some(12), "its own books are open");
+        let (_, work) = open_from(&Accounts::new(), Some(part));
+        assert_eq!((work.remaining(), work.spend(1).is_ok()), (0, false));
+    }
+
     #[test]
     fn what_was_never_opened_is_closed_without_a_word() {
         let accounts = Accounts::new();

@@ -62,6 +62,7 @@ impl Work {
     /// never have more than their parent had, and nobody else can spend what is set aside. What a child has not spent comes
     /// back when its last clone is dropped; if its parent's request is over by then, it is gone. A child of what is used up
     /// or over has nothing to spend.
+    #[must_use]
     pub fn child(&self, max: u64) -> Self {
         let fuel = if self.0.is_open() { self.0.ledger.lend(max) } else { 0 };
         let whole = self.0.kin.as_ref().map_or(self, |kin| &kin.whole).clone();

@@ -28,6 +28,8 @@
 //! # What is promised
 //! * The sum of all that is spent, by whomever, in whatever order and on whatever threads, never exceeds what was granted.
 //! * Once the request is over, whoever still has its work spends nothing more, neither of it nor of another request's.
+//! * So a request that brings the work of another, which is over, has none: it is refused, `WorkExhausted`. One that is sent
+//!   again later, as a [dead letter](crate::dead_letter::DeadLetters#sending-one-again), leaves it behind.
 //! * Whatever is further in draws from what is there: a work budget inside of another, and each attempt of a retry below
 //!   one. So the tries of a request share the fuel of one, and a retry stops when it is used up.
 //!

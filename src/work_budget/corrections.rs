@@ -12,6 +12,9 @@ const LEAST: u64 = ONE / 4;
 const MOST: u64 = ONE * 4;
 /// A new ratio counts for an eighth.
 const WEIGHT: u64 = 8;
+/// An eighth: where estimates are right on the whole, and single requests half as dear again or half as dear, their average is
+/// mostly no further off: by the square root of 1/(2·8 − 1) of what single ones are.
+const NOISE: u64 = ONE / 8;
 
 /// By what an estimate is multiplied: between a quarter and four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +84,9 @@ impl Corrections {
         let _ = kind.ratio.fetch_update(Relaxed, Relaxed, mean);
     }
 
-    /// Whether nothing was learned that changes anything.
-    pub(super) fn are_none(&self) -> bool {
-        self.0.iter().all(|kind| kind.ratio.load(Relaxed) == ONE)
+    /// Whether no kind is dearer than its estimates, as far as that can be told: see [`NOISE`].
+    pub(super) fn speak_against_nobody(&self) -> bool {
+        self.0.iter().all(|kind| kind.ratio.load(Relaxed) <= ONE + NOISE)
     }
 
     fn kind(&self, kind: usize) -> &Kind {
@@ -101,13 +104,12 @@ mod tests {
     #[test]
     fn what_is_spent_again_and_again_becomes_the_estimate() {
         let corrections = Corrections::new();
-        assert!(corrections.are_none());
         for _ in 0..60 {
             corrections.learn(3, 100, 250);
         }
         let corrected = corrections.of(3).of(100);
         assert!((249..=250).contains(&corrected), "{corrected}");
-        assert_eq!((corrections.of(2).of(100), corrections.measured(3), corrections.are_none()), (100, 60, false));
+        assert_eq!((corrections.of(2).of(100), corrections.measured(3)), (100, 60));
         corrections.learn(3, 100, 100);
         assert!((230..=232).contains(&corrections.of(3).of(100)), "one of eight");
     }
@@ -117,8 +119,19 @@ mod tests {
         let corrections = Corrections::new();
         corrections.learn(0, 100, 0);
         corrections.learn(0, 0, 100);
-        assert!(corrections.are_none());
-        assert_eq!(corrections.measured(0), 0);
+        assert_eq!((corrections.of(0), corrections.measured(0)), (Correction::default(), 0));
+    }
+
+    #[test]
+    fn what_turned_out_dearer_speaks_against_who_asked_and_nothing_else_does() {
+        let corrections = Corrections::new();
+        assert!(corrections.speak_against_nobody());
+        for (kind, spends, against) in [(0, 100, false), (1, 30, false), (2, 112, false), (3, 114, true)] {
+            (0..60).for_each(|_| corrections.learn(kind, 100, spends));
+            assert_eq!(!corrections.speak_against_nobody(), against, "{spends} of 100");
+        }
+        (0..9).for_each(|_| corrections.learn(3, 100, 100));
+        assert!(corrections.speak_against_nobody(), "until it is right again");
     }
 
     #[test]

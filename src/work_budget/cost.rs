@@ -31,6 +31,7 @@ impl Cost {
     }
 
     /// So many seats, whatever its fuel. Zero counts as one.
+    #[must_use]
     pub const fn with_seats(self, seats: u32) -> Self {
         Self { fuel: self.fuel, ..Self::seats(seats) }
     }

@@ -20,7 +20,7 @@ pub struct Snapshot {
     /// All the fuel that was granted to requests that have ended; of those that could spend as much as it takes, what they
     /// spent.
     pub granted: u64,
-    /// All the fuel that requests have spent that have ended.
+    /// All the fuel that was spent by requests that have ended.
     pub spent: u64,
     /// Requests that wanted more than they were granted.
     pub exhausted: u64,

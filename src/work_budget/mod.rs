@@ -130,6 +130,11 @@
 //! uncontended lock of its own at each poll. The clock is read for busy time alone. Memory is in proportion to the most
 //! that were ever under way or waiting, which is bounded.
 //!
+//! One for each key makes room for another [when it is forgotten](crate::keyed#how-it-decides) at no cost to the others: nobody
+//! is in it, it was not changed by hand, and no kind of request has turned out dearer than its estimates by more than an
+//! eighth. That one spends more than it says narrows how many of it run at once, and is not to be got rid of by making up keys.
+//! That it spends less is forgotten: it is charged its estimates again, until that is learned anew.
+//!
 //! Seats that are held on for a while after the answer, for work that an answer leaves behind, are not offered: giving them
 //! back on time would need a task. The handler answers when the work is done, or holds a permit of a limit of its own.
 

@@ -110,6 +110,14 @@ impl Settings {
         self
     }
 
+    /// As [`with_headroom`](Self::with_headroom), from a number that may be anything.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is zero.
+    pub fn try_with_headroom(self, times: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("work_budget.headroom", times).map(|times| self.with_headroom(times))
+    }
+
     /// What is done with a request that costs more than one may: by default it is refused. It costs too much when the
     /// seats or the fuel that it is estimated to take, without any correction, are more than [`width`](Self::with_width)
     /// and [`fuel`](Self::with_fuel) allow: so the same request gets the same answer, whatever was learned meanwhile.
@@ -139,9 +147,17 @@ impl Settings {
         self
     }
 
+    /// As [`with_max_page`](Self::with_max_page), from a number that may be anything.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is zero.
+    pub fn try_with_max_page(self, items: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("work_budget.max_page", items).map(|items| self.with_max_page(items))
+    }
+
     /// Ends a request once its polls have taken so long together: `WorkExhausted`. That is time in which it kept a thread
     /// from others; time in which it waited does not count. It is looked at after each poll, so a poll that never ends is
-    /// not ended. Two clock readings a poll, and so are those of [`long polls`](Self::with_long_poll). By default it is not
+    /// not ended; nor is the body of an answer, whose polls count where the seats are held until it ends. Two clock readings a poll, and so are those of [`long polls`](Self::with_long_poll). By default it is not
     /// looked at.
     pub const fn with_max_busy(mut self, busy: Duration) -> Self {
         self.max_busy = busy;
@@ -272,5 +288,5 @@ fn not_zero(setting: &'static str, value: u64) -> Result<NonZeroU64, InvalidSett
 }
 
 fn longer_than_zero(setting: &'static str, time: Duration) -> Result<Duration, InvalidSetting> {
-    if time.is_zero() { Err(InvalidSetting::new(setting, time, "longer than zero")) } else { Ok(time) }
+    if time.is_zero() { Err(InvalidSetting::new(setting, time, "above zero")) } else { Ok(time) }
 }

@@ -187,9 +187,11 @@ impl State {
         }
     }
 
-    /// Whether a new one would decide the same.
+    /// Whether nothing is lost to the others if a new one takes its place: what it has learned is, if it narrows what this one
+    /// may have at once. That it may have more was learned for it alone, and it pays its estimates until it is learned anew.
     pub(super) fn is_neutral(&self) -> bool {
-        self.permits.is_idle() && self.corrections.are_none() && !self.changed.load(Relaxed)
+        let weighs = self.tariff.heeds_corrections() && !self.corrections.speak_against_nobody();
+        self.permits.is_idle() && !weighs && !self.changed.load(Relaxed)
     }
 }
 

@@ -70,6 +70,12 @@ impl Tariff {
         self.metered.load(Relaxed)
     }
 
+    /// Whether corrections can change what anybody takes: not if all take one seat, or are taken at their word.
+    pub(super) fn heeds_corrections(&self) -> bool {
+        let seats_differ = self.widest.load(Relaxed) > 1 && self.fuel_per_seat.load(Relaxed) < u64::MAX;
+        seats_differ && self.corrects.load(Relaxed)
+    }
+
     pub(super) fn max_page(&self) -> u32 {
         self.max_page.load(Relaxed)
     }

@@ -46,10 +46,12 @@ fn a_router_allocates_nothing() {
     let exhausted = router(2).tenant_by(|req: &u64| *req);
     assert!(["node-0", "node-1"].iter().all(|name| exhausted.handle().eject(name)));
     assert_eq!(allocations(exhausted, false), 0, "where all are out");
+    let again = router(8).tenant_by(|req: &u64| *req).resend(retry::CloneRequest);
+    assert_eq!(allocations(again, true), 1000, "one for each call that may be sent again");
 }
 
 #[test]
 fn a_retry_over_a_router_allocates_nothing() {
-    let stack = Stack::new().timeout(Duration::from_secs(1)).retry(retry::Settings::new());
+    let mut stack = Stack::new().timeout(Duration::from_secs(1)).retry(retry::Settings::new());
     assert_eq!(allocations(stack.shuffle_shard(router(8).tenant_by(|req: &u64| *req)), true), 0);
 }

@@ -104,3 +104,27 @@ fn the_http_layers_allocate_nothing_for_who_is_let_in() {
     call();
     assert_eq!(allocation_counter::measure(|| (0..1000).for_each(|_| call())).count_total, 0);
 }
+
+/// A body that was kept almost to the cap took up to twice as much, as vectors do that grow by themselves.
+#[cfg(feature = "http")]
+#[test]
+fn what_is_kept_of_a_body_takes_no_more_than_the_cap() {
+    use bytes::Bytes;
+    use http_body::{Body, Frame};
+    use http_body_util::StreamBody;
+    use plimsoll::http::Replay;
+
+    static SENT: [u8; 40_000] = [7; 40_000];
+    let pieces = [&SENT[..], &SENT[..25_000], &SENT[..500]];
+    let frames = pieces.map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::from_static(piece))));
+    let mut first = Replay::new(StreamBody::new(futures_util::stream::iter(frames)), 64 << 10);
+    let second = first.again();
+    let kept = allocation_counter::measure(|| {
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(frame)) = std::pin::Pin::new(&mut first).poll_frame(&mut cx) {
+            drop(frame);
+        }
+    });
+    assert!(second.is_some_and(|second| second.is_whole()));
+    assert!((65_500..=64 << 10).contains(&kept.bytes_current), "{kept:?}");
+}

@@ -127,10 +127,11 @@ fn seats() -> work_budget::Settings {
 macro_rules! server {
     ($queue:expr, $shed:expr) => {{
         let often = Quota::per_second(NonZeroU32::MAX);
-        let stack = Stack::new().timeout(Duration::from_secs(2)).overload_control($queue, $shed);
+        let stack = Stack::new().metered("callers").timeout(Duration::from_secs(2)).overload_control($queue, $shed);
         stack
             .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, move |_: &u8| RateLimit::new(often)))
             .work_budget(seats())
+            .metered("within")
             .bulkhead(one())
     }};
 }

@@ -18,6 +18,7 @@ use tower::Service;
 macro_rules! client {
     ($breaker:expr) => {
         Stack::new()
+            .metered("callers")
             .timeout(Duration::from_secs(30))
             .retry(retry::Settings::new())
             .bulkhead(one())
@@ -25,6 +26,7 @@ macro_rules! client {
             .rate_limit(Quota::per_second(NonZeroU32::MAX))
             .keyed(Keyed::new(keyed::Settings::new(), |(): &()| 7, |_: &u8| Bulkhead::new(one())))
             .timeout(Duration::from_secs(1))
+            .metered("callee")
     };
 }
 

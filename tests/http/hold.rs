@@ -1,19 +1,25 @@
 use std::{
     convert::Infallible,
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
     sync::{Arc, Mutex},
+    task::{Context, Poll},
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
-use http_body::Body;
+use http_body::{Body, Frame};
 use plimsoll::{
-    Error, Outcome, Reason, Rejection, Stack,
+    Error, Event, Outcome, Reason, Rejection, Stack,
     bulkhead::{self, Bulkhead},
     classify::Failure,
     clock::Moment,
     gate::{Admission, Ending, Gate, GateLayer, Never},
     http::{ByStatus, UntilBodyEnds},
+    work::{self, Exhausted, Work},
+    work_budget::{self, WorkBudget},
 };
 use proptest::prelude::*;
 use tower::{Layer, Service, service_fn};
@@ -182,6 +188,10 @@ fn an_answer_without_a_body_is_over_with_its_head() {
         let (book, _response) = respond(response, method);
         assert_eq!(book.read(), (0, vec![GOOD]), "{status}");
     }
+    let mut refused = Response::new(full());
+    *refused.status_mut() = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+    let (book, _response) = respond(refused, Method::CONNECT);
+    assert_eq!(book.read(), (1, vec![]), "no tunnel, and a body that says why (RFC 9112, section 6.3)");
     let (book, _body) = get(Scripted::new(&[]).telling());
     assert_eq!(book.read(), (0, vec![GOOD]), "an empty one");
     let response = Response::builder().header(CONTENT_LENGTH, 0).body(full()).expect("valid");
@@ -229,6 +239,86 @@ fn a_layer_of_its_own_does_the_same_and_its_clones_meet_one_gate() {
     assert!(matches!(full, Err(Error::Rejected(rejection)) if rejection.reason() == Reason::BulkheadFull));
     drop(held);
     assert!(tokio_test::block_on(second.call(Request::new(()))).is_ok());
+}
+
+/// A body that does work of the request's for each of its frames, and keeps its thread for 300 ms.
+struct Working {
+    frames: u32,
+    work: Arc<Mutex<Option<Work>>>,
+}
+
+impl Body for Working {
+    type Data = Bytes;
+    type Error = Exhausted;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Exhausted>>> {
+        let Some(left) = self.frames.checked_sub(1) else { return Poll::Ready(None) };
+        self.frames = left;
+        // Its first poll sets the clock forward, and is pending after that.
+        let _ = pin!(tokio::time::advance(Duration::from_millis(300))).poll(cx);
+        let work = work::current().expect("a work budget holds on for this body");
+        let spent = work.spend(3);
+        *self.work.lock().expect("unpoisoned") = Some(work);
+        Poll::Ready(Some(spent.map(|()| Frame::data(Bytes::from_static(b"row")))))
+    }
+}
+
+/// How a body of so many frames ended behind a budget that holds on for it: how many there were, and whether it was whole;
+/// the budget; and what was announced.
+async fn work_through(frames: u32, budget: WorkBudget) -> ((usize, bool), work_budget::Snapshot, Vec<Event>) {
+    let (heard, late) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(None)));
+    let (log, work) = (heard.clone(), late.clone());
+    let budget = budget.observe(move |event: &Event| log.lock().expect("unpoisoned").push(*event));
+    let handle = budget.handle();
+    let inner = service_fn(move |_: Request<()>| {
+        let work = work.clone();
+        async move { Ok::<_, Infallible>(Response::new(Working { frames, work })) }
+    });
+    let mut service = Stack::new().work_budget(budget).until_body_ends().service(inner);
+    let mut body = service.call(Request::new(())).await.expect("let in").into_body();
+    let (mut made, mut whole) = (0, true);
+    while let Poll::Ready(Some(frame)) = poll(&mut body) {
+        (made, whole) = (made + usize::from(frame.is_ok()), frame.is_ok());
+        assert!(work::current().is_none(), "only while it is polled");
+        if !whole {
+            break;
+        }
+    }
+    let late = late.lock().expect("unpoisoned").take().expect("a frame");
+    assert!(late.spend(0).is_err(), "over with the body");
+    let heard = heard.lock().expect("unpoisoned").clone();
+    ((made, whole), handle.snapshot(), heard)
+}
+
+fn ten_units() -> work_budget::Settings {
+    work_budget::Settings::try_new(1).and_then(|settings| settings.try_with_fuel(10)).expect("valid")
+}
+
+/// The permit was held for the body, but the gates did not go along with it: a handler that streamed had no work to spend
+/// from, and whoever makes rows in a body makes them all there.
+#[tokio::test(start_paused = true)]
+async fn a_body_spends_from_the_work_of_its_request() {
+    let (end, budget, _) = work_through(2, WorkBudget::new(ten_units())).await;
+    assert_eq!((end, budget.spent, budget.exhausted, budget.seats.in_use), ((2, true), 6, 0, 0));
+    let (end, budget, _) = work_through(9, WorkBudget::new(ten_units())).await;
+    assert_eq!((end, budget.spent, budget.exhausted, budget.seats.in_use), ((3, false), 9, 1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_polls_of_a_body_are_timed_and_none_is_cut_off() {
+    let settings = ten_units().with_long_poll(Duration::from_millis(250)).with_max_busy(Duration::from_millis(500));
+    let took = Duration::from_millis(300);
+    let long = Event::LongPoll { layer: "work_budget", took };
+    let (end, _, heard) = work_through(2, WorkBudget::new(settings)).await;
+    assert_eq!(
+        (end, heard),
+        ((2, true), vec![long, long]),
+        "nobody could tell a body that was cut off from a whole one"
+    );
+    let observing = WorkBudget::new(settings);
+    observing.handle().observe_only();
+    let (_, _, heard) = work_through(2, observing).await;
+    assert!(matches!(heard[..], [_, _, Event::WouldRefuse(rejection)] if rejection.reason() == Reason::WorkExhausted));
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

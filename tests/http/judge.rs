@@ -81,6 +81,17 @@ async fn a_retry_waits_for_as_long_as_it_is_told() {
     assert!(start.elapsed() >= Duration::from_secs(7));
 }
 
+/// A method that the callee does not know was tried three times, and the budget for retries paid for it.
+#[tokio::test(start_paused = true)]
+async fn what_a_callee_does_not_support_is_not_tried_again() {
+    for (status, calls) in [(500, 3), (501, 1), (502, 3), (505, 1)] {
+        let (mock, handle) = Mock::new(move |_, (): &()| Reply::<_, Error<()>>::ok(response(status, None)));
+        let service = Stack::new().classify(ByStatus::new()).retry(retry::Settings::new()).wrap(mock);
+        assert_eq!(service.oneshot(()).await.expect("answered").status().as_u16(), status);
+        assert_eq!(handle.calls(), calls, "{status}");
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_a_response_says_it_is_judged_and_no_hint_is_too_long(

@@ -7,6 +7,7 @@
 //! | `judge` | responses and hints |
 //! | `deadline` | deadlines in and out, through whole stacks |
 //! | `hold` | permits until bodies end |
+//! | `letters` | what dead letters carry of their calls, and how they are sent again |
 //! | `replay` | bodies that are sent again |
 //! | `body_timeout` | bodies that are too slow |
 //! | `quota` | what callers are told they have left |
@@ -17,6 +18,7 @@ mod body_timeout;
 mod deadline;
 mod hold;
 mod judge;
+mod letters;
 mod quota;
 mod replay;
 mod respond;

@@ -64,6 +64,23 @@ fn nothing_is_read_ahead() {
     assert!(poll(&mut first).is_pending());
 }
 
+/// The rest of a body wakes whoever polled it last. A connection that was still sending when the answer came, a 503, say, slept
+/// on for ever, and kept the body with it.
+#[test]
+fn who_waits_for_a_body_that_a_later_attempt_reads_is_told_so() {
+    let mut first = taped(&[Step::Data("a"), Step::Hang]);
+    let mut second = first.again().expect("whole");
+    assert!(poll(&mut first).is_ready());
+    let mut sending = tokio_test::task::spawn(first.frame());
+    assert!(sending.poll().is_pending() && sending.poll().is_pending());
+    assert!(!sending.is_woken());
+    assert!(poll(&mut second).is_ready());
+    assert!(sending.is_woken());
+    let Poll::Ready(Some(Err(error))) = sending.poll() else { panic!("it ends") };
+    assert_eq!(error.downcast_ref(), Some(&ReplayError::Superseded));
+    assert!(poll(&mut second).is_pending(), "the rest is the second's");
+}
+
 #[test]
 fn beyond_the_cap_a_body_streams_on_intact_and_is_not_sent_again() {
     let mut first = taped(&[Step::Data("12345"), Step::Data("6789"), Step::Data("end"), Step::Trailers]);

@@ -3,6 +3,7 @@
 use std::{
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use plimsoll::{
@@ -12,6 +13,7 @@ use plimsoll::{
     clock::Moment,
     gate::Admission,
     keyed::{Keyed, KeyedLayer, Overflow, Settings},
+    rate_limit::{Quota, RateLimit},
     testing::{Mock, Reply},
 };
 use tower::{Layer, Service, ServiceExt};
@@ -109,6 +111,29 @@ fn it_may_be_the_gate_of_another() {
     end(&regions, held);
     assert_eq!([pass(&regions, 41), pass(&regions, 51), pass(&regions, 61)], [Ok(()); 3]);
     assert_eq!(regions.handle().len(), 2);
+}
+
+/// It may be forgotten as a whole where it is the gate of another. The shared gate is one of its gates, and whoever is inside
+/// of one has not been settled, even if nothing speaks against the next.
+#[tokio::test(start_paused = true)]
+async fn a_gate_for_each_key_remembers_what_any_of_its_gates_does_and_who_is_inside() {
+    let hours = |hours: u32| RateLimit::new(Quota::try_new(1, hours * 3600 * SECOND).expect("valid"));
+    let settings = settings(1).try_with_idle(Duration::MAX).expect("not zero").with_overflow(Overflow::Share);
+    let keyed = Keyed::new(settings, whose, move |key: &u64| hours(if *key == 1 { 1 } else { 3 }));
+    let is_neutral = || Gate::<Ask>::is_neutral(&keyed, &Moment::new());
+    assert!(is_neutral(), "a new one");
+    let inside = ask(&keyed, 1).expect("a cell");
+    tokio::time::advance(3600 * SECOND).await;
+    assert!(!is_neutral(), "the cell is back, and who took it is still there");
+    end(&keyed, inside);
+    assert!(is_neutral());
+    assert_eq!([pass(&keyed, 1), pass(&keyed, 2)], [Ok(()); 2], "one each, and the second has found no place");
+    assert_eq!(keyed.handle().snapshot().overflowed, 1);
+    assert!(!is_neutral());
+    tokio::time::advance(3600 * SECOND).await;
+    assert!(!is_neutral(), "the shared gate lets nobody in for two hours more");
+    tokio::time::advance(7200 * SECOND).await;
+    assert!(is_neutral());
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn its_layers_are_in_the_recommended_order_and_only_those_that_are_there() {
         .with_rate_limit(Quota::try_per_second(9).expect("not zero"))
         .with_work_budget(work_budget::Settings::try_new(9).expect("not zero"))
         .with_bulkhead(bulkhead::Settings::try_new(9).expect("not zero").with_name("db"));
-    let all = ["timeout", "surge_queue", "load_shed", "keyed", "work_budget", "db"];
+    let all = ["timeout", "surge_queue", "load_shed", "rate_limit.tenants", "work_budget", "db"];
     assert_eq!(labels(server.stack().control()), all);
     let none = server.without_timeout().without_overload_control().without_rate_limit().without_work_budget();
     assert_eq!(labels(none.without_bulkhead().stack().control()), [""; 0]);
@@ -216,7 +216,7 @@ fn what_does_not_fit_is_not_built_and_says_what_to_change() {
     );
     let text = misfit.to_string();
     assert!(text.contains("db (limit 64) is above the size of the pool (places 32): "), "{text}");
-    assert!(text.ends_with("Lower the limit to the size of the pool; who waits may do so in front of it"), "{text}");
+    assert!(text.ends_with("Lower the limit to the size of the pool, and let requests wait in front of it"), "{text}");
     assert_eq!(server.stack().control().labels().last(), Some("db"), "by `stack` it is built all the same");
 }
 

@@ -59,7 +59,7 @@ fn a_description_names_each_layer_in_order_with_its_settings() {
 2. timeout: limit 5s
 3. rate_limit: quotas 10 per 1s, burst 10, max_waiting 0, max_wait 0ns, refunds yes, max_pause 0ns
 4. keyed: capacity 16384, idle 600s, overflow Share
-5. surge_queue: burst 100ms, max_waiting none, surge.concurrency 2, surge.max_waiting 1024, surge.ttl 60s, surge.demote_after none, surge.lending 0.5, surge.ramp.burst 2, surge.ramp.step 0, surge.ramp.every for ever
+5. surge_queue: burst 100ms, max_waiting none, surge.concurrency 2, surge.max_waiting 1024, surge.ttl 60s, surge.demotion_after none, surge.lending 0.5, surge.ramp.burst 2, surge.ramp.step 0, surge.ramp.every for ever
 6. load_shed: initial_limit 4, max_limit 65536, bottleneck Auto
 7. retry \"inventory\": attempts 3, backoff.base 50ms, backoff.throttled_base 1s, backoff.cap 20s, backoff.jitter Full, max_hint 20s, budget.ratio 0.1, budget.cap 100, budget.refill 1
 8. bulkhead: limit 1, max_waiting 3, max_wait 1ms, order OldestFirst, compartments none
@@ -197,15 +197,18 @@ fn numbers_are_of_the_kind_that_the_table_says_and_no_series_is_told_twice() {
     assert!(seen.len() > 35, "{}", seen.len());
 }
 
-/// The router is what the stack is put around: its handle is given before.
+/// The router is what the stack is put around, and is one of its layers all the same. Its handle once had to be given by hand.
 #[tokio::test(start_paused = true)]
-async fn a_router_is_reached_by_its_handle() {
+async fn a_router_is_a_layer_of_its_stack() {
     let nodes = Nodes::try_new(["a", "b", "c"].map(Node::new)).expect("three");
     let router = ShuffleShard::new(nodes, |_: &Node| {
         tower::service_fn(|(): ()| std::future::pending::<Result<(), plimsoll::Error<std::io::Error>>>())
     });
-    let stack = Stack::new().bulkhead(one()).with_handle(router.handle()).counted();
+    let mut stack = Stack::new().bulkhead(one()).counted();
+    let another = stack.clone();
     let mut service = stack.shuffle_shard(router);
+    assert!(stack.describe().to_string().contains("\n2. shuffle_shard: "), "{}", stack.describe());
+    assert_eq!(another.control().labels().collect::<Vec<_>>(), ["bulkhead"], "this stack was put around no router");
     let _under_way = service.call(());
     let registry = stack.control();
     assert!(registry.handle::<shuffle_shard::Handle>("shuffle_shard").expect("there").eject("b"));

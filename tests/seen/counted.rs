@@ -134,6 +134,38 @@ impl plimsoll::Gate<()> for Shut {
     fn settle(&self, (): (), _: plimsoll::gate::Ending, _: &plimsoll::clock::Moment) {}
 }
 
+/// Of two stacks that were shown together only what the outer one counted was told: an inner one of a route of its own had a
+/// limit, and no refusals.
+#[tokio::test(start_paused = true)]
+async fn stacks_that_are_shown_together_are_told_each_with_its_own_counts() {
+    let stack = || Stack::new().bulkhead(one()).gate(Shut).counted();
+    let (outer, inner, third) = (Stack::new().bulkhead(one()).counted(), stack(), stack());
+    for (service, refusals) in [(inner.service(hanging()), 2), (third.service(hanging()), 3)] {
+        for _ in 0..refusals {
+            assert!(service.clone().oneshot(()).await.is_err());
+        }
+    }
+    let mut full = outer.service(hanging());
+    let _held = full.call(());
+    assert!(full.call(()).await.is_err());
+    let pair = inner.control().and(&third.control());
+    for registry in [outer.control().and(&pair), outer.control().and(&pair).and(&inner.control()).and(&outer.control())]
+    {
+        let snapshot = registry.snapshot();
+        let refused = |label, reason| count(&snapshot, label, Metric::Refusals, reason);
+        assert_eq!((refused("bulkhead", "bulkhead_full"), refused("bulkhead#2", "bulkhead_full")), (1, 0));
+        assert_eq!((refused("other", "custom"), refused("other#2", "custom")), (2, 3));
+        let mut labels: Vec<_> = snapshot.layers.iter().map(|layer| layer.label.clone()).collect();
+        labels.sort();
+        labels.dedup();
+        assert_eq!(labels.len(), snapshot.layers.len(), "each by a label of its own");
+    }
+    let uncounted = outer.control().and(&Stack::new().bulkhead(one().with_name("plain")).control()).snapshot();
+    assert_eq!(count(&uncounted, "bulkhead", Metric::Refusals, "bulkhead_full"), 1);
+    let alone = Stack::new().metered("m").control().and(&pair).snapshot();
+    assert_eq!(count(&alone, "other#2", Metric::Refusals, "custom"), 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_set_of_counters_may_count_for_several() {
     let counters = Counters::for_layers(["a", "b"]);

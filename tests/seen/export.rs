@@ -58,7 +58,7 @@ plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="ignored"} 0
 plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="cancelled"} 0
 plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="panicked"} 0
 plimsoll_calls_total{plimsoll_layer="front",plimsoll_outcome="undispatched"} 1
-# HELP plimsoll_call_duration_seconds How long calls past a meter took that were answered.
+# HELP plimsoll_call_duration_seconds How long answered calls past a meter took.
 # TYPE plimsoll_call_duration_seconds histogram
 # UNIT plimsoll_call_duration_seconds seconds
 plimsoll_call_duration_seconds_sum{plimsoll_layer="front",plimsoll_outcome="success"} 0.004
@@ -232,6 +232,17 @@ mod facade {
         with_local_recorder(&lines, || facade.publish());
         let second = lines.take();
         assert_eq!((first.len() - second.len(), second.iter().any(|line| line.contains("more"))), (2, false));
+    }
+
+    /// There is no bound above it, and none is not nothing: the slowest calls of all would be told as the quickest.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_longer_than_any_bound_is_told_as_the_longest_of_them() {
+        let stack = Stack::new().metered(Meter::new("slow"));
+        assert!(stack.service(obedient()).oneshot(Ask::Answer(200_000 * MS)).await.is_ok());
+        let (lines, mut facade) = (Lines::default(), plimsoll::export::Facade::new(stack.control()));
+        with_local_recorder(&lines, || facade.publish());
+        let told: Vec<_> = lines.take().into_iter().filter(|line| line.contains("more")).collect();
+        assert_eq!(told, ["plimsoll.call.duration plimsoll.layer=slow,plimsoll.outcome=success has 1 more of 100"]);
     }
 }
 

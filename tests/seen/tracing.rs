@@ -155,6 +155,28 @@ async fn refusals_are_written_so_often_a_second_and_then_said_how_many_there_wer
     assert!(lines.take().is_empty());
 }
 
+/// One that only observes stands beside one that refuses. A flood at the one must not hide what the other would do.
+#[tokio::test(start_paused = true)]
+async fn what_would_be_refused_is_counted_apart_from_what_is() {
+    let lines = Lines::up_to(Level::DEBUG);
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let observer = Tracing::new().with_most_a_second(1);
+    (0..9).for_each(|_| observer.observe(&REFUSED));
+    lines.take();
+    observer.observe(&Event::WouldRefuse(Rejection::new(Reason::BulkheadFull, "trial")));
+    assert_eq!(lines.take(), ["plimsoll DEBUG would refuse layer=\"trial\" reason=BulkheadFull left_out=0"]);
+}
+
+/// A handler that computes for too long does so at each request, and a warning for each would be one flood more.
+#[tokio::test(start_paused = true)]
+async fn long_polls_are_written_so_often_a_second_too() {
+    let lines = Lines::up_to(Level::WARN);
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let observer = Tracing::new().with_most_a_second(1);
+    (0..9).for_each(|_| observer.observe(&Event::LongPoll { layer: "db", took: 7 * MS }));
+    assert_eq!(lines.take(), ["plimsoll WARN long poll layer=\"db\" took=7ms left_out=0"]);
+}
+
 /// Where nobody reads lines at this level none are counted as left out either.
 #[test]
 fn what_nobody_reads_is_not_left_out() {

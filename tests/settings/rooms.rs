@@ -10,6 +10,7 @@ use plimsoll::{
     keyed::{self, Overflow},
     limit::Fixed,
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
+    meter,
     rate_limit::{self, Quota},
     retry::{self, Backoff, RetryLayer, Throttle, ThrottleSettings},
     shuffle_shard::{self, Exhausted, Outliers, SuccessRate, sharded_bulkhead},
@@ -93,6 +94,14 @@ pub(crate) fn any_queue() -> impl Strategy<Value = SurgeQueue<Fixed>> {
     (any_queue_settings(), number()).prop_map(|(settings, limit)| {
         let limit = parsed("limit.", Fixed::try_new(limit), Fixed::new(NonZeroU32::MIN));
         SurgeQueue::new(settings).chance(Chance::seeded(1)).in_front_of(limit)
+    })
+}
+
+pub(crate) fn any_meter() -> impl Strategy<Value = meter::Settings> {
+    any::<[bool; 2]>().prop_map(|[times, events]| {
+        let settings = meter::Settings::new();
+        let settings = if times { settings } else { settings.without_times() };
+        if events { settings.with_events() } else { settings }
     })
 }
 

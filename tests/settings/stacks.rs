@@ -10,6 +10,7 @@ use plimsoll::{
     classify::Failure,
     clock,
     keyed::Keyed,
+    meter::Meter,
     rate_limit::RateLimit,
     request::Priority,
     shuffle_shard::{HandSize, Node, Nodes, Rendezvous, ShuffleShard, sharded_bulkhead::ShardedBulkhead},
@@ -22,8 +23,8 @@ use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use tower::ServiceExt;
 
 use crate::rooms::{
-    any_breaker, any_budget, any_bulkhead, any_cells, any_fleet, any_keyed, any_queue, any_queue_settings, any_rate,
-    any_retry, any_shed, any_u64,
+    any_breaker, any_budget, any_bulkhead, any_cells, any_fleet, any_keyed, any_meter, any_queue, any_queue_settings,
+    any_rate, any_retry, any_shed, any_u64,
 };
 use crate::{duration, number, parsed};
 
@@ -158,6 +159,7 @@ proptest! {
         settings in any_queue_settings(),
         shed in any_shed(),
         anew in any_shed(),
+        meters in [any_meter(), any_meter(), any_meter()],
         left in duration(),
         replies in proptest::collection::vec((0..6u8, 0..500u64), 16),
     ) {
@@ -183,13 +185,17 @@ proptest! {
                 .deadline_by(move |kind: &u32| kind.is_multiple_of(3).then(|| clock::now().after(left)))
                 .in_front_of(shed);
             let waits = queue.handle();
+            let [callers, callee] = [meters[0], meters[1]].map(Meter::new);
+            let counts = [callers.handle(), callee.handle()];
             let service = Stack::new()
+                .metered(callers)
                 .timeout(patience)
                 .sharded_bulkhead(cells)
                 .surge_queue(queue)
                 .timeout(patience / 2)
+                .metered(callee)
                 .service(inner);
-            for _ in 0..4 {
+            for round in 1..=4 {
                 let start = clock::now();
                 join_all((0..40u32).map(|call| service.clone().oneshot(call))).await;
                 prop_assert!(clock::now().since(start) <= patience + Duration::from_millis(1));
@@ -198,6 +204,10 @@ proptest! {
                 prop_assert_eq!((known.in_use, known.parked, mock.in_flight()), (0, 0, 0));
                 prop_assert_eq!(waits.snapshot().waiting, [0; 4]);
                 prop_assert_eq!(in_cells.snapshot().in_use(), 0);
+                let counted = counts.each_ref().map(|handle| handle.snapshot());
+                prop_assert_eq!((counted[0].calls(), counted[0].active), (40 * round, 0));
+                prop_assert_eq!((counted[1].calls(), counted[1].active), (mock.calls() as u64, 0));
+                counts.iter().for_each(|handle| handle.update(meters[2]));
                 in_cells.update(other_cells);
                 handle.update(anew.handle().snapshot().settings);
             }

@@ -4,6 +4,9 @@
 mod churn;
 mod members;
 mod outliers;
+mod ramps;
+mod resends;
 mod retries;
 mod routing;
+mod waits;
 mod world;

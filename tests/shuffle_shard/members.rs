@@ -161,7 +161,6 @@ async fn refusals_that_are_about_the_request_say_nothing_about_the_member() {
     }
 }
 
-/// By the judge: an answer that asks to be left alone.
 /// The judge was asked about them, and one that takes whatever is refused for an overload had the member passed over.
 #[tokio::test(start_paused = true)]
 async fn no_judge_is_asked_about_refusals_that_no_member_has_seen() {
@@ -177,6 +176,7 @@ async fn no_judge_is_asked_about_refusals_that_no_member_has_seen() {
     assert!(router.handle().snapshot().members.iter().all(|member| member.health == Health::Serving));
 }
 
+/// By the judge: an answer that asks to be left alone.
 #[tokio::test(start_paused = true)]
 async fn who_asks_for_less_is_passed_over_for_as_long_as_it_says() {
     let world = World::default();
@@ -258,6 +258,18 @@ async fn who_hung_until_its_caller_left_has_failed_and_who_was_left_early_has_no
     let patient = world.router(1, Settings::new().without_hung_after());
     let _ = tokio::time::timeout(9 * SECOND, patient.clone().call(of(1))).await;
     assert_eq!(patient.snapshot().members[0].failures_in_a_row, 0);
+}
+
+/// It waits at every door at once. If that none of them opened in time spoke against those behind, one who leaves would put
+/// out a whole hand.
+#[tokio::test(start_paused = true)]
+async fn who_leaves_before_it_was_sent_anywhere_says_nothing_about_anybody() {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new());
+    world.set_all(Mode::Unready);
+    assert!(tokio::time::timeout(9 * SECOND, router.call(of(1))).await.is_err());
+    let members = router.snapshot().members;
+    assert!(members.iter().all(|member| (member.failures_in_a_row, member.in_flight) == (0, 0)), "{members:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -199,8 +199,8 @@ async fn what_was_tried_gets_through_a_nested_retry() {
     assert_eq!(calls(&world, 2), [1, 1]);
 }
 
-/// By the standard judge an open circuit is asked once and that is the answer. Where there is another member to ask, the
-/// retry's own judge may say otherwise, as the room's page does.
+/// By the standard judge an open circuit is asked once and that is the answer. Where there is another member to ask, a judge
+/// of the retry's own may say otherwise, where the router is not told how to send a request again.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_no_member_has_seen_is_sent_to_another_if_the_judge_says_so() {
     let judge = |result: Result<&String, &Error<Boom>>| match result {

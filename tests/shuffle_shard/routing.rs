@@ -234,7 +234,7 @@ async fn the_stacks_observer_hears_the_router() {
     let (heard, world) = (Heard::default(), World::default());
     let router = world.router(2, Settings::new());
     let handle = router.handle();
-    let stack = Stack::new().timeout(SECOND).observe(heard.observer());
+    let mut stack = Stack::new().timeout(SECOND).observe(heard.observer());
     let service = stack.shuffle_shard(router);
     handle.eject("node-0");
     assert_eq!(heard.take().len(), 1);

@@ -135,3 +135,11 @@ async fn two_runs_of_one_simulation_at_once_are_a_mistake() {
     let run = || sim.load(Load::even(10.0)).run(service.clone(), |_| ());
     let _ = tokio::join!(run(), run());
 }
+
+/// Tokio's own panic, "time is not frozen", came out of its own code and did not say what to do.
+#[tokio::test]
+#[should_panic(expected = "#[tokio::test(start_paused = true)]")]
+async fn a_clock_that_runs_is_found_out() {
+    let service = Stack::new().service(service_fn(|()| async { Ok::<_, io::Error>(()) }));
+    let _ = Simulation::new(1).load(Load::even(10.0)).run(service, |_| ()).await;
+}

@@ -301,6 +301,10 @@ macro_rules! every_subject {
                 let muster = kit.muster(0);
                 Stack::new().layer(layer_fn(move |inner| muster.fleet(inner)))
             };
+            shuffle_shard_that_sends_again: None, |kit: &Kit| {
+                let muster = kit.muster(3);
+                Stack::new().layer(layer_fn(move |inner| muster.fleet(inner).resend(plimsoll::request::CloneRequest)))
+            };
             retry_over_shuffle_shard: None, |kit: &Kit| {
                 let muster = kit.muster(4);
                 Stack::new().timeout(2 * LIMIT).retry(quick()).layer(layer_fn(move |inner| muster.fleet(inner)))

@@ -10,6 +10,7 @@ mod bulkhead;
 mod circuit_breaker;
 mod keyed;
 mod load_shed;
+mod meter;
 mod rate_limit;
 mod retry;
 mod shuffle_shard;

@@ -171,26 +171,27 @@ fn a_fleet_counts_no_call_twice_and_forgets_none() {
     assert_eq!(ended.load(SeqCst) + dropped.load(SeqCst), asked.load(SeqCst));
 }
 
+/// A member that is ready or never is.
+#[derive(Clone)]
+struct Door(bool);
+
+impl Service<()> for Door {
+    type Response = ();
+    type Error = Error<io::Error>;
+    type Future = std::future::Ready<Result<(), Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        if self.0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        std::future::ready(Ok(()))
+    }
+}
+
 /// Whoever waits for a member that is never ready is woken when the fleet becomes another, at whatever moment that comes.
 #[test]
 fn nobody_waits_on_for_a_member_that_is_gone() {
-    #[derive(Clone)]
-    struct Door(bool);
-
-    impl Service<()> for Door {
-        type Response = ();
-        type Error = Error<io::Error>;
-        type Future = std::future::Ready<Result<(), Self::Error>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-            if self.0 { Poll::Ready(Ok(())) } else { Poll::Pending }
-        }
-
-        fn call(&mut self, (): ()) -> Self::Future {
-            std::future::ready(Ok(()))
-        }
-    }
-
     let only = |name: &str| Nodes::try_new([Node::new(name)]).expect("one");
     let router = ShuffleShard::new(only("shut"), |node: &Node| Door(node.name() == "open"));
     let handle = router.handle();
@@ -210,6 +211,34 @@ fn nobody_waits_on_for_a_member_that_is_gone() {
             handle.set(only("open"));
             thread::yield_now();
             handle.set(only("shut"));
+            thread::yield_now();
+        }
+    });
+    assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
+}
+
+/// Whoever waits for a member that is never ready is woken when another is back in service, at whatever moment that comes.
+#[test]
+fn nobody_waits_on_while_another_member_is_back() {
+    let both = Nodes::try_new(["shut", "open"].map(Node::new)).expect("two");
+    let router = ShuffleShard::new(both, |node: &Node| Door(node.name() == "open")).tenant_by(|(): &()| 1_u64);
+    let handle = router.handle();
+    let under_way = AtomicU64::new(THREADS);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let (mut router, under_way) = (router.clone(), &under_way);
+            scope.spawn(move || {
+                for _ in 0..500 {
+                    let answer = drive(router.call(()), u32::MAX).expect("it ends");
+                    assert!(answer.is_ok());
+                }
+                under_way.fetch_sub(1, SeqCst);
+            });
+        }
+        while under_way.load(SeqCst) > 0 {
+            handle.eject("open");
+            thread::yield_now();
+            handle.restore("open");
             thread::yield_now();
         }
     });

@@ -21,11 +21,7 @@ impl Control for rate_limit::Handle {
     fn tell(&self, page: &mut Page) {
         let now = self.snapshot();
         let settings = now.settings;
-        let quota = |quota: &rate_limit::Quota| {
-            let (cells, per, burst) = (quota.cells(), quota.per(), quota.burst());
-            format!("{cells} per {per:?}, burst {burst}")
-        };
-        let quotas: Vec<_> = settings.quotas().iter().map(quota).collect();
+        let quotas: Vec<_> = settings.quotas().iter().map(ToString::to_string).collect();
         page.set("quotas", quotas.join("; "));
         page.set("max_waiting", settings.max_waiting()).set("max_wait", settings.max_wait());
         page.set("refunds", settings.refunds()).set("max_pause", settings.max_pause());

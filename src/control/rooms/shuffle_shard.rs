@@ -53,7 +53,7 @@ impl Control for shuffle_shard::Handle {
         }
         let in_flight: u64 = now.members.iter().map(|member| u64::from(member.in_flight)).sum();
         page.gauge(Metric::InUse, &[], in_flight as f64).gauge(Metric::ShardPanic, &[], u32::from(now.panic));
-        page.counter(Metric::Spilled, &[], now.spilled);
+        page.counter(Metric::Spilled, &[], now.spilled).counter(Metric::Resent, &[], now.resent);
     }
 }
 

@@ -32,7 +32,7 @@ where
         page.set("burst", settings.burst()).set("max_waiting", settings.max_waiting());
         if let Some(surge) = settings.surge() {
             page.set("surge.concurrency", surge.concurrency()).set("surge.max_waiting", surge.max_waiting());
-            page.set("surge.ttl", surge.ttl()).set("surge.demote_after", surge.demote_after());
+            page.set("surge.ttl", surge.ttl()).set("surge.demotion_after", surge.demotion_after());
             page.set("surge.lending", surge.lending()).set("surge.ramp.burst", surge.ramp().burst());
             page.set("surge.ramp.step", surge.ramp().step()).set("surge.ramp.every", surge.ramp().every());
         }

@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | [idle](Settings::new) | none, you say | only you know how long your callers' networks stall |
 //! | [rate](Settings::with_rate) | none | event streams are slow, and well |
-//! | name | `body-timeout` | give each its own where there are two |
+//! | name | `body_timeout` | give each its own where there are two |
 //!
 //! ```
 //! use std::{num::NonZeroU32, time::Duration};

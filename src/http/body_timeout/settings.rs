@@ -14,7 +14,7 @@ pub struct Settings {
 impl Settings {
     /// No longer than `idle` for one frame. [`Duration::MAX`] is for ever; zero lets through only what is there at once.
     pub const fn new(idle: Duration) -> Self {
-        Self { name: "body-timeout", idle, rate: None }
+        Self { name: "body_timeout", idle, rate: None }
     }
 
     /// As [`new`](Self::new), for a number that may be anything.
@@ -23,7 +23,7 @@ impl Settings {
     /// [`InvalidSetting`] if `idle` is zero.
     pub fn try_new(idle: Duration) -> Result<Self, InvalidSetting> {
         if idle.is_zero() {
-            return Err(InvalidSetting::new("body_timeout.idle", idle, "longer than zero"));
+            return Err(InvalidSetting::new("body_timeout.idle", idle, "above zero"));
         }
         Ok(Self::new(idle))
     }
@@ -42,12 +42,12 @@ impl Settings {
     pub fn try_with_rate(self, bytes_per_second: u32, grace: Duration) -> Result<Self, InvalidSetting> {
         let rate = at_least_one("body_timeout.rate", bytes_per_second)?;
         if grace.is_zero() {
-            return Err(InvalidSetting::new("body_timeout.grace", grace, "longer than zero"));
+            return Err(InvalidSetting::new("body_timeout.grace", grace, "above zero"));
         }
         Ok(self.with_rate(rate, grace))
     }
 
-    /// The name under which it refuses. By default `body-timeout`.
+    /// The name under which it refuses. By default `body_timeout`.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self

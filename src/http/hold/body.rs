@@ -52,10 +52,10 @@ where
         response: Response<B>,
         mut held: Held<G, C, Req>,
         outcome: Outcome,
-        bodiless: bool,
+        bodiless: fn(StatusCode) -> bool,
     ) -> Response<Self> {
         let (head, body) = response.into_parts();
-        let bodiless = bodiless
+        let bodiless = bodiless(head.status)
             || head.status.is_informational()
             || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let (ended, exact) = watch(&mut held, |_| (body.is_end_stream(), body.size_hint().exact()));
@@ -81,7 +81,8 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut me = self.project();
         let Some(held) = me.held else { return me.body.poll_frame(cx) };
-        let (frame, ended) = watch(held, |_| {
+        // A step of the call, as its gates see it: what they keep on its thread, and measure, is there for its body too.
+        let (frame, ended) = held.step(|| {
             let frame = me.body.as_mut().poll_frame(cx);
             let ended = frame.is_ready() && me.body.is_end_stream();
             (frame, ended)

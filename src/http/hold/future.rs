@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use ::http::{Request, Response};
+use ::http::{Request, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -30,8 +30,8 @@ pin_project! {
     {
         #[pin]
         gated: gate::ResponseFuture<S, Request<Q>, G, C>,
-        // The request was of a method whose answers have no body.
-        bodiless: bool,
+        // Whether an answer with this status has no body, as the method of the request has it.
+        bodiless: fn(StatusCode) -> bool,
     }
 }
 
@@ -41,7 +41,7 @@ where
     G: Gate<Request<Q>>,
 {
     #[inline]
-    pub(super) fn new(gated: gate::ResponseFuture<S, Request<Q>, G, C>, bodiless: bool) -> Self {
+    pub(super) fn new(gated: gate::ResponseFuture<S, Request<Q>, G, C>, bodiless: fn(StatusCode) -> bool) -> Self {
         Self { gated, bodiless }
     }
 }

@@ -1,6 +1,6 @@
 use std::task::{Context, Poll};
 
-use ::http::{Method, Request, Response};
+use ::http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -72,7 +72,12 @@ where
 
     #[inline]
     fn call(&mut self, req: Request<Q>) -> Self::Future {
-        let bodiless = matches!(*req.method(), Method::HEAD | Method::CONNECT);
+        let bodiless: fn(StatusCode) -> bool = match *req.method() {
+            Method::HEAD => |_| true,
+            // A tunnel; who does not get one is told why.
+            Method::CONNECT => |status| status.is_success(),
+            _ => |_| false,
+        };
         ResponseFuture::new(self.gated.call(req), bodiless)
     }
 }

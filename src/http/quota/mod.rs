@@ -43,7 +43,7 @@
 //! # }
 //! ```
 //!
-//! Where each tenant has a limit, the one that is asking is looked up once its request was counted; who has no place is told
+//! Where each tenant has a limit, the one that is asking is looked up once its request was counted; whoever has no place is told
 //! nothing:
 //!
 //! ```

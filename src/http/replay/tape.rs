@@ -8,7 +8,10 @@ use ::http::HeaderMap;
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{error::BoxError, sync::Lock};
+use crate::{
+    error::BoxError,
+    sync::{Lock, Turn, Wakeup},
+};
 
 /// What a copy of a body has to say that the body itself has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +40,8 @@ pub(super) struct Tape<B> {
     reader: u32,
     /// The last copy that was made.
     copies: u32,
+    /// Whoever reads and waits for more. Its turn never comes: it is only told to look again.
+    waiting: Turn<()>,
 }
 
 enum Rest<B> {
@@ -60,7 +65,8 @@ impl<B: Body> Tape<B> {
     pub(super) fn new(body: B, cap: usize) -> Self {
         let hint = body.size_hint();
         let kept = Some(Vec::new());
-        Self { rest: Rest::Here(body), hint, read: 0, kept, trailers: None, cap, reader: 0, copies: 0 }
+        let (rest, waiting) = (Rest::Here(body), Turn::default());
+        Self { rest, hint, read: 0, kept, trailers: None, cap, reader: 0, copies: 0, waiting }
     }
 }
 
@@ -89,6 +95,12 @@ impl<B> Tape<B> {
         let lower = self.hint.lower().saturating_add(kept);
         hint.set_lower(hint.upper().map_or(lower, |upper| lower.min(upper)));
         hint
+    }
+
+    /// Whom a copy takes the reading over from, if that one waits: from here on the rest wakes the copy alone, and an earlier
+    /// attempt's connection would wait for a body that comes no more. To be woken once the lock is gone.
+    fn take_over(&mut self, head: Head) -> Wakeup {
+        if head.copy > self.reader && self.is_whole() { self.waiting.nudge() } else { Wakeup::nobody() }
     }
 
     /// What a copy is to do next.
@@ -136,7 +148,15 @@ impl<B> Tape<B> {
             self.read = self.read.saturating_add(data.len() as u64);
             head.at = self.read;
             match &mut self.kept {
-                Some(kept) if self.read <= cap => kept.extend_from_slice(data),
+                Some(kept) if self.read <= cap => {
+                    // Doubled when it is full, as ever, but never beyond the cap: what is kept takes no more than that.
+                    if kept.capacity() - kept.len() < data.len() {
+                        let whole = kept.len() + data.len();
+                        let room = kept.capacity().saturating_mul(2).min(self.cap).max(whole);
+                        kept.reserve_exact(room - kept.len());
+                    }
+                    kept.extend_from_slice(data);
+                }
                 kept => *kept = None,
             }
         } else if let Some(trailers) = frame.trailers_ref() {
@@ -183,7 +203,11 @@ where
     B: Body<Error: Into<BoxError>> + Unpin,
 {
     let alone = Arc::strong_count(shared) == 1;
-    let next = shared.lock().next(head, alone);
+    let (overtaken, next) = {
+        let mut tape = shared.lock();
+        (tape.take_over(*head), tape.next(head, alone))
+    };
+    overtaken.wake();
     let mut body = match next {
         Next::Poll(body) => body,
         Next::Give(frame) => return Poll::Ready(Some(Ok(frame))),
@@ -200,6 +224,8 @@ where
     let (ended, hint) = (body.is_end_stream(), body.size_hint());
     mem::forget(outside);
 
+    // Outlives the lock: what was told before is dropped then.
+    let mut waker = (polled.is_pending() && !alone).then(|| cx.waker().clone());
     let mut tape = shared.lock();
     tape.hint = hint;
     if let Poll::Ready(Some(Ok(frame))) = &polled {
@@ -225,6 +251,9 @@ where
         }
     };
     let overtaken = head.copy < tape.reader;
+    if waker.is_some() && !overtaken {
+        tape.waiting.has_come(&mut waker);
+    }
     drop(tape);
     drop(over);
     if overtaken { Poll::Ready(Some(Err(ReplayError::Superseded.into()))) } else { polled.map_err(Into::into) }

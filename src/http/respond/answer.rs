@@ -22,10 +22,10 @@ pub trait Answer<B> {
     /// An answer of the inner service.
     fn pass(&self, response: Response<B>) -> Response<Self::Body>;
 
-    /// The answer to who was refused over HTTP.
+    /// The answer to whoever was refused over HTTP.
     fn answer(&self, rejection: &Rejection, response: Response<()>) -> Response<Self::Body>;
 
-    /// The answer to who was refused over gRPC. The headers say all; the body must be empty.
+    /// The answer to whoever was refused over gRPC. The headers say all; the body must be empty.
     fn answer_grpc(&self, rejection: &Rejection, response: Response<()>) -> Response<Self::Body>;
 }
 

@@ -96,7 +96,7 @@ impl Settings {
         self.statuses[reason as usize]
     }
 
-    /// `Retry-After` in seconds, where it is known. Rounded up, and never zero: who comes back a moment early is refused
+    /// `Retry-After` in seconds, where it is known. Rounded up, and never zero: whoever comes back a moment early is refused
     /// again.
     pub(super) fn seconds(&self, rejection: &Rejection, random: impl FnOnce() -> u64) -> Option<u64> {
         let nanos = rejection.retry_after()?.as_nanos();

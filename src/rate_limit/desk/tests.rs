@@ -11,7 +11,7 @@ use super::{
         settings::Settings,
         tests::{SECOND, START, quota},
     },
-    Arrival, Desk,
+    Arrival, Desk, LATE,
 };
 use crate::{clock::Instant, rejection::Reason};
 
@@ -120,6 +120,51 @@ fn nobody_is_woken_to_hear_that_its_turn_is_later() {
     assert_eq!(first, Some(START.after(5 * SECOND)), "and it is noted for when it looks");
     desk.pause(START.after(20 * SECOND), START, &mut woken);
     assert_eq!((woken.len(), desk.line.len()), (3, 0), "it is too late for them, and they are told");
+}
+
+/// With several quotas, what a wait was planned to take is not given back by subtraction, but planned anew. Else a client
+/// that has given up would count against those who come later.
+#[test]
+fn who_has_left_is_not_waited_for_where_there_are_several_quotas() {
+    let mut desk = desk(&[quota(10, SECOND, 1), quota(1000, 60 * SECOND, 9)], SECOND / 4);
+    assert!(matches!(arrive(&mut desk, 1, START), Arrival::Admitted(_)));
+    let Arrival::Waiting(first) = arrive(&mut desk, 1, START) else { panic!("it waits") };
+    let Arrival::Waiting(second) = arrive(&mut desk, 1, START) else { panic!("so does this") };
+    assert_eq!(second.alarm, START.after(SECOND / 5));
+    assert!(matches!(arrive(&mut desk, 1, START), Arrival::Refused(_)), "it would take longer than one may wait");
+    assert!(desk.forget(first.ticket).is_some());
+    let Arrival::Waiting(third) = arrive(&mut desk, 1, START) else { panic!("there is a turn in time") };
+    assert_eq!(third.alarm, START.after(SECOND / 5), "the second has that of the first");
+}
+
+/// What was taken for nothing is there for somebody again, and that is so for those who come after them, too.
+#[test]
+fn what_is_put_back_brings_forward_the_turns_of_those_who_come_later() {
+    let mut desk = desk(&[quota(10, SECOND, 1)], SECOND / 4);
+    let Arrival::Admitted(permit) = arrive(&mut desk, 1, START) else { panic!("there is a cell") };
+    for tenths in [1, 2] {
+        let Arrival::Waiting(place) = arrive(&mut desk, 1, START) else { panic!("it waits") };
+        assert_eq!(place.alarm, START.after(tenths * SECOND / 10));
+    }
+    assert!(matches!(arrive(&mut desk, 1, START), Arrival::Refused(_)), "it would take longer than one may wait");
+    desk.put_back(permit);
+    desk.serve(START, &mut Vec::new());
+    assert_eq!(desk.line.len(), 1, "one goes in its place");
+    let Arrival::Waiting(place) = arrive(&mut desk, 1, START) else { panic!("there is a turn in time") };
+    assert_eq!(place.alarm, START.after(SECOND / 5));
+}
+
+/// Nobody looked for a second. What was foretold until then is over, and not what those who come now are told.
+#[test]
+fn who_is_served_late_puts_off_those_who_come_later() {
+    let mut desk = desk(&[quota(10, SECOND, 1)], 9 * SECOND);
+    assert!(matches!(arrive(&mut desk, 1, START), Arrival::Admitted(_)));
+    for _ in 0..2 {
+        assert!(matches!(arrive(&mut desk, 1, START), Arrival::Waiting(_)));
+    }
+    let now = START.after(SECOND);
+    let Arrival::Waiting(place) = arrive(&mut desk, 1, now) else { panic!("it waits") };
+    assert_eq!((desk.line.len(), place.alarm), (2, now.before(LATE).after(SECOND / 5)));
 }
 
 /// What happens at a desk.

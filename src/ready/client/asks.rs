@@ -7,7 +7,7 @@ use crate::{
 
 /// What a [`Client`] asks of requests and results, each once for all rooms: `R` a copy for another attempt, `C` how it went, `D`
 /// by when.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Asks<R = CloneRequest, C = Standard, D = Unasked> {
     pub(super) replay: R,
     pub(super) judge: C,

@@ -3,7 +3,7 @@ use crate::{classify::Standard, request::Unasked};
 
 /// What a [`Server`] asks of requests and results, each once for all rooms: `P` how important, `T` whose, `D` by when, `X`
 /// whether exempt, `W` what it costs, `C` how it went.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Asks<P = Unasked, T = Unasked, D = Unasked, X = Unasked, W = Unasked, C = Standard> {
     pub(super) priority: P,
     pub(super) tenant: T,

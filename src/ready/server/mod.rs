@@ -57,6 +57,9 @@ impl Default for Server {
     }
 }
 
+/// Where a tenant's rate limit is kept: under a name that says so.
+const TENANTS: keyed::Settings = keyed::Settings::new().with_name("rate_limit.tenants");
+
 impl<O, A> Server<O, A> {
     /// Puts another layer outermost, which answers who is refused. The annexes' stacks have one, and set it themselves.
     pub fn outermost<New: End>(self, outermost: New) -> Server<New, A> {
@@ -92,7 +95,7 @@ impl<O, A> Server<O, A> {
     /// Lets nobody ask more often than that: each [tenant](Self::tenant_by) has this quota, and all who have none have one
     /// together. A single [`Quota`](rate_limit::Quota) will do.
     pub fn with_rate_limit(mut self, limit: impl Into<rate_limit::Settings>) -> Self {
-        let tenants = self.rate_limit.map_or_else(keyed::Settings::new, |(_, tenants)| tenants);
+        let tenants = self.rate_limit.map_or(TENANTS, |(_, tenants)| tenants);
         self.rate_limit = Some((limit.into(), tenants));
         self
     }

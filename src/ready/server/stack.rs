@@ -101,7 +101,7 @@ where
     fn look_over<L, G, J>(&self, stack: &Stack<L, G, J>) -> Vec<Warning> {
         let mut found = self.described(stack).warnings();
         if let (Some((limit, _)), false) = (self.rate_limit, self.asks.knows_tenants) {
-            let quota = limit.quotas().first().map_or_else(String::new, |quota| format!("{quota:?}"));
+            let quota = limit.quotas().first().map_or_else(String::new, ToString::to_string);
             found.push(Warning::new(Rule::OneQuotaForAll, Subject::said(limit.name(), "quota", quota), None));
         }
         found.extend(pool(self.bulkhead, self.pool));

@@ -130,6 +130,15 @@ fn a_share_of_successes_far_below_the_others_puts_a_member_out() {
     assert!(fleet.members.iter().all(|member| member.tally == Tally::default()));
 }
 
+/// A fleet behind a database that is down: all fail alike, and each is exactly as bad as the threshold.
+#[test]
+fn where_all_do_equally_badly_nobody_is_put_out() {
+    for failures in [100, 500, 1000] {
+        let mut fleet = fleet(8, 2);
+        assert!(conclude(&mut fleet, &[failures; 8], START.after(10 * SECOND)).is_empty(), "{failures}");
+    }
+}
+
 #[test]
 fn where_not_all_outliers_may_be_out_it_is_the_worst() {
     let mut fleet = fleet(40, 1);

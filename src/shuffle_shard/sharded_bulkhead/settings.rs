@@ -51,7 +51,7 @@ impl Settings {
     }
 
     /// Deals every tenant the same hand in every process that has this seed: for tests. By default each bulkhead draws its
-    /// own, so that nobody can foresee whose cells are whose, and who has the bad luck to share a hand with a flood in one
+    /// own, so that nobody can foresee whose cells are whose, and whoever has the bad luck to share a hand with a flood in one
     /// process does not in the next.
     pub const fn with_seed(mut self, seed: u128) -> Self {
         self.dealt = self.dealt.with_seed(seed);

@@ -25,7 +25,13 @@ pub(super) struct Stepper {
 }
 
 impl Stepper {
+    /// # Panics
+    /// If the clock is not paused.
     pub(super) fn new(world: Arc<World>) -> Self {
+        assert!(
+            is_paused(),
+            "a simulation needs a paused clock: `#[tokio::test(start_paused = true)]`, or `plimsoll::testing::simulate`"
+        );
         Self { world, now: 0, start: clock::now() }
     }
 
@@ -61,6 +67,13 @@ impl Stepper {
             assert!(undisturbed, "something else moved the paused clock while a simulation was played");
         }
     }
+}
+
+/// Whether the clock stands still. Tokio does not say, and its own panic does not say what to do.
+fn is_paused() -> bool {
+    let before = clock::now();
+    std::thread::sleep(Duration::from_micros(1));
+    clock::now() == before
 }
 
 /// Lets the paused clock go on, and nobody else's turn come: what `advance` does when it is first polled. Then it would

@@ -1,8 +1,9 @@
-/// Makes the copy of a request that another attempt sends.
+/// Makes the copy of a request that is sent another time: by a [retry](crate::retry::RetryLayer::replay), or by a
+/// [router](crate::shuffle_shard::ShuffleShard::resend) to another member of its fleet.
 ///
-/// The copy for the next attempt is made before this one is sent, since sending takes the request; none is made
-/// where no other attempt may follow. `None` says that this request cannot be had a second time, or should not: it
-/// is sent once. This is the place to keep what is not idempotent from being sent twice, and to bound what is kept:
+/// The copy is made before the request is sent, since sending takes it; none is made where it may not be sent another time.
+/// `None` says that this request cannot be had a second time, or should not: it is sent once. This is the place to keep what is
+/// not idempotent from being sent twice, and to bound what is kept:
 ///
 /// ```
 /// use plimsoll::retry::{RetryLayer, Settings};
@@ -20,10 +21,11 @@
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not copy requests `{Req}`",
     label = "makes no copy of this request",
-    note = "by default the request has to be `Clone`; if it is not, say how with `RetryLayer::replay`"
+    note = "by default the request has to be `Clone`; if it is not, say how with `RetryLayer::replay`, `ShuffleShard::resend`, or `replay` of a ready-made client"
 )]
 pub trait Replay<Req> {
-    /// The request for the `attempt`th attempt, of which the first is 1; or `None` where it cannot be had again.
+    /// The request for the `attempt`th attempt, of which the first is 1; or `None` where it cannot be had again. What was sent
+    /// and did not reach the callee was no attempt: a router's copy is for the one that the request itself is for.
     fn replay(&self, req: &Req, attempt: u32) -> Option<Req>;
 
     /// Whether a copy that was made can still be sent. It is asked when an attempt has failed, for copies that share
@@ -42,7 +44,7 @@ impl<F: Fn(&Req, u32) -> Option<Req>, Req> Replay<Req> for F {
     }
 }
 
-/// Clones the request, whatever it is: the default.
+/// Clones the request, whatever it is: a retry's default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CloneRequest;
 
@@ -50,5 +52,16 @@ impl<Req: Clone> Replay<Req> for CloneRequest {
     #[inline]
     fn replay(&self, req: &Req, _: u32) -> Option<Req> {
         Some(req.clone())
+    }
+}
+
+/// Copies nothing: a router's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SentOnce;
+
+impl<Req> Replay<Req> for SentOnce {
+    #[inline]
+    fn replay(&self, _: &Req, _: u32) -> Option<Req> {
+        None
     }
 }
