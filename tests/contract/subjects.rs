@@ -30,6 +30,7 @@ use crate::{
         kit::{Ask, Kit, LIMIT, WAIT, packed, patient, quick, seats, settings, slow, two_lanes},
         planted::{ClonesInCall, GoesOnWithAClone, RefusesReadiness},
         scripts::{Body, Finish, Pause, Ready},
+        subjects::Subject,
     },
 };
 
@@ -80,11 +81,10 @@ fn assert_ended_well(capacity: Option<usize>, stage: &Stage) {
 
 every_subject!(each a_second_poll_after_the_end_panics_and_leaks_nothing over Kit::mock);
 
-fn a_second_poll_after_the_end_panics_and_leaks_nothing<S>(capacity: Option<usize>, build: impl Fn(&Kit) -> S)
-where
-    S: Service<Ask> + Clone,
-    S::Error: Refusal,
-{
+fn a_second_poll_after_the_end_panics_and_leaks_nothing<S: Subject>(
+    capacity: Option<usize>,
+    build: impl Fn(&Kit) -> S,
+) {
     let (clock, kit) = (Clock::new(), Kit::new());
     let _entered = clock.enter();
     let service = build(&kit);
@@ -106,11 +106,7 @@ where
 
 every_subject!(each the_polled_instance_is_the_one_called over picky);
 
-fn the_polled_instance_is_the_one_called<S>(capacity: Option<usize>, build: impl Fn(&Kit) -> S)
-where
-    S: Service<Ask> + Clone,
-    S::Error: Refusal,
-{
+fn the_polled_instance_is_the_one_called<S: Subject>(capacity: Option<usize>, build: impl Fn(&Kit) -> S) {
     let (clock, kit) = (Clock::new(), Kit::new());
     let _entered = clock.enter();
     let mut service = build(&kit);
@@ -139,11 +135,7 @@ fn a_service_that_goes_on_with_a_clone_is_found() {
 
 every_subject!(each no_refusal_comes_out_of_poll_ready over Kit::mock);
 
-fn no_refusal_comes_out_of_poll_ready<S>(capacity: Option<usize>, build: impl Fn(&Kit) -> S)
-where
-    S: Service<Ask> + Clone,
-    S::Error: Refusal,
-{
+fn no_refusal_comes_out_of_poll_ready<S: Subject>(capacity: Option<usize>, build: impl Fn(&Kit) -> S) {
     let (clock, kit) = (Clock::new(), Kit::new());
     let _entered = clock.enter();
     let service = build(&kit);
@@ -168,11 +160,7 @@ fn a_service_that_refuses_readiness_is_found() {
 every_subject!(each readiness_of_one_clone_serves_another over Kit::mock);
 
 /// And is asked for as often as anybody likes, and holds nothing.
-fn readiness_of_one_clone_serves_another<S>(capacity: Option<usize>, build: impl Fn(&Kit) -> S)
-where
-    S: Service<Ask> + Clone,
-    S::Error: Refusal,
-{
+fn readiness_of_one_clone_serves_another<S: Subject>(capacity: Option<usize>, build: impl Fn(&Kit) -> S) {
     let (clock, kit) = (Clock::new(), Kit::new());
     let _entered = clock.enter();
     let (mut asked, mut called) = (build(&kit), None);
@@ -201,11 +189,7 @@ where
 
 every_subject!(each an_inner_service_need_not_be_send over unsend);
 
-fn an_inner_service_need_not_be_send<S>(capacity: Option<usize>, build: impl Fn(&Kit) -> S)
-where
-    S: Service<Ask> + Clone,
-    S::Error: Refusal,
-{
+fn an_inner_service_need_not_be_send<S: Subject>(capacity: Option<usize>, build: impl Fn(&Kit) -> S) {
     let (clock, kit) = (Clock::new(), Kit::new());
     let _entered = clock.enter();
     let mut client = Client::new(build(&kit), Ask::light(0));

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use plimsoll::{Refusal, classify::Standard, gate::GateLayer};
+use plimsoll::{classify::Standard, gate::GateLayer};
 use tower::{Layer, Service};
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     kit::{Ask, Kit, LIMIT},
     ledger::{Place, Watched},
     scripts::{Body, Finish, Ready, scripts},
+    subjects::Subject,
 };
 
 const VICTIM: Ask = Ask { id: 0, weight: 2, compartment: 0 };
@@ -49,11 +50,7 @@ struct Scenario {
 }
 
 /// Cuts the calls of a subject that lets `capacity` requests of weight 1 in at once, `None` for any number.
-pub(crate) fn cut_everywhere<S>(capacity: Option<usize>, build: impl Fn(&Kit) -> S) -> Report
-where
-    S: Service<Ask> + Clone,
-    S::Error: Refusal,
-{
+pub(crate) fn cut_everywhere<S: Subject>(capacity: Option<usize>, build: impl Fn(&Kit) -> S) -> Report {
     let clock = Clock::new();
     let _entered = clock.enter();
     let mut report = Report::default();
@@ -69,11 +66,7 @@ where
 }
 
 /// The same, with a gate around it that keeps a book.
-pub(crate) fn cut_everywhere_watched<S>(capacity: Option<usize>, build: impl Fn(&Kit) -> S) -> Report
-where
-    S: Service<Ask> + Clone,
-    S::Error: Refusal,
-{
+pub(crate) fn cut_everywhere_watched<S: Subject>(capacity: Option<usize>, build: impl Fn(&Kit) -> S) -> Report {
     cut_everywhere(capacity, |kit| {
         let around = GateLayer::<Watched<()>, Standard>::new(kit.ledger.watch((), Place::Outermost));
         around.layer(build(kit))
@@ -81,16 +74,13 @@ where
 }
 
 /// Cuts after no step, after one, after two, until there is no further one.
-fn cut_one<S>(
+fn cut_one<S: Subject>(
     clock: &Clock,
     capacity: Option<usize>,
     scenario: Scenario,
     build: &impl Fn(&Kit) -> S,
     report: &mut Report,
-) where
-    S: Service<Ask> + Clone,
-    S::Error: Refusal,
-{
+) {
     for steps in 0..MOST_STEPS {
         let run = |told| {
             let mut scene = Scene::new(clock, capacity, scenario, build);
@@ -124,11 +114,7 @@ struct Scene<'a, S: Service<Ask>> {
     findings: Vec<Finding>,
 }
 
-impl<'a, S> Scene<'a, S>
-where
-    S: Service<Ask> + Clone,
-    S::Error: Refusal,
-{
+impl<'a, S: Subject> Scene<'a, S> {
     fn new(clock: &'a Clock, capacity: Option<usize>, scenario: Scenario, build: impl Fn(&Kit) -> S) -> Self {
         let kit = Kit::new();
         let service = build(&kit);

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use plimsoll::{Refusal, bulkhead::Order};
+use plimsoll::bulkhead::Order;
 use tower::Service;
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     kit::{Ask, Kit, settings},
     rng::Rng,
     scripts::{Body, Finish, Pause},
+    subjects::Subject,
 };
 
 /// What happens besides calls, polls and drops.
@@ -62,11 +63,7 @@ const BODIES: &[Body] = &[
 ];
 
 /// Runs every seed.
-pub(crate) fn mix_everything<S>(mix: Mix, seeds: std::ops::Range<u64>, build: impl Fn(&Kit) -> S) -> Report
-where
-    S: Service<Ask> + Clone,
-    S::Error: Refusal,
-{
+pub(crate) fn mix_everything<S: Subject>(mix: Mix, seeds: std::ops::Range<u64>, build: impl Fn(&Kit) -> S) -> Report {
     let clock = mix.time.then(Clock::new);
     let _entered = clock.as_ref().map(Clock::enter);
     let mut report = Report::default();
@@ -106,11 +103,7 @@ struct Caller<S: Service<Ask>> {
     left: Vec<(Arc<Flag>, usize)>,
 }
 
-impl<'a, S> Run<'a, S>
-where
-    S: Service<Ask> + Clone,
-    S::Error: Refusal,
-{
+impl<'a, S: Subject> Run<'a, S> {
     fn new(mix: Mix, clock: Option<&'a Clock>, seed: u64, told: bool, build: impl Fn(&Kit) -> S) -> Self {
         let kit = Kit::new();
         let service = build(&kit);

@@ -8,6 +8,16 @@
 //! in afterwards. Timers end within `kit::LIMIT`, or a harness takes the call for lost; what needs longer goes into a
 //! test of the room's own.
 
+use plimsoll::Refusal;
+use tower::Service;
+
+use super::kit::Ask;
+
+/// What every layer and every stack is, over whatever it is built.
+pub(crate) trait Subject: Service<Ask, Error: Refusal> + Clone {}
+
+impl<S: Service<Ask, Error: Refusal> + Clone> Subject for S {}
+
 /// Gives the table to a macro, and whatever else that wants to know in front of it, in brackets.
 macro_rules! every_subject {
     ($check:ident $($with:tt)*) => {

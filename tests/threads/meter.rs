@@ -16,7 +16,8 @@ use tower::{Service, service_fn};
 
 use crate::{
     THREADS,
-    crowd::{Breath, drive},
+    crowd::{Breath, crowd, drive},
+    patience,
     rng::Rng,
 };
 
@@ -33,33 +34,29 @@ fn a_meter_counts_every_call_once_and_never_back() {
         if ok { Ok(()) } else { Err(io::Error::other("down")) }
     }));
     let ends = [Ended::Succeeded, Ended::Failed(Failure::Transient), Ended::Cancelled];
-    let (ended, at_work) = ([const { AtomicU64::new(0) }; 3], AtomicU64::new(all));
-    thread::scope(|scope| {
-        for thread in 0..all {
+    let ended = [const { AtomicU64::new(0) }; 3];
+    let (mut changes, mut before) = (Rng::new(100), 0);
+    crowd(
+        all,
+        |thread| {
             let (mut service, mut rng) = (service.clone(), Rng::new(thread + 1));
-            let (ended, at_work) = (&ended, &at_work);
-            scope.spawn(move || {
-                for _ in 0..2000 {
-                    let patience = if rng.below(2) == 0 { u32::MAX } else { rng.below(3) as u32 };
-                    let end = match drive(service.call(rng.below(2) == 0), patience) {
-                        Some(Ok(())) => 0,
-                        Some(Err(_)) => 1,
-                        None => 2,
-                    };
-                    ended[end].fetch_add(1, SeqCst);
-                }
-                at_work.fetch_sub(1, SeqCst);
-            });
-        }
-        let (mut rng, mut before) = (Rng::new(100), 0);
-        while at_work.load(SeqCst) > 0 {
-            handle.update(sets[rng.below(sets.len())]);
+            for _ in 0..2000 {
+                let patience = patience(&mut rng, 3);
+                let end = match drive(service.call(rng.below(2) == 0), patience) {
+                    Some(Ok(())) => 0,
+                    Some(Err(_)) => 1,
+                    None => 2,
+                };
+                ended[end].fetch_add(1, SeqCst);
+            }
+        },
+        || {
+            handle.update(sets[changes.below(sets.len())]);
             let now = handle.snapshot();
             assert!((before..=2000 * all).contains(&now.calls()), "{before} before, and {} now", now.calls());
             before = now.calls();
-            thread::yield_now();
-        }
-    });
+        },
+    );
     let end = handle.snapshot();
     let counted = ends.map(|how| end.ended(how));
     assert_eq!((counted, end.active), (ended.map(AtomicU64::into_inner), 0));

@@ -195,25 +195,21 @@ fn nobody_waits_on_for_a_member_that_is_gone() {
     let only = |name: &str| Nodes::try_new([Node::new(name)]).expect("one");
     let router = ShuffleShard::new(only("shut"), |node: &Node| Door(node.name() == "open"));
     let handle = router.handle();
-    let under_way = AtomicU64::new(THREADS);
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            let (mut router, under_way) = (router.clone(), &under_way);
-            scope.spawn(move || {
-                for _ in 0..500 {
-                    let answer = drive(router.call(()), u32::MAX).expect("it ends");
-                    assert!(answer.is_ok());
-                }
-                under_way.fetch_sub(1, SeqCst);
-            });
-        }
-        while under_way.load(SeqCst) > 0 {
+    crowd(
+        THREADS,
+        |_| {
+            let mut router = router.clone();
+            for _ in 0..500 {
+                let answer = drive(router.call(()), u32::MAX).expect("it ends");
+                assert!(answer.is_ok());
+            }
+        },
+        || {
             handle.set(only("open"));
             thread::yield_now();
             handle.set(only("shut"));
-            thread::yield_now();
-        }
-    });
+        },
+    );
     assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
 }
 
@@ -223,24 +219,20 @@ fn nobody_waits_on_while_another_member_is_back() {
     let both = Nodes::try_new(["shut", "open"].map(Node::new)).expect("two");
     let router = ShuffleShard::new(both, |node: &Node| Door(node.name() == "open")).tenant_by(|(): &()| 1_u64);
     let handle = router.handle();
-    let under_way = AtomicU64::new(THREADS);
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            let (mut router, under_way) = (router.clone(), &under_way);
-            scope.spawn(move || {
-                for _ in 0..500 {
-                    let answer = drive(router.call(()), u32::MAX).expect("it ends");
-                    assert!(answer.is_ok());
-                }
-                under_way.fetch_sub(1, SeqCst);
-            });
-        }
-        while under_way.load(SeqCst) > 0 {
+    crowd(
+        THREADS,
+        |_| {
+            let mut router = router.clone();
+            for _ in 0..500 {
+                let answer = drive(router.call(()), u32::MAX).expect("it ends");
+                assert!(answer.is_ok());
+            }
+        },
+        || {
             handle.eject("open");
             thread::yield_now();
             handle.restore("open");
-            thread::yield_now();
-        }
-    });
+        },
+    );
     assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
 }
