@@ -43,7 +43,7 @@
 //!
 //! A callee that sheds load is not sick. Where its refusals come as answers (429, 503) and the stack's judge takes them
 //! for failures, so that a retry heeds them, give the breaker another judge that ignores them, such as
-//! [`Health`](crate::ready::Health) ([`Stack::classify`](crate::Stack::classify) before it): at five times its capacity a
+//! [`Health`](crate::classify::Health) ([`Stack::classify`](crate::Stack::classify) before it): at five times its capacity a
 //! healthy callee refuses four of five, and an open circuit would refuse the fifth as well.
 //!
 //! # Defaults
