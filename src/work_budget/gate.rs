@@ -305,31 +305,4 @@ fn hold(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::sync::nobody;
-
-    /// Books are kept under numbers that are used again. If those of a wait that came to nothing were not, each such wait
-    /// would take memory for good: an overload leaks, and only an overload.
-    #[tokio::test(start_paused = true)]
-    async fn a_wait_that_came_to_nothing_gives_its_books_back() {
-        let second = Duration::from_secs(1);
-        let settings = Settings::try_new(1).and_then(|settings| settings.try_with_fuel(9)).expect("valid");
-        let budget = WorkBudget::new(settings.with_wait(9, second));
-        let ask = || Gate::<()>::admit(&budget, &(), &Moment::new());
-        let wait = || match ask() {
-            Admission::Waiting(wait) => wait,
-            _ => panic!("it does not wait"),
-        };
-        let Admission::Admitted(held) = ask() else { panic!("not admitted") };
-        Gate::<()>::abandon(&budget, wait());
-        let mut late = wait();
-        tokio::time::advance(2 * second).await;
-        let polled = Gate::<()>::poll_wait(&budget, &mut late, &(), &Moment::new(), &mut nobody());
-        assert!(matches!(polled, Poll::Ready(Err(_))), "{polled:?}");
-        let claim = Claim { fuel: 9, estimate: 0, kind: 0, deadline: Instant::FAR };
-        assert_eq!((held.account(), budget.state.reserve(claim)), (Some(0), Some(1)), "next to the one in use");
-    }
-}
+mod tests;

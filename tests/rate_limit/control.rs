@@ -95,6 +95,20 @@ async fn what_is_left_is_told_in_the_terms_of_the_header_fields() {
     assert_eq!(handle.remaining(), left, "to look takes nothing");
 }
 
+/// Who is told of the other comes back in a second, to be refused for an hour.
+#[tokio::test(start_paused = true)]
+async fn of_quotas_that_are_used_up_the_one_is_told_that_takes_the_longest() {
+    let (second, hour) = (per_second(2), Quota::try_per_hour(2).expect("valid"));
+    for quotas in [[second, hour], [hour, second]] {
+        let limit = RateLimit::new(Settings::try_new(&quotas).expect("some"));
+        let handle = limit.handle();
+        let mut service = Stack::new().rate_limit(limit).service(callee());
+        assert!(service.call(1).await.is_ok() && service.call(1).await.is_ok());
+        let left = handle.remaining();
+        assert_eq!((left.quota, left.remaining, left.reset), (hour, 0, 3600 * SECOND));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_observing_it_counts_and_announces_and_refuses_nobody() {
     let limit = RateLimit::new(per_second(2)).cost_by(cost);

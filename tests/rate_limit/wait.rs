@@ -145,6 +145,20 @@ async fn nobody_waits_beyond_a_deadline() {
     assert_eq!(millis(start, [waits.await]), [100]);
 }
 
+/// Where nobody waits, nobody is asked for a deadline; once an update lets requests wait, they are.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_counts_as_soon_as_requests_may_wait() {
+    let start = clock::now();
+    let deadline = move |millis: &u32| Some(start.after(Duration::from_millis((*millis).into())));
+    let limit = RateLimit::new(quota(10, 1)).deadline_by(deadline);
+    let handle = limit.handle();
+    let mut service = Stack::new().rate_limit(limit).service(callee());
+    assert!(service.call(0).await.is_ok());
+    handle.update(waiting(quota(10, 1)));
+    let refused = assert_ready!(task::spawn(service.call(99)).poll());
+    assert_eq!(refused_for(refused), (Reason::DeadlineUnreachable, Some(SECOND / 10)));
+}
+
 /// Both would have had their turn in time, had anybody looked. Late, the first takes the cell that there is.
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_nobody_looked_for_may_be_too_late() {

@@ -204,6 +204,42 @@ async fn who_waits_keeps_its_place_at_those_who_stay() {
     assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
 }
 
+/// A change may deal another hand though everybody is still there. Who waited on at the old doors could be served by somebody
+/// who is not of its tenant's hand.
+#[tokio::test(start_paused = true)]
+async fn who_waits_leaves_those_who_are_of_its_hand_no_more() {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new());
+    let fresh: Vec<_> = (0..10).map(|number| format!("fresh-{number}")).collect();
+    fresh.iter().for_each(|name| world.set(name, Mode::Unready));
+    world.set_all(Mode::Unready);
+    let mut waiting = tokio_test::task::spawn(router.call(of(1)));
+    assert!(waiting.poll().is_pending());
+    let handle = router.handle();
+    handle.set(nodes(names(2).into_iter().chain(fresh)));
+    assert!(waiting.poll().is_pending());
+    let members = handle.snapshot().members;
+    let at =
+        |old: bool| members.iter().filter(|it| it.node.name().starts_with("node-") == old && it.in_flight == 1).count();
+    assert!(at(false) > 0, "the hand is another: {members:?}");
+    assert_eq!(at(true) + at(false), 2, "it waits for its hand: {members:?}");
+}
+
+/// The node that comes back by the name of one that went is another, and so is its door.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_member_that_was_replaced_waits_for_the_new_one() {
+    let world = World::default();
+    let mut router = world.router(1, Settings::new());
+    world.set_all(Mode::Unready);
+    let mut waiting = tokio_test::task::spawn(router.call(of(1)));
+    assert!(waiting.poll().is_pending());
+    let handle = router.handle();
+    assert!(handle.remove("node-0"));
+    handle.insert(Node::new("node-0")).expect("valid");
+    assert!(waiting.poll().is_pending());
+    assert_eq!((world.made().len(), handle.snapshot().members[0].in_flight), (2, 1));
+}
+
 /// Requests of nobody are dealt two at random, anew with each change. They kept all whom they had been dealt, and in the end
 /// waited for the whole fleet, each of whom counted them.
 #[tokio::test(start_paused = true)]

@@ -51,6 +51,23 @@ async fn a_request_that_keeps_the_thread_for_too_long_in_all_is_ended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_only_observes_ends_nobody_who_keeps_the_thread_for_too_long() {
+    let heard = Heard::default();
+    let budget = budget(seats(9).with_max_busy(SECOND)).observe(heard.observer());
+    budget.handle().observe_only();
+    let service = Stack::new().work_budget(budget).wrap(service_fn(|ask: Ask| async move {
+        for _ in 0..4 {
+            compute(ask.spends).await;
+            tokio::time::sleep(SECOND).await;
+        }
+        Ok::<_, Failed>(())
+    }));
+    assert!(service.oneshot(spending(1, 300)).await.is_ok());
+    let would = Rejection::new(Reason::WorkExhausted, "work_budget").dispatched();
+    assert_eq!(heard.all(), [Event::WouldRefuse(would)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_poll_is_announced_and_a_short_one_is_not() {
     let heard = Heard::default();
     let budget = budget(seats(9).with_long_poll(Duration::from_millis(10))).observe(heard.observer());
