@@ -50,8 +50,8 @@ pin_project! {
         Outside { way: Way<S, Req, G, C> },
         /// In the inner service.
         Running { #[pin] future: S::Future, held: Held<G, C, Req> },
-        /// Over before it began, or answered: then there is no result any more.
-        Ended { result: Option<Result<S::Response, S::Error>> },
+        /// Over before it began, or answered: then there is no error any more.
+        Ended { error: Option<S::Error> },
     }
 }
 
@@ -86,8 +86,8 @@ where
     }
 
     #[inline(always)]
-    pub(super) fn ended(result: Result<S::Response, S::Error>) -> Self {
-        Self { phase: Phase::Ended { result: Some(result) } }
+    pub(super) fn ended(error: S::Error) -> Self {
+        Self { phase: Phase::Ended { error: Some(error) } }
     }
 }
 
@@ -103,12 +103,14 @@ where
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut phase = self.project().phase;
-        let result = ready!(advance(&mut phase, cx));
-        if let PhaseProject::Running { held, .. } = phase.as_mut().project() {
-            held.finish(result.as_ref());
-        }
+        let (future, held) = match ready!(arrive(&mut phase, cx)) {
+            Ok(running) => running,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        let result = ready!(run::<S, Req, G, C>(future, held, cx));
+        held.finish(result.as_ref());
         // Drops the inner future too: what it holds is free now, not when the caller lets go of us.
-        phase.set(Phase::Ended { result: None });
+        phase.set(Phase::Ended { error: None });
         Poll::Ready(result)
     }
 }
@@ -132,49 +134,71 @@ where
         C: Classify<S::Response, S::Error>,
     {
         let mut phase = self.project().phase;
-        let result = ready!(advance(&mut phase, cx));
-        Poll::Ready(match phase.project_replace(Phase::Ended { result: None }) {
+        let (future, held) = match ready!(arrive(&mut phase, cx)) {
+            Ok(running) => running,
+            Err(error) => return Poll::Ready((Err(error), None)),
+        };
+        let result = ready!(run::<S, Req, G, C>(future, held, cx));
+        Poll::Ready(match phase.project_replace(Phase::Ended { error: None }) {
             PhaseReplace::Running { held, .. } => (result, Some(held)),
             _ => (result, None),
         })
     }
 }
 
-/// Goes on until there is a result: of the inner service, whose permit is still held then, or of somebody further out.
+/// Gets to the inner service: ready with the call that runs there, or with the error of who does not get so far.
 #[inline(always)]
-fn advance<S, Req, G, C>(
-    phase: &mut Pin<&mut Phase<S, Req, G, C>>,
+#[allow(clippy::type_complexity, reason = "said once")]
+fn arrive<'a, S, Req, G, C>(
+    phase: &'a mut Pin<&mut Phase<S, Req, G, C>>,
     cx: &mut Context<'_>,
-) -> Poll<Result<S::Response, S::Error>>
+) -> Poll<Result<(Pin<&'a mut S::Future>, &'a mut Held<G, C, Req>), S::Error>>
 where
     S: Service<Req>,
     S::Error: From<Rejection>,
     G: Gate<Req>,
     C: Classify<S::Response, S::Error>,
 {
-    loop {
-        match phase.as_mut().project() {
-            // ## Running => Running
-            PhaseProject::Running { future, held } => {
-                return match held.step(|| future.poll(cx)) {
-                    Poll::Ready(result) => Poll::Ready(result),
-                    Poll::Pending => match held.bound() {
-                        Some(rejection) => Poll::Ready(Err(rejection.into())),
-                        None => Poll::Pending,
-                    },
-                };
+    // ## Outside => (Outside | Running | Ended)
+    if let PhaseProject::Outside { way } = phase.as_mut().project() {
+        match ready!(way.poll(cx)) {
+            Ok((future, held)) => phase.set(Phase::Running { future, held }),
+            Err(error) => {
+                phase.set(Phase::Ended { error: None });
+                return Poll::Ready(Err(error));
             }
-            // ## Outside => (Outside | Running | Ended)
-            PhaseProject::Outside { way } => match ready!(way.poll(cx)) {
-                Ok((future, held)) => phase.set(Phase::Running { future, held }),
-                Err(result) => return Poll::Ready(result),
-            },
-            // ## Ended => Ended
-            PhaseProject::Ended { result } => match result.take() {
-                Some(result) => return Poll::Ready(result),
-                None => panic!("polled after it was ready"),
-            },
         }
+    }
+    // ## Running => Running, Ended => Ended
+    match phase.as_mut().project() {
+        PhaseProject::Running { future, held } => Poll::Ready(Ok((future, held))),
+        PhaseProject::Ended { error } => match error.take() {
+            Some(error) => Poll::Ready(Err(error)),
+            None => panic!("polled after it was ready"),
+        },
+        // Who was runs by now.
+        PhaseProject::Outside { .. } => Poll::Pending,
+    }
+}
+
+/// One step of the call in the inner service, within its gates, which may end it.
+#[inline(always)]
+fn run<S, Req, G, C>(
+    future: Pin<&mut S::Future>,
+    held: &mut Held<G, C, Req>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<S::Response, S::Error>>
+where
+    S: Service<Req>,
+    S::Error: From<Rejection>,
+    G: Gate<Req>,
+{
+    match held.step(|| future.poll(cx)) {
+        Poll::Ready(result) => Poll::Ready(result),
+        Poll::Pending => match held.bound() {
+            Some(rejection) => Poll::Ready(Err(rejection.into())),
+            None => Poll::Pending,
+        },
     }
 }
 
@@ -185,14 +209,11 @@ where
     G: Gate<Req>,
     C: Classify<S::Response, S::Error>,
 {
-    /// Ready with the running call and its permit, or with the result of who does not get so far.
+    /// Ready with the running call and its permit, or with the error of who does not get so far.
     // Out of the way of those who are let in at once.
     #[inline(never)]
     #[allow(clippy::type_complexity, reason = "said once")]
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(S::Future, Held<G, C, Req>), Result<S::Response, S::Error>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(S::Future, Held<G, C, Req>), S::Error>> {
         loop {
             match self {
                 // ## Waiting => (Waiting | Readying | Left)
@@ -204,7 +225,7 @@ where
                             let held = Held::new(Arc::clone(&queued.group), permit);
                             *self = Self::Readying { held, inner, req };
                         }
-                        Err(rejection) => return Poll::Ready(Err(Err(queued.group.refuse(req, rejection)))),
+                        Err(rejection) => return Poll::Ready(Err(queued.group.refuse(req, rejection))),
                     }
                 }
                 // ## Readying => (Readying | Left)
@@ -217,7 +238,7 @@ where
                         Ok(()) => Ok((held.dispatch(req, |req| inner.call(req)), held)),
                         Err(error) => {
                             held.finish(Err(&error));
-                            Err(Err(error))
+                            Err(error)
                         }
                     });
                 }

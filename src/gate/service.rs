@@ -97,7 +97,7 @@ where
         let now = Moment::new();
         match self.group.gate.admit(&req, &now) {
             Admission::Admitted(permit) => self.dispatch(req, Held::new(Arc::clone(&self.group), permit)),
-            Admission::Refused(rejection) => ResponseFuture::ended(Err(self.group.refuse(req, rejection))),
+            Admission::Refused(rejection) => ResponseFuture::ended(self.group.refuse(req, rejection)),
             Admission::Waiting(wait) => {
                 let queued = Queued::new(Arc::clone(&self.group), wait);
                 ResponseFuture::waiting(queued, self.take_inner(), req)
@@ -128,7 +128,7 @@ impl<S, G, C> Gated<S, G, C> {
                 // Whoever failed is not used again: it may hold a reservation further in, and would keep it while idle.
                 drop(self.take_inner());
                 held.finish(Err(&error));
-                ResponseFuture::ended(Err(error))
+                ResponseFuture::ended(error)
             }
             Poll::Pending => ResponseFuture::readying(held, self.take_inner(), req),
         }

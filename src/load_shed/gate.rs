@@ -111,15 +111,16 @@ impl<D, X> LoadShed<D, X> {
 
     #[cold]
     fn admit_after_a_look(&self, now: &Moment) -> Admission<Permit, Never> {
-        self.limiter.look_if_due(now);
-        match self.limiter.take(now) {
-            Some(permit) => Admission::Admitted(permit),
-            None if self.limiter.is_observing() => {
-                self.limiter.events.emit(|| Event::WouldRefuse(self.refuse()));
-                Admission::Admitted(self.limiter.take_anyway(now))
-            }
-            None => Admission::Refused(self.refuse()),
+        if self.limiter.look_if_due(now)
+            && let Some(permit) = self.limiter.take(now)
+        {
+            return Admission::Admitted(permit);
         }
+        if self.limiter.is_observing() {
+            self.limiter.events.emit(|| Event::WouldRefuse(self.refuse()));
+            return Admission::Admitted(self.limiter.take_anyway(now));
+        }
+        Admission::Refused(self.refuse())
     }
 
     /// No place is free. Whoever comes back after about the time of a call finds others under way; that they do not all

@@ -151,11 +151,15 @@ impl Limiter {
 
     /// Looks at the window if it is time: a trial that nothing comes of ends with time, and nobody may be under way whose
     /// end would show it. The rule is asked, and the observer may be told: not to be called under a lock.
+    ///
+    /// Whether it was, so that there may be a place now.
     #[cold]
-    pub(super) fn look_if_due(&self, now: &Moment) {
-        if self.is_due(now) {
+    pub(super) fn look_if_due(&self, now: &Moment) -> bool {
+        let is_due = self.is_due(now);
+        if is_due {
             self.look(now.now());
         }
+        is_due
     }
 
     #[inline]

@@ -128,8 +128,8 @@ impl Scored {
 /// The nodes of the highest scores.
 #[inline]
 fn best(size: HandSize, hash: u64, ids: &[u64]) -> Hand {
-    let top =
-        Top::of(size, ids.iter().enumerate().map(|(position, id)| Scored::new(score(hash, *id), position as u32)));
+    let mut top = Top::new(size);
+    top.offer_all(ids.iter().enumerate().map(|(position, id)| Scored::new(score(hash, *id), position as u32)));
     top.hand(|scored| scored.position())
 }
 
@@ -139,8 +139,9 @@ fn best(size: HandSize, hash: u64, ids: &[u64]) -> Hand {
 fn best_of_zones(size: HandSize, hash: u64, ids: &[u64], zones: &[Box<[u32]>]) -> Hand {
     let mut hand = Top::new(size);
     for zone in zones {
-        let scored = zone.iter().map(|position| Scored::new(score(hash, ids[*position as usize]), *position));
-        for (place, scored) in (0..).zip(Top::of(size, scored).found()) {
+        let mut top = Top::new(size);
+        top.offer_all(zone.iter().map(|position| Scored::new(score(hash, ids[*position as usize]), *position)));
+        for (place, scored) in (0..).zip(top.found()) {
             hand.offer((u8::MAX - place, *scored));
         }
     }
@@ -159,16 +160,15 @@ impl<S: Copy + Default + Ord> Top<S> {
         Self { size: size.get(), best: [S::default(); MAX_HAND] }
     }
 
+    /// In place: to move sixteen places out of here is a copy that a call waits for.
     #[inline]
-    fn of(size: HandSize, offers: impl ExactSizeIterator<Item = S>) -> Self {
-        let mut top = Self::new(size);
+    fn offer_all(&mut self, offers: impl ExactSizeIterator<Item = S>) {
         // Of a few, every second would be taken: a branch that no processor foresees costs more than going through.
         if offers.len() <= MAX_HAND {
-            offers.for_each(|offer| top.sort_in(offer));
+            offers.for_each(|offer| self.sort_in(offer));
         } else {
-            offers.for_each(|offer| top.offer(offer));
+            offers.for_each(|offer| self.offer(offer));
         }
-        top
     }
 
     #[inline]
