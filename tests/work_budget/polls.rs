@@ -9,7 +9,7 @@ use std::{
 };
 
 use plimsoll::{
-    Event, Reason, Stack,
+    Event, Reason, Rejection, Stack,
     work_budget::{WorkBudget, WorkBudgetLayer},
 };
 use tower::{Layer, ServiceExt, service_fn};
