@@ -70,6 +70,6 @@ svg text { font-family: inherit; }
 figcaption, .fine { color: var(--soft); font-size: .9rem; max-width: 42rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th { color: var(--soft); font-weight: 500; }
+th { color: var(--soft); font-weight: 500; white-space: normal; vertical-align: bottom; }
 th, td { padding: .35rem .5rem; text-align: right; border-bottom: 1px solid var(--grid); }
 ";
