@@ -17,7 +17,7 @@ impl Settings {
         Self { name: "body_timeout", idle, rate: None }
     }
 
-    /// As [`new`](Self::new), for a number that may be anything.
+    /// As [`new`](Self::new), checked.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `idle` is zero.
@@ -35,7 +35,7 @@ impl Settings {
         self
     }
 
-    /// As [`with_rate`](Self::with_rate), for numbers that may be anything.
+    /// As [`with_rate`](Self::with_rate), checked.
     ///
     /// # Errors
     /// [`InvalidSetting`] if either is zero: without grace the first byte would be late.
@@ -47,13 +47,13 @@ impl Settings {
         Ok(self.with_rate(rate, grace))
     }
 
-    /// The name under which it refuses. By default `body_timeout`.
+    /// The name in its refusals. By default `body_timeout`.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// The name under which it refuses.
+    /// The name in its refusals.
     pub const fn name(&self) -> &'static str {
         self.name
     }

@@ -147,7 +147,7 @@ impl<A: Default> Default for RespondRejections<A> {
     }
 }
 
-/// Whatever the answer is: closures are not `Debug`.
+/// Whatever the closure is: it need not be `Debug`.
 impl<A> fmt::Debug for RespondRejections<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RespondRejections").field("settings", &self.plan.settings).finish_non_exhaustive()
