@@ -93,8 +93,8 @@
 //! `GreeterClient::new(stack.service(channel).map_err(Status::from))`. The `map_err` makes a status of every refusal;
 //! without it tonic calls them `UNKNOWN`. There [`Codes`] sees only the
 //! [head](ToOutcome#impl-ToOutcome-for-Response<B>) of a response, and a retry needs
-//! [`ReplayBodies`](crate::http::ReplayBodies) and a `Channel` that takes them: `channel.map_request(|req:
-//! http::Request<Replay<Body>>| req.map(Body::new))`.
+//! [`ReplayBodies`](crate::http::ReplayBodies) and a `Channel` that takes them:
+//! `channel.map_request(|req: http::Request<Replay<Body>>| req.map(Body::new))`.
 //!
 //! tonic itself retries only what was never sent. But its `Endpoint::timeout`, and the `grpc-timeout` that it sends,
 //! end a call as `CANCELLED`; [`status_of`] and [`Codes`] recognise that as a deadline.

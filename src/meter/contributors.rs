@@ -93,8 +93,8 @@ pub struct Standing<K> {
 }
 
 impl<K, F> Contributors<K, F> {
-    /// Keeps the top `places` keys, at most a million, of each list. `key` says whose a request is: `|r: &Req|
-    /// r.tenant`.
+    /// Keeps the top `places` keys, at most a million, of each list. `key` says whose a request is:
+    /// `|r: &Req| r.tenant`.
     pub fn new<Req>(places: NonZeroU32, key: F) -> Self
     where
         F: KeyOf<Req, Key = K>,

@@ -24,8 +24,8 @@ const UNBEGUN: u64 = 0;
 /// Backoff spreads retries out, but only a budget bounds them: while everything fails nothing is deposited, and callers
 /// soon send hardly more than first attempts. Each request that succeeds deposits a *ratio* of a token, whether at its
 /// first attempt or a later one; each retry withdraws a token before its delay begins; and a small steady *refill* lets
-/// clients with little traffic retry. So over any period the retries are at most `ratio × successes + refill × seconds
-/// + cap`.
+/// clients with little traffic retry. So retries over any period are at most
+/// `ratio × successes + refill × seconds + cap`.
 ///
 /// Clones are the same budget. Several layers that call the same callee can share one; your own hedging may draw on it
 /// too.

@@ -121,8 +121,8 @@ impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
     }
 
     /// Resends a request that one member refused (its circuit is open, its bulkhead is full) to another of the hand, at
-    /// once. `replay` makes the copies: [`CloneRequest`](crate::request::CloneRequest), or a closure such as `|req:
-    /// &Req, attempt: u32| -> Option<Req>`. By default nothing is resent, and the refusal is the answer.
+    /// once. `replay` makes the copies: [`CloneRequest`](crate::request::CloneRequest), or a closure such as
+    /// `|req: &Req, attempt: u32| -> Option<Req>`. By default nothing is resent, and the refusal is the answer.
     ///
     /// Only what was never dispatched is resent, so nothing is done twice, and only if the
     /// [reason](crate::Reason::is_retryable) is retryable. Each member gets the request at most once; if none takes it,

@@ -62,9 +62,9 @@ impl From<Duration> for TimeoutLayer {
 }
 
 impl<D, T, K> TimeoutLayer<D, T, K> {
-    /// Heeds a request's own deadline: `|r: &Req| r.deadline`, or if the request says how much time is left, `|r: &Req|
-    /// r.left.map(|left| clock::now().after(left))`; see [`clock::Instant`](crate::clock::Instant). The call ends at
-    /// the deadline or the limit, whichever is earlier. Clamp here a deadline that a stranger may set.
+    /// Heeds a request's own deadline: `|r: &Req| r.deadline`, or if the request says how much time is left,
+    /// `|r: &Req| r.left.map(|left| clock::now().after(left))`; see [`clock::Instant`](crate::clock::Instant). The call
+    /// ends at the deadline or the limit, whichever is earlier. Clamp here a deadline that a stranger may set.
     pub fn deadline_by<F>(self, deadline: F) -> TimeoutLayer<F, T, K> {
         let Questions { timeout, carry, .. } = self.questions;
         TimeoutLayer { shared: self.shared, questions: Questions { deadline, timeout, carry } }

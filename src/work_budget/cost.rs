@@ -93,7 +93,8 @@ pub struct Demotion {
 }
 
 impl Demotion {
-    /// `places` requests at once, beside the seats of the others; with fuel for all they need.
+    /// `places` requests at once, beside the seats of the others, each with its estimate times the
+    /// [headroom](super::Settings::with_headroom) as fuel.
     pub const fn new(places: NonZeroU32) -> Self {
         Self { places, fuel: NonZeroU64::MAX }
     }
@@ -106,8 +107,8 @@ impl Demotion {
         at_least_one("work_budget.demotion", places).map(Self::new)
     }
 
-    /// The most that one of them may spend. A request estimated to need more is refused as too expensive. By default as
-    /// much as it takes.
+    /// The most that one of them may spend. A request estimated to need more is refused as too expensive. By default
+    /// there is no such bound.
     pub const fn with_fuel(mut self, fuel: NonZeroU64) -> Self {
         self.fuel = fuel;
         self

@@ -2,7 +2,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use crate::settings::{InvalidSetting, at_least_one};
 
-/// How long a body may let somebody wait: a plain value.
+/// How long a body may make its reader wait: a plain value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -28,8 +28,8 @@ impl Settings {
         Ok(Self::new(idle))
     }
 
-    /// Not fewer than so many bytes in each second that is waited for them, after a time of `grace`. What comes early may be
-    /// rested on later, but never for longer than the grace.
+    /// At least this many bytes for each second of waiting, after an initial `grace`. A body that was early may be late
+    /// afterwards, but never by more than the grace.
     pub const fn with_rate(mut self, bytes_per_second: NonZeroU32, grace: Duration) -> Self {
         self.rate = Some((bytes_per_second, grace));
         self
