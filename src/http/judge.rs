@@ -31,7 +31,7 @@ use crate::{
 /// use plimsoll::{Classify, Error, Outcome, classify::Failure, http::ByStatus};
 /// # use http::{Response, StatusCode};
 ///
-/// // Whom the callee does not know yet, it will know in a moment:
+/// // What the callee does not know yet, it will know in a moment:
 /// let judge = ByStatus::new().adjust(|status: StatusCode, _: &http::HeaderMap, outcome: Outcome| match status {
 ///     StatusCode::NOT_FOUND => Outcome::Failure(Failure::Transient),
 ///     _ => outcome,

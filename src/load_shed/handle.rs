@@ -20,7 +20,7 @@ pub struct Snapshot {
     /// How many are under way and count against the limit. May exceed the limit after it fell, while the load shedder
     /// only observes, or while a request has gone beyond it to see whether the service stands still.
     pub in_use: u32,
-    /// How many more are under way that do not count, since they have held their place for so long.
+    /// How many more are under way that do not count: parked streams and long polls.
     pub parked: u32,
     /// The mean time of the latest calls, once there were any.
     pub latency: Option<Duration>,

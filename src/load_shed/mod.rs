@@ -100,9 +100,9 @@
 //! beyond the limit, and if it does not come back, others after ever longer times: that tells a service full of streams
 //! from one that stands still. A rule may be [too strict](Rule::is_strict) for that.
 //!
-//! On the ready path that is two clock reads, two compare-and-swaps on the way in, one and two additions on the way
-//! out: no allocation, and no lock but one that nobody waits for, taken some twenty times a second for a microsecond.
-//! Memory is 15 kB. All of this whatever the traffic.
+//! On the ready path that is two clock reads, two compare-and-swaps on the way in, and one more and two additions on
+//! the way out: no allocation, and no lock but one that nobody waits for, taken some twenty times a second for a
+//! microsecond. Memory is 15 kB. All of this whatever the traffic.
 
 mod controller;
 mod gate;

@@ -14,7 +14,7 @@ pub struct Settings {
 
 /// Whose queue it is when calls get slower.
 ///
-/// From one place that cannot be told: a dependency that got slower looks like one that others overload. The limit
+/// That cannot be told from one place: a dependency that got slower looks like one that others overload. The limit
 /// finds out by a trial: it halves itself for a moment, and looks whether calls get faster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -69,7 +69,7 @@
 //! # }
 //! ```
 //!
-//! For who uses most, or is refused most, see [`Contributors`].
+//! To know who uses most, or is refused most, see [`Contributors`].
 //!
 //! # How it decides
 //! ```text

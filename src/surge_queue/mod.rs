@@ -1,4 +1,4 @@
-//! Let a burst wait its turn, and tell whoever cannot be served in time at once.
+//! Let a burst wait its turn, and refuse at once what cannot be served in time.
 //!
 //! # Why
 //! Load comes in bursts. A limit alone refuses what could have been served a moment later. A plain queue in front of it
@@ -20,7 +20,7 @@
 //! # What the caller sees
 //! | | |
 //! |---|---|
-//! | it | makes a request **wait** its turn when there is no place; **refuses** one that would wait too long |
+//! | it | **waits** for its turn when there is no place; **refuses** a request that would wait too long |
 //! | [`Reason`](crate::Reason) | on arrival: `WaitTooLong`, by forecast; `QueueFull`; `DeadlineUnreachable`, when no answer could come in time. After a wait: `WaitTimeout`; `Displaced` by a more important request; `DeadlineExceeded`, when the call could no longer end in time |
 //! | `retry_after` | how long it would have waited, plus up to half as much by chance: at least 50 ms, at most 45 s. None where the deadline is to blame |
 //! | dispatched | no |

@@ -8,7 +8,7 @@
 //! | | settles with |
 //! |---|---|
 //! | ended | what the judge made of the head |
-//! | failed | a failure: the head's own, else a transient one |
+//! | failed | a failure: the head's own, or else a transient one |
 //! | was dropped before its end | [`Ending::Cancelled`](crate::gate::Ending::Cancelled): the client left |
 //! | panicked | [`Ending::Panicked`](crate::gate::Ending::Panicked) |
 //!

@@ -11,7 +11,7 @@ use super::{Quota, ResponseFuture};
 /// `|req: &Request<B>| { let caller = …; move || limits.quota(&caller) }`. The inner one returns `Some` quota, `None`,
 /// or several.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not know what is left for who sent `{Req}`",
+    message = "`{Self}` does not know what is left for the sender of `{Req}`",
     note = "the handle of a rate limit does, and a closure that returns a closure: `|req: &Request<B>| move || Some(quota)`"
 )]
 pub trait QuotaOf<Req> {
