@@ -67,7 +67,7 @@
 //! |---|---|
 //! | [`Refused`](crate::Event::Refused) | a call is refused |
 //! | [`CircuitOpened`](crate::Event::CircuitOpened) | a rule tripped, or the probes failed or were lost; says which ([`Trip`](crate::event::Trip)), and for how long it opens |
-//! | [`CircuitHalfOpened`](crate::Event::CircuitHalfOpened) | the first call after the open time came |
+//! | [`CircuitHalfOpened`](crate::Event::CircuitHalfOpened) | the first call arrives after the open time |
 //! | [`CircuitRamping`](crate::Event::CircuitRamping) | enough probes succeeded |
 //! | [`CircuitClosed`](crate::Event::CircuitClosed) | the ramp is over, or there is none; or by [`Handle::reset`] |
 //! | [`CircuitHeld`](crate::Event::CircuitHeld) | by hand: [`Handle::force_open`] and its like |

@@ -31,8 +31,9 @@ const UNBEGUN: u64 = 0;
 /// too.
 ///
 /// The ledger counts millionths of a token, and nothing is rounded: a thousand deposits of 0.3 are three hundred
-/// retries. Every operation is O(1), without a lock: a few loads, and a compare-and-swap for what changes. After M.
-/// Brooker, *Fixing retries with token buckets and circuit breakers* (2022), with the steady part of Finagle's
+/// retries. Every operation is O(1), without a lock: a few loads, and a compare-and-swap for what changes.
+///
+/// After M. Brooker, *Fixing retries with token buckets and circuit breakers* (2022), with the steady part of Finagle's
 /// `RetryBudget`.
 ///
 /// ```

@@ -43,7 +43,7 @@
 //!   circuit closes, and then all of its share at once. Of 50 calls a second it got 14 in the first second of the ramp
 //!   and 45 in the middle, or 1 without resending.
 //! * A call that its caller gave up on counts as a failure if it had been under way for
-//!   [`hung_after`](Settings::with_hung_after), otherwise it says nothing. Panics and errors of readiness are failures.
+//!   [`hung_after`](Settings::with_hung_after); otherwise it says nothing. Panics and errors of readiness are failures.
 //! * A member is known by its node's name. Calls under way to a node that is removed, or put out, run to their end;
 //!   calls that wait for it to become ready look for another, and may go to one that is put back.
 //!
