@@ -131,8 +131,9 @@
 //!   call ends; then what was known before holds again. As long as nothing is known, the forecast is optimistic.
 //! * **How long it may wait** is a burst, or three quarters of a call where that is longer. Once the queue has been
 //!   standing for 100 ms, it is a tenth of that; for tenants with up to three waiting, three tenths; for critical
-//!   requests, all of it. A request spends at most 15 % of the time to its deadline here. Nobody waits longer than two
-//!   bursts, whatever the forecast said.
+//!   requests, all of it. A request spends at most 15 % of the time to its deadline here. Whatever the forecast said,
+//!   nobody waits in the first lane longer than two bursts, or one and a half calls where that is longer, or the
+//!   [age](Surge::with_demotion_after) at which the second lane takes over.
 //! * **Places are handed over**: a call that ends gives its place to the next in line, and wakes nobody else. Nobody
 //!   overtakes a waiting request of the same importance.
 //! * **When there is no place left to wait in**, in the lowest class the newest request of the tenant with the most

@@ -26,8 +26,8 @@ impl Settings {
     }
 
     /// How long a burst it bridges: a request whose forecast wait is longer is refused on arrival. Where three quarters
-    /// of a call take longer than this, they count instead. Once the queue has been standing for a while, a tenth of
-    /// this is the bound, except for critical requests; and nobody ever waits longer than twice this.
+    /// of a call take longer than this, they count instead. Once the queue has been standing for a while, the bound is
+    /// a tenth of that for most; see [how it decides](super#how-it-decides).
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is zero. [`Duration::MAX`] is for ever: only the number of places bounds the queue
@@ -136,8 +136,8 @@ impl Surge {
         Ok(self)
     }
 
-    /// After how long in the first lane a request is moved to this one; with zero, at once. By default after twice the
-    /// burst, when it would otherwise be refused.
+    /// After how long in the first lane a request is moved to this one; with zero, at once. By default after two
+    /// bursts, or one and a half calls where that is longer: when it would otherwise be refused.
     pub const fn with_demotion_after(mut self, age: Duration) -> Self {
         self.demotion_after = Some(age);
         self
