@@ -1,5 +1,5 @@
-//! An axum server with several routes behind one stack, over loopback: what callers are told who come too often, all at
-//! once, or with little time, and what Prometheus is. It ends by itself; with `--serve` it stays for `curl`.
+//! An axum server with several routes behind one stack, over loopback: what callers are told that come too often, all
+//! at once, or with little time, and what Prometheus is told. It ends by itself; with `--serve` it stays for `curl`.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -29,7 +29,7 @@ Options:
   --quick      Nothing here takes long: as without
   -h, --help   Print this";
 
-/// Whose a request is. Here they say so themselves; what checks tokens would put it into the extensions.
+/// Whose a request is. Here callers say so themselves; really, whatever checks tokens would put it into the extensions.
 fn tenant(req: &Request) -> String {
     req.headers().get("x-tenant").and_then(|name| name.to_str().ok()).unwrap_or("nobody").to_owned()
 }

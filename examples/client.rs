@@ -1,5 +1,5 @@
-//! A client of one's own: an application's error enum, a judge that knows statuses, requests of which some may be
-//! repeated, a struct that holds it all, and handles that look at it and change it while it serves.
+//! A client of your own: an application's error enum, a judge that knows statuses, requests some of which may be
+//! repeated, a struct that holds it all, and handles to look at it and change it while it serves.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Refusal for ClientError {
     }
 }
 
-/// Where the transport would be.
+/// Stands in for the transport.
 async fn send(request: Request) -> Result<Response, ClientError> {
     match request.path {
         "/down" => Err(ClientError::Connect(request.path)),

@@ -1,4 +1,4 @@
-//! Ten million keys that come once, and one that is up against its limit: what they cost, and whether that one stays
+//! Ten million keys that come once each, and one that has reached its limit: what they cost, and whether that one stays
 //! refused. `cargo run --release --example hostile_keys -- 1000000` sends fewer.
 //!
 //! A map without a bound would need some ten gigabytes for them.

@@ -1,5 +1,5 @@
-//! A gate of one's own: office hours. Outside of them requests are refused, and told when to come back; and it counts
-//! how the calls ended that were let in.
+//! A gate of your own: office hours. Outside them requests are refused, and told when to come back; and it counts how
+//! the calls it let in have ended.
 //!
 //! Readiness, cancellation, panics, clock readings and events are the library's business; the gate only decides.
 

@@ -1,5 +1,5 @@
-//! A reqwest client in front of a flaky axum server, over loopback: what is tried again and what is not, a server that sheds
-//! load, and one that is down. It ends by itself.
+//! A reqwest client in front of a flaky axum server, over loopback: what is retried and what is not, a server that
+//! sheds load, and one that is down. It ends by itself.
 
 use std::{
     net::SocketAddr,
@@ -19,7 +19,7 @@ use reqwest::{Client, Method, Request, Response};
 use tokio::net::TcpListener;
 use tower::{Service, ServiceExt};
 
-/// How many requests the server has got.
+/// How many requests the server has received.
 static SERVED: AtomicU32 = AtomicU32::new(0);
 
 /// Fails every other time.
@@ -27,7 +27,7 @@ async fn flaky() -> StatusCode {
     if SERVED.fetch_add(1, SeqCst).is_multiple_of(2) { StatusCode::BAD_GATEWAY } else { StatusCode::OK }
 }
 
-/// Answers always the same.
+/// Always gives the same answer.
 async fn always(status: StatusCode) -> StatusCode {
     SERVED.fetch_add(1, SeqCst);
     status

@@ -13,7 +13,8 @@ use tower::Service;
 const SECS: fn(u64) -> Duration = Duration::from_secs;
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// The dependency, and who calls: 70 % of what it can do, until it can do a fifth. `around` puts a stack around it.
+/// The dependency, and its callers: 70 % of what it can serve, until it can serve only a fifth. `around` puts a stack
+/// around it.
 fn play<S>(around: impl FnOnce(Server) -> S) -> Report
 where
     S: Service<(), Error = Error<Broken>> + Clone,

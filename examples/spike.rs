@@ -30,8 +30,9 @@ fn shop(database: Server) -> impl Service<Order, Response = String, Error = Brok
     })
 }
 
-/// The spike, and how a service stands it: 560 requests a second, and 2,800 for ten seconds, on a database that can do
-/// 800. Clients wait a second and try up to three times more. `service` makes the service from its database.
+/// The spike, and how a service stands it: 560 requests a second, and 2,800 for ten seconds, on a database that can
+/// serve
+/// 800. Clients wait a second and retry up to three times. `service` makes the service from its database.
 async fn spike<S>(service: impl FnOnce(Server) -> S) -> Report
 where
     S: Service<Order, Error = Error<Broken>> + Clone,

@@ -1,4 +1,4 @@
-//! How messages are written: as text, so that there is nothing to compile them from.
+//! How messages are written: as text, so that there is no `.proto` to compile.
 
 use bytes::{Buf, BufMut};
 use tonic::{

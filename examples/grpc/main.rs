@@ -1,5 +1,5 @@
-//! A tonic server and its client, both generated, over loopback, with a stack on either side: what a full server says, who
-//! comes back when, who is told not to, and how long a caller waits. It ends by itself.
+//! A tonic server and its client, both generated, over loopback, with a stack on either side: what a full server says,
+//! who is told to come back and when, who is told not to, and how long a caller waits. It ends by itself.
 
 mod codec;
 #[allow(clippy::all, unreachable_pub, reason = "generated")]
@@ -48,7 +48,7 @@ impl<B> Gate<http::Request<B>> for NoMountains {
     fn settle(&self, (): (), _: Ending, _: &Moment) {}
 }
 
-/// Where orders are taken, each of which takes 50 ms.
+/// Takes orders, 50 ms each.
 struct Counter;
 
 #[tonic::async_trait]
@@ -59,7 +59,7 @@ impl Shop for Counter {
     }
 }
 
-/// One order at a time; the rest is told so at once.
+/// One order at a time; the others hear so at once.
 fn serve() -> Result<SocketAddr, BoxError> {
     let deadline = Trusted::everybody().deadline(TimeLeft::grpc()).with_margin(10 * MS);
     let stack = Stack::new()

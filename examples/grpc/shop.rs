@@ -1,5 +1,5 @@
-//! What tonic-build 0.14 generates of one method, `Order`, of the service `example.Shop`, which takes a `String` and answers with
-//! one, over the codec in `codec.rs`: by its `manual` module, which reads no `.proto` and needs no `protoc`.
+//! What tonic-build 0.14 generates for the service `example.Shop` with one method, `Order`, from `String` to `String`,
+//! over the codec in `codec.rs`: by its `manual` module, which reads no `.proto` and needs no `protoc`.
 
 /// Generated client implementations.
 pub mod shop_client {

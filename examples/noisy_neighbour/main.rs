@@ -1,16 +1,18 @@
 //! What one tenant can do to the others, shown on real servers.
 //!
 //! Eight axum servers on ports of their own, and a hundred tenants. One of them sends requests that no server survives:
-//! each asks for so many rows that the server runs out of memory. Who else is hurt depends on who shares its servers.
+//! each asks for so many rows that the server runs out of memory. Who else is hurt depends on who shares that tenant's
+//! servers.
 //!
 //! | run | tenants may use | the attack kills |
 //! |---|---|---|
 //! | shared | all eight | all eight, and everybody is hurt |
 //! | sharded | two of eight, the same two for a quarter of the tenants | two, and a quarter is hurt |
-//! | shuffle-sharded | a hand of two of eight, one of 28 | two, and only who was dealt the very same two is hurt |
+//! | shuffle-sharded | a hand of two of eight, one of 28 | two, and only tenants dealt the very same two are hurt |
 //! | limited and budgeted | all eight, within a rate limit for each tenant and a work budget for each request | none |
 //!
-//! Who has another server in its hand needs a client that fails over: the same one, with the same stack, in every run.
+//! A tenant with another server in its hand needs a client that fails over: the same client, with the same stack, in
+//! every run.
 //!
 //! ```text
 //! cargo run --release --example noisy_neighbour

@@ -1,4 +1,5 @@
-//! One of the servers: axum on hyper, on a port of its own. What it cannot hold kills it, and a moment later it is back.
+//! One of the servers: axum on hyper, on a port of its own. What does not fit into its memory kills it, and a moment
+//! later it is back.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! When to come back: how the server says it, and how the client hears it.
+//! When to come back: how the server says so, and how the client hears it.
 
 use std::time::Duration;
 

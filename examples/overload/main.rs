@@ -1,9 +1,9 @@
 //! What plimsoll does for a service under overload, shown on a real server.
 //!
-//! An axum server with a known capacity and an endless backlog is driven over TCP by clients that arrive
-//! whether or not they are answered, wait a second, and try again up to three times. Some of their requests matter
-//! more than others, and one of ten tenants sends too many in one of the runs. First bare, then with a plimsoll stack
-//! around the server's handler, which is told nothing of its capacity, and another around each client's requests.
+//! An axum server with a known capacity and an endless backlog is driven over TCP by clients that arrive whether or not
+//! they are answered, wait a second, and retry up to three times. Some of their requests matter more than others, and
+//! in one of the runs one of ten tenants sends too many. The server is bare first, then with a plimsoll stack around
+//! its handler, which is told nothing of its capacity, and another stack around each client's requests.
 //!
 //! ```text
 //! cargo run --release --example overload
@@ -13,7 +13,7 @@
 //! |---------------------------------------|--------------|
 //! | the protection                        | `stacks.rs`  |
 //! | what a refused client is told         | `hint.rs`    |
-//! | what is counted of its doings         | `tally.rs`   |
+//! | what of its doings is counted         | `tally.rs`   |
 //! | the loads, and how long they last     | `plan.rs`    |
 //! | who calls, and how a request says so  | `callers.rs` |
 //! | the server, and what its capacity is  | `server.rs`, `backlog.rs` |

@@ -1,4 +1,4 @@
-//! What is played against the server: phases of load, and when in them we look.
+//! What is played against the server: phases of load, and when in them we measure.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the layers themselves say that they did: an observer that counts.
+//! What the layers say they did: an observer that counts.
 
 use std::sync::{
     Arc,

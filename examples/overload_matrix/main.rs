@@ -1,9 +1,8 @@
 //! How plimsoll and others stand every kind of overload, in virtual time.
 //!
-//! Servers that are modelled, callers that come whether they are answered or not and try again, and a dozen ways to
-//! protect the one from the others: no protection, tower's limit, a fixed limit by who knows the best number, three
-//! well-known adaptive ones, and ours. Each is played with several seeds, and what is promised of ours is marked as met or
-//! missed.
+//! Modelled servers, callers that come and retry whether they are answered or not, and a dozen ways to protect the ones
+//! from the others: no protection, tower's limit, a fixed limit set by somebody who knows the best number, three
+//! well-known adaptive ones, and ours. Each is played with several seeds, and our promises are marked as met or missed.
 //!
 //! ```text
 //! cargo run --release --example overload_matrix -- --quick

@@ -1,4 +1,4 @@
-//! A limit that follows what only its author knows.
+//! A limit that follows what only the scenario's author knows.
 
 use std::num::NonZeroU32;
 

@@ -1,4 +1,4 @@
-//! Plays a whole row, on all the cores that there are.
+//! Plays a whole row, on all cores there are.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! The bar that moves while one waits. It goes to stderr, and only if that is a terminal.
+//! The progress bar. It goes to stderr, and only if that is a terminal.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -39,7 +39,7 @@ fn state(settings: Settings, events: Events) -> Arc<State> {
 }
 
 impl Bulkhead {
-    /// A bulkhead set like this, with all its permits free.
+    /// A bulkhead with these settings and all its permits free.
     pub fn new(settings: Settings) -> Self {
         Self { permits: state(settings, Events::default()), weight: Unasked, compartment: Unasked, deadline: Unasked }
     }
@@ -52,25 +52,25 @@ impl From<Settings> for Bulkhead {
 }
 
 impl<W, K, D> Bulkhead<W, K, D> {
-    /// Lets a request take as many permits as `weight` says: `|r: &Req| r.rows`. Zero counts as one, and what is
+    /// Lets a request take as many permits as `weight` says: `|r: &Req| r.rows`. Zero counts as one, and a request
     /// wider than the whole bulkhead runs alone.
     pub fn weight_by<F>(self, weight: F) -> Bulkhead<F, K, D> {
         Bulkhead { permits: self.permits, weight, compartment: self.compartment, deadline: self.deadline }
     }
 
-    /// Puts a request into the compartment that `compartment` says: `|r: &Req| r.kind as usize`. A number that no
-    /// compartment has means none: only common permits.
+    /// Puts a request into the compartment that `compartment` says: `|r: &Req| r.kind as usize`. A number without a
+    /// compartment means none: common permits only.
     pub fn compartment_by<F>(self, compartment: F) -> Bulkhead<W, F, D> {
         Bulkhead { permits: self.permits, weight: self.weight, compartment, deadline: self.deadline }
     }
 
-    /// Lets a request wait no longer than until its own deadline: `|r: &Req| r.deadline`. A timeout further out in
-    /// the same task is known without it.
+    /// Lets no request wait beyond its own deadline: `|r: &Req| r.deadline`. A timeout further out in the same task is
+    /// known without it.
     pub fn deadline_by<F>(self, deadline: F) -> Bulkhead<W, K, F> {
         Bulkhead { permits: self.permits, weight: self.weight, compartment: self.compartment, deadline }
     }
 
-    /// The same settings, questions and observer, with new state: for another dependency.
+    /// The same settings, closures and observer, with new state: for another dependency.
     pub fn fresh(&self) -> Self
     where
         W: Clone,
@@ -85,13 +85,13 @@ impl<W, K, D> Bulkhead<W, K, D> {
         }
     }
 
-    /// Looks at it and changes it while it serves. Take it before the bulkhead goes into the stack.
+    /// To look at it and change it while it serves. Take the handle before the bulkhead goes into the stack.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.permits))
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
-    /// of refusals in any case. The first who asks is heard.
+    /// Tells `observer` what happens here. In a stack the stack's observer is told unless this was called, and of
+    /// refusals in any case. The first observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.permits.events().observe(observer);
         self
@@ -102,7 +102,7 @@ impl<W, K, D> Bulkhead<W, K, D> {
     }
 }
 
-/// Whatever the questions are: closures are not `Debug`.
+/// Whatever the closures are: they need not be `Debug`.
 impl<W, K, D> fmt::Debug for Bulkhead<W, K, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bulkhead").field("snapshot", &self.handle().snapshot()).finish_non_exhaustive()
@@ -149,7 +149,7 @@ where
         self.permits.put_back(permit);
     }
 
-    /// Whether all permits are there, nobody waits, and it does refuse.
+    /// Whether all permits are free, nobody waits, and it is not only observing.
     fn is_neutral(&self, _: &Moment) -> bool {
         self.permits.is_idle()
     }
@@ -159,7 +159,7 @@ where
     }
 }
 
-/// The lane of a compartment: its own pool's, or the common one where there is no such compartment.
+/// The lane of a compartment: its own, or the common one where there is no such compartment.
 #[inline(always)]
 fn lane(compartment: usize) -> usize {
     match compartment.checked_add(1) {

@@ -16,7 +16,7 @@ pub struct Handle(Arc<State>);
 pub struct Snapshot {
     /// Its settings.
     pub settings: Settings,
-    /// Permits in use, of all pools. More than the limit after the limit shrank, or while it only observes.
+    /// Permits in use, in all pools. May exceed the limit after that shrank, or while the bulkhead only observes.
     pub in_use: u32,
     /// Requests that wait.
     pub waiting: usize,
@@ -47,9 +47,9 @@ impl Handle {
         }
     }
 
-    /// Limits by `settings` from now on; the name stays. Nothing in flight is lost: after shrinking, what is in use beyond the
-    /// limit stays until it ends and is not replaced; after growing, those who wait go on at once. Requests that wait
-    /// already keep the bound on their wait.
+    /// Limits by `settings` from now on; the name stays. Nothing in flight is lost: after it shrinks, calls beyond the
+    /// limit run to their end and are not replaced; after it grows, waiting requests go on at once. Requests that
+    /// already wait keep the bound on their wait.
     pub fn update(&self, settings: Settings) {
         let before = self.0.update(|before| settings.with_name(before.name()));
         let (layer, from, to) = (before.name(), before.limit().get(), settings.limit().get());
@@ -58,8 +58,8 @@ impl Handle {
         }
     }
 
-    /// Counts as ever, but never refuses and lets nobody wait, those who do already included: instead, it announces
-    /// [`WouldRefuse`](Event::WouldRefuse). To try a limit on real traffic.
+    /// Counts as before, but refuses nobody and makes nobody wait, not even those that wait already: it announces
+    /// [`WouldRefuse`](Event::WouldRefuse) instead. For trying a limit on real traffic.
     pub fn observe_only(&self) {
         self.0.observe_only(true);
     }

@@ -2,17 +2,17 @@
 //!
 //! # Why
 //! A dependency that turns slow holds every request that calls it. Without a limit they pile up until memory,
-//! connections or threads are gone, and then requests that never needed that dependency fail as well. A bulkhead
-//! gives each part so many places and no more, as the bulkheads of a ship keep a leak in one hold.
+//! connections or threads are gone, and then requests that never needed that dependency fail as well. A bulkhead gives
+//! each part a fixed number of places and no more, as the bulkheads of a ship keep a leak in one hold.
 //!
 //! # When to use it
-//! Around each dependency, with as many permits as it can serve at once: by Little's law, requests a second times
-//! seconds each, and some headroom. Around a handler whose memory or connections are bounded. In front of a pool,
-//! with as many permits as the pool has connections, so that nobody waits in two queues.
+//! Around each dependency, with as many permits as it can serve at once: by Little's law, requests per second times
+//! seconds per request, plus some headroom. Around a handler whose memory or connections are bounded. In front of a
+//! pool, with as many permits as the pool has connections, so that nobody waits in two queues.
 //!
 //! # When not to
-//! When you do not know how many is right, or when it changes: that is for an adaptive limit. To bound how *often*
-//! something is done rather than how much *at once*: that is a rate limit.
+//! When you do not know the right number, or it changes: that takes an adaptive limit. To bound how *often* something
+//! is done rather than how much of it *at once*: that takes a rate limit.
 //!
 //! # What the caller sees
 //! | | |
@@ -22,30 +22,30 @@
 //! | `retry_after` | not known |
 //! | dispatched | no |
 //! | `poll_ready` | always ready |
-//! | cancel safety | dropping the future gives the permit back, or leaves the queue; a permit that had just been granted goes to the next |
+//! | cancel safety | dropping the future gives the permit back, or leaves the queue; a permit that had just been granted goes to the next in line |
 //!
-//! The permit is given back when the call ends, before the caller hears of it. The inner service has to be `Clone`; one
-//! that is not goes over `tower::buffer::Buffer`. A wait needs a tokio runtime with time enabled.
+//! The permit is given back when the call ends, before the caller hears of it. The inner service has to be `Clone`; put
+//! one that is not behind `tower::buffer::Buffer`. Waiting needs a tokio runtime with time enabled.
 //!
 //! # Place in the stack
 //! On a server innermost, next to the handler. On a client above the circuit breaker, one for each dependency; and
-//! inside of retry, so that no permit is held while a retry sleeps.
+//! inside retry, so that no permit is held while a retry sleeps.
 //!
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | [limit](Settings::new) | none, you say | only you know what it protects |
-//! | [wait](Settings::with_wait) | nobody waits | a queue hides overload until all who wait are late |
+//! | [limit](Settings::new) | none: you choose | only you know what it protects |
+//! | [wait](Settings::with_wait) | nobody waits | a queue hides overload until everybody in it is late |
 //! | [order](Order) | oldest first | fair; newest first is for a standing overload |
 //! | [weight](Bulkhead::weight_by) | 1 | most requests of a kind are alike |
-//! | [compartments](Settings::try_with_compartments) | none | a guarantee to one is taken from the others: only you know whom to spare |
+//! | [compartments](Settings::try_with_compartments) | none | what is guaranteed to one is taken from the others: only you know whom to spare |
 //! | name | `bulkhead` | give each dependency its own |
 //!
 //! # Events
 //! | event | when |
 //! |---|---|
 //! | [`Refused`](crate::Event::Refused) | a request is refused |
-//! | [`WouldRefuse`](crate::Event::WouldRefuse) | it finds no permit, or waits for one, while the bulkhead only observes |
+//! | [`WouldRefuse`](crate::Event::WouldRefuse) | a request finds no permit, or waits for one, while the bulkhead only observes |
 //! | [`BulkheadResized`](crate::Event::BulkheadResized) | the limit is changed |
 //!
 //! # Example
@@ -71,7 +71,7 @@
 //! # }
 //! ```
 //!
-//! Two kinds of work, of which neither can starve the other, and a report that takes more room than a look-up:
+//! Two kinds of work that cannot starve each other, where a report takes more room than a look-up:
 //!
 //! ```
 //! use plimsoll::bulkhead::{Bulkhead, Settings};
@@ -101,8 +101,9 @@
 //!                     └──────── call ends ──────────┴── hands over ─────┘
 //! ```
 //! On the ready path that is one compare-and-swap in and one add out, whatever the traffic: no lock, no clock, no
-//! allocation. The lock is taken only by whoever finds no permit, and by whoever gives one back while somebody waits. Joining,
-//! leaving and handing over are O(1). Memory is in proportion to the most that ever waited, which is bounded.
+//! allocation. The lock is taken only by a request that finds no permit, or gives one back while another waits.
+//! Joining, leaving and handing over are O(1). Memory grows with the most requests that ever waited at once, which is
+//! bounded.
 
 mod gate;
 mod handle;
@@ -120,5 +121,5 @@ pub use crate::limit::{
 };
 use crate::{classify::Unjudged, gate::GateLayer, request::Unasked};
 
-/// A bulkhead alone, as a layer for `tower::ServiceBuilder`: `BulkheadLayer::new(settings)`, or of a [`Bulkhead`].
+/// A bulkhead alone, as a layer for `tower::ServiceBuilder`: `BulkheadLayer::new` takes settings or a [`Bulkhead`].
 pub type BulkheadLayer<W = Unasked, K = Unasked, D = Unasked> = GateLayer<Bulkhead<W, K, D>, Unjudged>;

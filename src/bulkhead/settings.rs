@@ -11,10 +11,10 @@ use crate::{
 /// How many compartments a bulkhead can have.
 pub const MAX_COMPARTMENTS: usize = 8;
 
-/// A lane for those who belong to no compartment, and one for each compartment.
+/// A lane for requests of no compartment, and one for each compartment.
 pub(super) const LANES: usize = MAX_COMPARTMENTS + 1;
 
-/// How a [`Bulkhead`](super::Bulkhead) is set: a plain value.
+/// The settings of a [`Bulkhead`](super::Bulkhead): a plain value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -39,7 +39,7 @@ impl Settings {
         }
     }
 
-    /// As [`new`](Self::new), from a number that may be anything.
+    /// As [`new`](Self::new), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `limit` is zero.
@@ -47,13 +47,13 @@ impl Settings {
         at_least_one("bulkhead.limit", limit).map(Self::new)
     }
 
-    /// The name under which it refuses and announces. By default `bulkhead`.
+    /// The name in its refusals and events. By default `bulkhead`.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// Lets up to `max_waiting` requests wait for a permit, each at most `max_wait`, and no longer than its deadline.
+    /// Lets up to `max_waiting` requests wait for a permit, each for at most `max_wait`, and not beyond its deadline.
     /// If either is zero, nobody waits.
     pub const fn with_wait(mut self, max_waiting: u32, max_wait: Duration) -> Self {
         self.max_waiting = max_waiting;
@@ -61,14 +61,14 @@ impl Settings {
         self
     }
 
-    /// Who gets the next free permit, of those who wait.
+    /// Which of the waiting requests gets the next free permit.
     pub const fn with_order(mut self, order: Order) -> Self {
         self.order = order;
         self
     }
 
-    /// Guarantees so many permits to compartments 0, 1, 2, …: nobody else can use them. What of the limit is not
-    /// guaranteed is common, and any request may borrow it when its own compartment is full.
+    /// Guarantees these numbers of permits to compartments 0, 1, 2, …: nobody else can use them. The rest of the limit
+    /// is common, and any request may borrow from it when its own compartment is full.
     ///
     /// # Errors
     /// [`InvalidSetting`] for more than [`MAX_COMPARTMENTS`], or if the guarantees add up to more than the limit.
@@ -86,7 +86,7 @@ impl Settings {
         Ok(self)
     }
 
-    /// The name under which it refuses and announces.
+    /// The name in its refusals and events.
     pub const fn name(&self) -> &'static str {
         self.name
     }
@@ -111,7 +111,7 @@ impl Settings {
         self.order
     }
 
-    /// How many permits each compartment is guaranteed; 0 for those that there are not.
+    /// How many permits each compartment is guaranteed; 0 where there is no such compartment.
     pub const fn compartments(&self) -> &[u32; MAX_COMPARTMENTS] {
         &self.guarantees
     }

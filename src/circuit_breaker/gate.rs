@@ -20,7 +20,7 @@ use crate::{
 
 /// Stops calling what keeps failing. See the [room's page](super).
 ///
-/// It owns its state; a clone shares it. [`fresh`](Self::fresh) makes another one of the same settings.
+/// It owns its state, and a clone shares it. [`fresh`](Self::fresh) makes another breaker with the same settings.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CircuitBreaker {
@@ -33,8 +33,8 @@ impl CircuitBreaker {
         Self::make(settings, Arc::new(Chance::default()), Events::default())
     }
 
-    /// Draws jitter from `chance`: a seeded one makes it repeat. The state is new: take the [`handle`](Self::handle)
-    /// after.
+    /// Draws jitter from `chance`; a seed makes it repeatable. The state is new: take the [`handle`](Self::handle)
+    /// afterwards.
     pub fn chance(self, chance: Chance) -> Self {
         Self::make(self.circuit.settings(), Arc::new(chance), self.circuit.events.clone())
     }
@@ -44,13 +44,13 @@ impl CircuitBreaker {
         Self::make(self.circuit.settings(), Arc::clone(&self.circuit.chance), self.circuit.events.clone())
     }
 
-    /// Looks at it and changes it while it serves. Take it before the breaker goes into the stack.
+    /// To look at it and change it while it serves. Take the handle before the breaker goes into the stack.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.circuit))
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
-    /// of refusals in any case. The first who asks is heard.
+    /// Tells `observer` what happens here. In a stack the stack's observer is told unless this was called, and of
+    /// refusals in any case. The first observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.circuit.events.observe(observer);
         self

@@ -54,31 +54,30 @@ impl Handle {
         self.hold(Hold::Open);
     }
 
-    /// Lets every call through until told otherwise, and looks at no results of theirs.
+    /// Lets every call through until told otherwise, and ignores the results.
     pub fn force_closed(&self) {
         self.hold(Hold::Closed);
     }
 
-    /// Judges, counts and announces as ever, but never refuses: instead, it announces
-    /// [`WouldRefuse`](Event::WouldRefuse). To try settings on real traffic.
+    /// Judges, counts and announces as before, but refuses nobody: it announces [`WouldRefuse`](Event::WouldRefuse)
+    /// instead. For trying settings on real traffic.
     pub fn observe_only(&self) {
         self.hold(Hold::ObserveOnly);
     }
 
-    /// Lets the circuit judge by itself again, from where it was. [`reset`](Self::reset) has it begin anew.
+    /// Lets the circuit judge by itself again, from where it was. [`reset`](Self::reset) makes it begin anew.
     pub fn automatic(&self) {
         self.hold(Hold::Automatic);
     }
 
-    /// Closes the circuit and forgets everything that it learnt. A hold stays; results of calls under way are no
-    /// longer looked at.
+    /// Closes the circuit and forgets everything it learned. A hold stays; results of calls under way are ignored.
     pub fn reset(&self) {
         self.circuit.decide(None, &Moment::new(), |machine, now| ((), machine.reset(now.at)));
     }
 
     /// Judges by `settings` from now on. The state stays as it is, nothing in flight is lost, and the window keeps what
-    /// it holds unless its kind, size or length changes. A circuit that is open stays so for as long as it said. The
-    /// name stays.
+    /// it holds unless its kind, size or length changes. An open circuit stays open for as long as it was to. The name
+    /// stays.
     pub fn update(&self, settings: Settings) {
         self.circuit.decide(None, &Moment::new(), |machine, now| ((), machine.update(settings, now)));
     }
@@ -90,7 +89,7 @@ impl Handle {
     }
 }
 
-/// What a circuit is in.
+/// The state of a circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
@@ -105,11 +104,11 @@ pub enum State {
 }
 
 /// A circuit at one moment. Time alone moves nothing: an open circuit whose time is over half-opens, and one whose ramp
-/// is over closes, when the next call asks.
+/// is over closes, when the next call comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// What it is in, whether it is held or not.
+    /// Its state, whether it is held or not.
     pub state: State,
     /// Whether it is held by hand.
     pub hold: Hold,
@@ -119,7 +118,7 @@ pub struct Snapshot {
     pub failures_in_a_row: u32,
     /// Rises with each change of state that makes older results worthless, wrapping after a thousand million.
     pub generation: u32,
-    /// How often the circuit opened without having been calm between.
+    /// How often in a row the circuit opened without having been calm in between.
     pub streak: u32,
     /// While open: how long until a probe may go.
     pub half_opens_in: Option<Duration>,

@@ -9,11 +9,11 @@ use crate::{
     stats::Counts,
 };
 
-/// How a circuit breaker judges, and how long it keeps away. The [room's page](super) has the defaults and their
+/// How a circuit breaker judges, and how long it keeps calls away. The [room's page](super) has the defaults and their
 /// reasons.
 ///
-/// Any value of this type works: what makes no sense cannot be written, and durations of any length, zero and
-/// [`Duration::MAX`] included, have a meaning.
+/// Any value of this type works: nonsense cannot be expressed, and durations of any length, zero and [`Duration::MAX`]
+/// included, have a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -50,19 +50,19 @@ impl Settings {
         }
     }
 
-    /// The name of this breaker in refusals and events: a dependency's, say. It is fixed when the breaker is made.
+    /// The name of this breaker in refusals and events: its dependency's, say. It is fixed when the breaker is made.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// Opens after so many failures in a row.
+    /// Opens after this many failures in a row.
     pub const fn with_consecutive_failures(mut self, failures: NonZeroU32) -> Self {
         self.consecutive_failures = Some(failures);
         self
     }
 
-    /// As [`with_consecutive_failures`](Self::with_consecutive_failures), from a number that may be anything.
+    /// As [`with_consecutive_failures`](Self::with_consecutive_failures), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is zero.
@@ -71,7 +71,7 @@ impl Settings {
         Ok(self.with_consecutive_failures(failures))
     }
 
-    /// However many fail in a row, that alone does not open the circuit.
+    /// Never opens the circuit for failures in a row alone.
     pub const fn without_consecutive_failures(mut self) -> Self {
         self.consecutive_failures = None;
         self
@@ -83,7 +83,7 @@ impl Settings {
         self
     }
 
-    /// Whatever share of the calls fails, that alone does not open the circuit.
+    /// Never opens the circuit for the share of failures alone.
     pub const fn without_failure_rate(mut self) -> Self {
         self.failure_rate = None;
         self
@@ -109,16 +109,16 @@ impl Settings {
         self
     }
 
-    /// Counts a call as failed if its caller gave up on it after this time or later; one given up on earlier says
-    /// nothing. Set it no higher than the shortest timeout *around* the breaker: that is what cuts calls that hang.
-    /// With zero, every call given up on failed.
+    /// Counts a call as failed if its caller gave up on it after this time or later; a call given up on earlier says
+    /// nothing. Set it no higher than the shortest timeout *around* the breaker, which is what cuts calls that hang.
+    /// With zero, every call given up on counts as failed.
     pub const fn with_hung_after(mut self, after: Duration) -> Self {
         self.hung_after = Some(after);
         self
     }
 
-    /// A call that its caller gave up on says nothing, however long it ran. Saves the clock read at admission if
-    /// slow calls are not judged either; right where a timeout *inside* the breaker cuts every call that hangs.
+    /// Takes a call given up on to say nothing, however long it ran. Right where a timeout *inside* the breaker cuts
+    /// every call that hangs; saves the clock read at admission if slow calls are not judged either.
     pub const fn without_hung_after(mut self) -> Self {
         self.hung_after = None;
         self
@@ -130,13 +130,13 @@ impl Settings {
         self
     }
 
-    /// How much of the callee's own hint ("leave me alone for an hour") is believed. With zero, none.
+    /// Up to what length the callee's own hint ("leave me alone for an hour") is believed. With zero, not at all.
     pub const fn with_max_hint(mut self, max_hint: Duration) -> Self {
         self.max_hint = max_hint;
         self
     }
 
-    /// How long the circuit must have been closed for its next opening to count as the first again, and be short.
+    /// How long the circuit must have been closed before an opening counts as the first again, and is short.
     pub const fn with_calm(mut self, calm: Duration) -> Self {
         self.calm = calm;
         self
@@ -148,15 +148,15 @@ impl Settings {
         self
     }
 
-    /// How long a probe may take. One not heard of by then is lost, which counts as failed. With zero it is lost as
-    /// soon as another call asks.
+    /// How long a probe may take. One not heard of by then is lost, and counts as failed. With zero it is lost as soon
+    /// as another call comes.
     pub const fn with_probe_lease(mut self, lease: Duration) -> Self {
         self.probe_lease = lease;
         self
     }
 
-    /// How long it takes to let all calls through again after the probes succeeded, from a tenth at first. With
-    /// zero, all at once.
+    /// How long the ramp is: after the probes succeeded a tenth of the calls is let through, and by its end all are.
+    /// With zero, all at once.
     pub const fn with_ramp(mut self, ramp: Duration) -> Self {
         self.ramp = ramp;
         self
@@ -177,7 +177,8 @@ impl Settings {
         self.failure_rate
     }
 
-    /// From when on a call is slow, and what share of such opens the circuit; `None` if that is not judged.
+    /// From what duration on a call is slow, and what share of slow calls opens the circuit; `None` if that is not
+    /// judged.
     pub const fn slow_calls(&self) -> Option<(Duration, Ratio)> {
         self.slow_calls
     }
@@ -187,7 +188,7 @@ impl Settings {
         self.window
     }
 
-    /// From when on a call that its caller gave up on has failed; `None` if it never has.
+    /// From what duration on a call given up on counts as failed; `None` if it never does.
     pub const fn hung_after(&self) -> Option<Duration> {
         self.hung_after
     }
@@ -197,12 +198,12 @@ impl Settings {
         self.open_time
     }
 
-    /// How long a hint of the callee is believed.
+    /// Up to what length the callee's hint is believed.
     pub const fn max_hint(&self) -> Duration {
         self.max_hint
     }
 
-    /// How long the circuit must have been closed for its next opening to be short.
+    /// How long the circuit must have been closed before an opening is short again.
     pub const fn calm(&self) -> Duration {
         self.calm
     }

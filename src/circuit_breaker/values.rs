@@ -16,7 +16,7 @@ pub(super) const fn nonzero(value: u32) -> NonZeroU32 {
     }
 }
 
-/// Over which calls the rates are computed, and how many there must be to say anything.
+/// Over which calls the rates are computed, and how many it takes to say anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Window {
@@ -58,7 +58,7 @@ impl Window {
         Ok(Self { shape: Shape::Time(length), minimum })
     }
 
-    /// How many of the last calls it holds; `None` if it holds those of a time.
+    /// How many of the last calls it holds; `None` if it goes by time.
     pub const fn calls(&self) -> Option<NonZeroU32> {
         match self.shape {
             Shape::Calls(size) => Some(size),
@@ -66,7 +66,7 @@ impl Window {
         }
     }
 
-    /// How long calls stay in it; `None` if it holds a number of them.
+    /// How long calls stay in it; `None` if it goes by number.
     pub const fn length(&self) -> Option<Duration> {
         match self.shape {
             Shape::Calls(_) => None,
@@ -74,16 +74,16 @@ impl Window {
         }
     }
 
-    /// From how many calls on a rate is computed.
+    /// The fewest calls from which a rate is computed.
     pub const fn minimum(&self) -> NonZeroU32 {
         self.minimum
     }
 }
 
-/// How long a circuit stays open: `first`, then twice as long each time that it opens again without having been
-/// [calm](super::Settings::with_calm) between, but never more than `max`. From each, up to a half is taken off at random, so
-/// that many clients of one callee do not return together ("equal jitter": AWS Architecture Blog, *Exponential
-/// Backoff and Jitter*).
+/// How long a circuit stays open: `first`, then twice as long each time it opens again without having been
+/// [calm](super::Settings::with_calm) in between, but never longer than `max`. Up to half of each time is taken off at
+/// random, so that many clients of one callee do not return together ("equal jitter": AWS Architecture Blog,
+/// *Exponential Backoff and Jitter*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct OpenTime {
@@ -92,7 +92,7 @@ pub struct OpenTime {
 }
 
 impl OpenTime {
-    /// From `first` to `max`. With a `first` of zero, the next call is a probe, always.
+    /// From `first` to `max`. With a `first` of zero, the next call is always a probe.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `first` is longer than `max`.
@@ -135,8 +135,8 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// `successes` of `of`. So many are under way at once, at most; the circuit closes as soon as `successes` succeeded,
-    /// and opens again as soon as they no longer can.
+    /// `successes` of `of`. At most `of` are under way at once; the circuit leaves half-open as soon as `successes` of
+    /// them succeeded, and opens again as soon as that many no longer can.
     ///
     /// # Errors
     /// [`InvalidSetting`] unless `of` is 1 to 100 and `successes` 1 to `of`.

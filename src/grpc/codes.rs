@@ -11,33 +11,34 @@ use crate::{
 /// | code | | says | tried again |
 /// |---|---|---|---|
 /// | 0 | `OK` | success | |
-/// | 1 | `CANCELLED` | nothing of the callee; [`Timeout`](Failure::Timeout) where tonic's own time limit ran out, which tonic calls so | no; yes |
+/// | 1 | `CANCELLED` | nothing about the callee; [`Timeout`](Failure::Timeout) where tonic's own time limit ran out, which tonic calls `CANCELLED` | no; yes |
 /// | 2 | `UNKNOWN` | [`Permanent`](Failure::Permanent): a bug, or an answer that broke off | no |
 /// | 3 | `INVALID_ARGUMENT` | success: the caller's mistake | |
 /// | 4 | `DEADLINE_EXCEEDED` | [`Timeout`](Failure::Timeout) | while there is time left, unless pushed back |
 /// | 5 | `NOT_FOUND` | success: an answer | |
 /// | 6 | `ALREADY_EXISTS` | success: an answer | |
 /// | 7 | `PERMISSION_DENIED` | success: an answer | |
-/// | 8 | `RESOURCE_EXHAUSTED` | [`Throttled`](Failure::Throttled) with the time of the pushback; without one [`PushedBack`](Failure::PushedBack), as nothing says that it will be better (a quota, a full disk) | with pushback |
+/// | 8 | `RESOURCE_EXHAUSTED` | [`Throttled`](Failure::Throttled) with the time of the pushback; without one [`PushedBack`](Failure::PushedBack), as nothing says that it will get better (a quota, a full disk) | with pushback |
 /// | 9 | `FAILED_PRECONDITION` | success: an answer | |
 /// | 10 | `ABORTED` | success: a conflict, to be tried again from where the caller began; with pushback [`Throttled`](Failure::Throttled) | with pushback |
 /// | 11 | `OUT_OF_RANGE` | success: an answer | |
-/// | 12 | `UNIMPLEMENTED` | success: the callee is well and has no such method | |
+/// | 12 | `UNIMPLEMENTED` | success: the callee is well, but has no such method | |
 /// | 13 | `INTERNAL` | [`Permanent`](Failure::Permanent) | no |
 /// | 14 | `UNAVAILABLE` | [`Throttled`](Failure::Throttled) with pushback; [`Overload`](Failure::Overload) where it was a refusal of ours; else [`Transient`](Failure::Transient) | yes, unless pushed back |
 /// | 15 | `DATA_LOSS` | [`Permanent`](Failure::Permanent) | no |
 /// | 16 | `UNAUTHENTICATED` | success: an answer | |
 ///
-/// *Pushback* is [`grpc-retry-pushback-ms`](Pushback) or, without that, a `RetryInfo`. Where it says "never", codes 4, 8 and
-/// 14 are [`PushedBack`](Failure::PushedBack). Where a stack of ours refused because of the request itself (`TooExpensive`,
-/// `WorkExhausted`), that is a success: an answer. A refusal of this process is judged by [`Outcome::of_rejection`].
+/// *Pushback* is [`grpc-retry-pushback-ms`](Pushback) or, without that, a `RetryInfo`. Where it says "never", codes 4,
+/// 8 and 14 are [`PushedBack`](Failure::PushedBack). If a stack of ours over there refused because of the request
+/// itself (`TooExpensive`, `WorkExhausted`), that is a success: an answer. A refusal in this process is judged by
+/// [`Outcome::of_rejection`].
 ///
-/// What is tried again is gRPC's advice on [codes](https://grpc.io/docs/guides/status-codes/) and OpenTelemetry's on
-/// [`RESOURCE_EXHAUSTED`](https://opentelemetry.io/docs/specs/otlp/#failures); what is a failure is OpenTelemetry's
-/// [semantic conventions for servers](https://opentelemetry.io/docs/specs/semconv/rpc/grpc/), but for `UNIMPLEMENTED`, as one
-/// method that is not there should not open a circuit for all others.
+/// What is tried again follows gRPC's advice on [codes](https://grpc.io/docs/guides/status-codes/) and OpenTelemetry's
+/// on [`RESOURCE_EXHAUSTED`](https://opentelemetry.io/docs/specs/otlp/#failures); what is a failure follows
+/// OpenTelemetry's [semantic conventions for servers](https://opentelemetry.io/docs/specs/semconv/rpc/grpc/), except
+/// `UNIMPLEMENTED`: one missing method should not open the circuit for all others.
 ///
-/// It judges what is [`ToOutcome`].
+/// It judges whatever implements [`ToOutcome`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Codes;
 

@@ -7,11 +7,11 @@ use crate::{
     rejection::Rejection,
 };
 
-/// Tells callers over gRPC in details what they are told in headers: an answer for
+/// Tells gRPC callers in the status details what the headers tell them: an answer for
 /// [`RespondRejections`](crate::http::RespondRejections), the outermost layer of a server's stack.
 ///
 /// `grpc-status-details-bin` gets a `RetryInfo`, for clients that go by that, and an `ErrorInfo` with the reason, for
-/// [`received`](super::received). Callers over HTTP are answered by the answer that this is around.
+/// [`received`](super::received). HTTP callers get the answer that this wraps.
 ///
 /// ```
 /// use plimsoll::{Stack, grpc::Detailed, http::{Problems, RespondRejections}};
@@ -26,14 +26,14 @@ use crate::{
 pub struct Detailed<A = HeadersOnly>(A);
 
 impl Detailed {
-    /// Empty bodies for callers over HTTP.
+    /// Empty bodies for HTTP callers.
     pub const fn new() -> Self {
         Self(HeadersOnly)
     }
 }
 
 impl<A> Detailed<A> {
-    /// Callers over HTTP are answered by `answer`.
+    /// HTTP callers are answered by `answer`.
     pub const fn around(answer: A) -> Self {
         Self(answer)
     }

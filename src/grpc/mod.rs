@@ -1,9 +1,10 @@
-//! At home in gRPC: refusals become statuses, statuses are judged, and both ends keep to gRPC's rules for retries and
-//! deadlines.
+//! At home in gRPC: refusals become statuses, statuses are judged, and client and server keep gRPC's rules for retries
+//! and deadlines.
 //!
-//! Feature `grpc`. tonic's types are in the interface, so this feature is bound to its version, 0.14.
+//! Feature `grpc`. tonic's types are part of the interface, so this feature is bound to tonic 0.14.
 //!
-//! [`server`] and [`client`] are whole stacks, with the recommended order and [defaults](crate::ready). By hand, and in parts:
+//! [`server`] and [`client`] are whole stacks, with the recommended order and [defaults](crate::ready). Built by hand,
+//! a part at a time:
 //!
 //! # A server
 //! ```
@@ -29,14 +30,14 @@
 //! # }
 //! ```
 //!
-//! * [`RespondRejections`](crate::http::RespondRejections) answers whoever was refused with the code, the text and the pushback
-//!   that are right for the [reason](crate::Reason). Without it a refusal is an error to tonic, which breaks the stream: the
-//!   caller hears `INTERNAL`. [`Detailed`] adds details, for those who read them.
+//! * [`RespondRejections`](crate::http::RespondRejections) answers a refused caller with the code, text and pushback
+//!   that fit the [reason](crate::Reason). Without it tonic takes a refusal for an error and breaks the stream: the
+//!   caller hears `INTERNAL`. [`Detailed`] adds details, for clients that read them.
 //! * [`Trusted::deadline`](crate::http::Trusted::deadline) of [`TimeLeft::grpc`](crate::http::TimeLeft::grpc) heeds the
-//!   caller's `grpc-timeout`. A tonic server ends calls at their deadline by itself, and says `CANCELLED`; a timeout of ours
-//!   comes first, and says `DEADLINE_EXCEEDED`. Neither is heard by a caller who left at that moment, as tonic's clients do;
-//!   [`with_margin`](crate::http::Believed::with_margin) is through a little earlier.
-//! * A stack around a handler, whose error is a [`Status`](tonic::Status), goes on by [`Stack::wrap`](crate::Stack::wrap).
+//!   caller's `grpc-timeout`. A tonic server ends calls at their deadline by itself, and says `CANCELLED`; a timeout of
+//!   ours comes first, and says `DEADLINE_EXCEEDED`. A caller that leaves at that very moment, as tonic's clients do,
+//!   hears neither; with [`with_margin`](crate::http::Believed::with_margin) the answer comes a little earlier.
+//! * Put a stack around a handler whose error is a [`Status`](tonic::Status) with [`Stack::wrap`](crate::Stack::wrap).
 //!
 //! # A client
 //! ```
@@ -80,40 +81,42 @@
 //! # fn main() {}
 //! ```
 //!
-//! * [`Codes`] judges: which codes are failures, and which are tried again. `grpc-retry-pushback-ms` is kept to, a lower bound
-//!   to which our own delay is added, or "never"; so is a `RetryInfo` in the details.
-//! * [`Resend`] copies calls for another attempt. A [`Throttle`](crate::retry::Throttle) bounds retries as other
-//!   clients of gRPC do, which stop altogether while most calls fail; the default, a [`Budget`](crate::retry::Budget), lets one
-//!   go now and then.
+//! * [`Codes`] judges: which codes are failures, and which are tried again. `grpc-retry-pushback-ms` is obeyed, as a
+//!   lower bound to which our own delay is added, or as "never"; so is a `RetryInfo` in the details.
+//! * [`Resend`] copies calls for another attempt. A [`Throttle`](crate::retry::Throttle) bounds retries as other gRPC
+//!   clients do: while most calls fail there are none at all. The default, a [`Budget`](crate::retry::Budget), then
+//!   lets one through now and then.
 //! * [`SendDeadline`](crate::http::SendDeadline) writes what is left into `grpc-timeout`, less a margin.
-//! * What was refused *there*, and why, [`received`] finds in a status.
+//! * [`received`] finds out from a status what was refused *there*, and why.
 //!
-//! Or below a generated client, around a `Channel`, where requests and answers are HTTP's:
-//! `GreeterClient::new(stack.service(channel).map_err(Status::from))`. The last part makes a status of every refusal; without
-//! it tonic says `UNKNOWN` of them. There [`Codes`] sees no more than the [head](ToOutcome#impl-ToOutcome-for-Response<B>) of
-//! an answer, and a retry needs [`ReplayBodies`](crate::http::ReplayBodies) and a `Channel` that takes them:
+//! A stack may also go below a generated client, around a `Channel`, where requests and responses are HTTP's:
+//! `GreeterClient::new(stack.service(channel).map_err(Status::from))`. The `map_err` makes a status of every refusal;
+//! without it tonic calls them `UNKNOWN`. There [`Codes`] sees only the
+//! [head](ToOutcome#impl-ToOutcome-for-Response<B>) of a response, and a retry needs
+//! [`ReplayBodies`](crate::http::ReplayBodies) and a `Channel` that takes them:
 //! `channel.map_request(|req: http::Request<Replay<Body>>| req.map(Body::new))`.
 //!
-//! tonic itself tries again only what was never sent. But its `Endpoint::timeout`, and the `grpc-timeout` that it sends, end
-//! a call as `CANCELLED`; [`status_of`] and [`Codes`] take that for the deadline that it is.
+//! tonic itself retries only what was never sent. But its `Endpoint::timeout`, and the `grpc-timeout` that it sends,
+//! end a call as `CANCELLED`; [`status_of`] and [`Codes`] recognise that as a deadline.
 //!
 //! # On the wire
 //! | | said | read |
 //! |---|---|---|
 //! | `grpc-status` | by the table of [reasons](crate::Reason) | [`Codes`] |
-//! | `grpc-message` | the text of the reason, and no name of a layer | |
-//! | `grpc-retry-pushback-ms` | when to come back, where that is known, rounded up; `-1` where it is of no use | [`Pushback`] |
-//! | `google.rpc.RetryInfo` | the same; nothing where it is of no use | where there is no pushback |
+//! | `grpc-message` | the text of the reason, without the layer's name | |
+//! | `grpc-retry-pushback-ms` | when to come back, where that is known, rounded up; `-1` where a retry is of no use | [`Pushback`] |
+//! | `google.rpc.RetryInfo` | the same; nothing where a retry is of no use | where there is no pushback |
 //! | `google.rpc.ErrorInfo` | the reason (`QUEUE_FULL`), the domain `plimsoll`, and `dispatched` if it may have been | [`received`] |
-//! | `grpc-timeout` | what is left, in the finest unit that eight digits allow, rounded down | one to eight digits and a unit; else nothing was said |
+//! | `grpc-timeout` | what is left, in the finest unit that eight digits allow, rounded down | one to eight digits and a unit; anything else counts as absent |
 //! | `grpc-previous-rpc-attempts` | by [`Resend`] | |
 //!
 //! After [PROTOCOL-HTTP2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), gRPC's proposal
 //! [A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md), and
-//! [error_details.proto](https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto). What comes from
-//! the other side may be anything; what makes no sense says nothing, or for pushback "never", as A6 has it.
+//! [error_details.proto](https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto). What
+//! comes from the other side may be anything; what makes no sense counts as absent, or in pushback as "never", as A6
+//! has it.
 //!
-//! A refusal costs no allocation in the stack; its status does, as every one of tonic's.
+//! A refusal costs no allocation in the stack; its status does, as does every status of tonic's.
 
 mod codes;
 mod detailed;

@@ -14,7 +14,7 @@ use crate::{
 
 /// A response or an error that can be judged by gRPC's [`Codes`](super::Codes).
 ///
-/// An application's enum says it in a few lines:
+/// For an application's own enum it takes a few lines:
 ///
 /// ```
 /// use plimsoll::{Outcome, Rejection, grpc::ToOutcome};
@@ -43,7 +43,7 @@ pub trait ToOutcome {
     fn to_outcome(&self) -> Outcome;
 }
 
-/// An answer with a message: who got that far was served. A stream that breaks off later is not seen.
+/// A success: a call that got as far as a message was served. A stream that breaks off later is not seen.
 impl<T> ToOutcome for tonic::Response<T> {
     #[inline]
     fn to_outcome(&self) -> Outcome {
@@ -51,10 +51,10 @@ impl<T> ToOutcome for tonic::Response<T> {
     }
 }
 
-/// As far as the head of a response tells: what a `Channel` answers. A call that fails without having answered says so in the
-/// head (a "trailers-only" response). *What fails after its head was sent is not seen*: then the status is in the trailers,
-/// behind the body, and the head says 200, which is a success here; servers written with tonic do so only while they stream.
-/// A head that is not gRPC's, as of a proxy, is read by gRPC's
+/// As far as the head of a response tells, such as a `Channel`'s. A call that fails without having answered says so in
+/// the head (a "trailers-only" response). *A failure after the head was sent is not seen*: then the status is in the
+/// trailers, behind the body, and the head says 200, a success here; servers written with tonic do that only while they
+/// stream. A head that is not gRPC's, a proxy's for one, is read by gRPC's
 /// [table](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
 impl<B> ToOutcome for ::http::Response<B> {
     #[inline]
@@ -80,8 +80,8 @@ impl ToOutcome for Status {
     }
 }
 
-/// By what is found in the error and its sources: a status, or a refusal, or tonic's time limit. What is none of them, as a
-/// connection that broke, is [`Transient`](Failure::Transient).
+/// By what is found in the error and its sources: a status, a refusal, or tonic's time limit. Anything else, such as a
+/// broken connection, is [`Transient`](Failure::Transient).
 impl<E: std::error::Error + 'static> ToOutcome for Error<E> {
     fn to_outcome(&self) -> Outcome {
         match self {

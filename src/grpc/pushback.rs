@@ -4,13 +4,13 @@ use std::{fmt, time::Duration};
 
 use crate::rejection::Rejection;
 
-/// What a callee says about trying again: the value of `grpc-retry-pushback-ms`, by
-/// [gRPC's proposal A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback). A callee that says
-/// nothing leaves it to the client.
+/// What a callee says about retries: the value of `grpc-retry-pushback-ms`, by [gRPC's proposal
+/// A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback). A callee that says nothing leaves
+/// it to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "the field can say no more")]
 pub enum Pushback {
-    /// Not before so long from now.
+    /// Not before this long from now.
     After(Duration),
     /// Not at all.
     Never,
@@ -20,8 +20,8 @@ impl Pushback {
     /// The most that the field can say, 24 days: a signed number of 32 bits.
     const MOST: u128 = i32::MAX as u128;
 
-    /// What a value of the field says. What is negative, or is no number of 32 bits, says [`Never`](Self::Never): A6 has it
-    /// so, that a client which does not understand its callee keeps off. O(1).
+    /// What a value of the field says. A negative number, or anything that is not a 32-bit number, says
+    /// [`Never`](Self::Never), as A6 has it: a client that does not understand its callee keeps off. O(1).
     pub fn parse(value: &[u8]) -> Self {
         let number = value.iter().try_fold(0_u32, |number, digit| {
             let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
@@ -44,8 +44,8 @@ impl Pushback {
 }
 
 impl fmt::Display for Pushback {
-    /// The value of the field: whole milliseconds, rounded up and never zero, since who comes back a moment early is refused
-    /// again. `-1` is not at all.
+    /// The value of the field: whole milliseconds, rounded up and never zero, since a caller that comes back a moment
+    /// early is refused again. `-1` means never.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::After(after) => write!(f, "{}", after.as_nanos().div_ceil(1_000_000).clamp(1, Self::MOST)),

@@ -11,11 +11,11 @@ use crate::{
 /// [gRPC's proposal A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata).
 const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
 
-/// Copies calls with one message for another attempt: for
-/// [`RetryLayer::replay`](crate::retry::RetryLayer::replay), as `tonic::Request` is not `Clone`. Metadata and extensions are
-/// copied too, and from the second attempt on `grpc-previous-rpc-attempts` says how many there were.
+/// Copies calls with a single message for another attempt: for
+/// [`RetryLayer::replay`](crate::retry::RetryLayer::replay), as `tonic::Request` is not `Clone`. Metadata and
+/// extensions are copied too, and from the second attempt on `grpc-previous-rpc-attempts` says how many came before.
 ///
-/// It copies all calls; where some must not be sent twice, use a closure that asks this one for the others.
+/// It copies all calls; where some must not be sent twice, use a closure that leaves only the others to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resend;
 
@@ -29,8 +29,8 @@ impl<T: Clone> Replay<Request<T>> for Resend {
     }
 }
 
-/// A call's metadata are the headers that it is sent with, so [`SendDeadline`](crate::http::SendDeadline) and
-/// [`Trusted`](crate::http::Trusted) go for calls too.
+/// A call's metadata are the headers it is sent with, so [`SendDeadline`](crate::http::SendDeadline) and
+/// [`Trusted`](crate::http::Trusted) work for calls too.
 impl<T> Headed for Request<T> {
     fn headers(&self) -> &HeaderMap {
         self.metadata().as_ref()
@@ -41,7 +41,7 @@ impl<T> Headed for Request<T> {
     }
 }
 
-/// Lets calls carry what the layers know among their extensions, which go with them into the transport's request.
+/// Lets calls carry what the layers know in their extensions, which go with them into the transport's request.
 impl<T> Carry<Request<T>> for Extensions {
     fn get(&self, req: &Request<T>) -> Option<Carried> {
         req.extensions().get().copied()

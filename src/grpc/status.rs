@@ -18,9 +18,9 @@ pub(super) const PUSHBACK: &str = "grpc-retry-pushback-ms";
 const REMOTE: &str = "remote";
 
 /// The refusal as a status: the [code](crate::Reason::grpc_code) and the text of its reason;
-/// [`grpc-retry-pushback-ms`](Pushback) where it is known when to come back, or that it is of no use; and as details a
-/// `RetryInfo` and an `ErrorInfo`. The name of the layer does not leave the process: it is in the status's source, where
-/// [`Refusal`] finds it. Allocates; the stack itself does not for a refusal.
+/// [`grpc-retry-pushback-ms`](Pushback) where it is known when to come back, or that a retry is of no use; and as
+/// details a `RetryInfo` and an `ErrorInfo`. The name of the layer does not leave the process: it is in the status's
+/// source, where [`Refusal`] finds it. Allocates, unlike the refusal itself.
 impl From<Rejection> for Status {
     fn from(rejection: Rejection) -> Self {
         let (code, message) = (rejection.reason().grpc_code(), rejection.reason().to_string());
@@ -36,14 +36,14 @@ impl From<Rejection> for Status {
     }
 }
 
-/// Of this process: a refusal that came over the wire is a failure of the callee, and [`received`] reads it.
+/// Refusals of this process only: one that came over the wire is a failure of the callee, and [`received`] reads it.
 impl Refusal for Status {
     fn rejection(&self) -> Option<&Rejection> {
         find(self)
     }
 }
 
-/// What callers of a stack got, as a status: a refusal as it says, and the inner error as [`status_of`] has it.
+/// What a stack's caller got, as a status: a refusal by its reason, and the inner error as [`status_of`] has it.
 impl<E: Into<BoxError>> From<Error<E>> for Status {
     fn from(error: Error<E>) -> Self {
         match error {
@@ -53,12 +53,12 @@ impl<E: Into<BoxError>> From<Error<E>> for Status {
     }
 }
 
-/// Any error as a status: for `map_err`, between a stack and what wants statuses, such as a generated client over
+/// Any error as a status: for `map_err`, between a stack and code that wants statuses, such as a generated client over
 /// [`Stack::wrap`](crate::Stack::wrap) of a boxed error.
 ///
-/// The status, or the refusal, that is found in the error or its sources decides; else tonic does, which knows connections
-/// that fail, and calls what it does not know `UNKNOWN`. With one exception: where tonic's own time limit has run out, tonic
-/// says `CANCELLED`, and this `DEADLINE_EXCEEDED`, as the specification has it. The error is the source of the status.
+/// A status or refusal found in the error or its sources decides; otherwise tonic does, which knows failed connections,
+/// and calls what it does not know `UNKNOWN`. With one exception: where tonic's own time limit has run out, tonic says
+/// `CANCELLED`, and this says `DEADLINE_EXCEEDED`, as the specification has it. The error becomes the status's source.
 pub fn status_of(error: impl Into<BoxError>) -> Status {
     let error = error.into();
     let mut told = match first(error.as_ref()) {
@@ -70,12 +70,12 @@ pub fn status_of(error: impl Into<BoxError>) -> Status {
     told
 }
 
-/// What a callee with a stack of ours said in this status of why it refused: for clients. `None` if there is nothing of
-/// ours in it.
+/// Why a callee with a stack of ours refused, as this status says: for clients. `None` if there is nothing of ours in
+/// it.
 ///
 /// The layer is `remote`, since names of layers do not leave their process. [`Rejection::was_dispatched`] is about the
-/// callee's own inner service: `false` says that the request was not begun, and is safe to send again. Nothing proves that it
-/// was one of ours who said so.
+/// callee's inner service: `false` says that work on the request was not begun, so it is safe to send again. Nothing
+/// proves that the status really comes from a stack of ours.
 ///
 /// ```
 /// use plimsoll::{Reason, Rejection, grpc};
@@ -96,7 +96,7 @@ pub fn received(status: &Status) -> Option<Rejection> {
 }
 
 impl Pushback {
-    /// What a status says about trying again: `grpc-retry-pushback-ms` among its metadata, or else a `RetryInfo` among its
+    /// What a status says about retries: `grpc-retry-pushback-ms` among its metadata, or else a `RetryInfo` among its
     /// details. `None` where it says nothing.
     pub fn of(status: &Status) -> Option<Self> {
         match status.metadata().get(PUSHBACK) {

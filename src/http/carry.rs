@@ -5,15 +5,15 @@ use crate::{
     work::{CarryWork, Work},
 };
 
-/// Lets HTTP requests carry what the layers know among their extensions, where handlers find it too:
+/// Lets HTTP requests carry what the layers know in their extensions, where handlers find it too:
 /// `request.extensions().get::<plimsoll::request::Carried>()`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extensions;
 
 impl Extensions {
-    /// Takes out of a request what it carries of its call: deadline, number of the attempt, and [`Work`]. For one that becomes
-    /// a request of its own, as a [dead letter](crate::dead_letter::DeadLetters#sending-one-again) does that is sent again: the
-    /// call that it belonged to is over, and so are its time and its work.
+    /// Removes from a request what it carries of its call: deadline, number of the attempt, and [`Work`]. For a request
+    /// that becomes one of its own, as a [dead letter](crate::dead_letter::DeadLetters#sending-one-again) that is sent
+    /// again does: the call it belonged to is over, and so are that call's time and work.
     pub fn forget<B>(req: &mut Request<B>) {
         req.extensions_mut().remove::<Carried>();
         req.extensions_mut().remove::<Work>();

@@ -19,19 +19,19 @@ use crate::{
 /// | 503 with `Retry-After` | throttled, with that hint |
 /// | 503 | overload |
 /// | 504 | a timeout |
-/// | 501, 505 | a [permanent](Failure::Permanent) failure: a method, or a version of HTTP, that the callee does not support now it will not support in a moment (RFC 9110, sections 15.6.2 and 15.6.6) |
+/// | 501, 505 | a [permanent](Failure::Permanent) failure: a method or an HTTP version that the callee does not support now, it will not support in a moment (RFC 9110, sections 15.6.2 and 15.6.6) |
 /// | other 5xx | a transient failure |
 /// | all others | success: a client's mistake is not the callee's failure |
 ///
 /// `Retry-After` is a number of seconds or a date in any of HTTP's three forms (RFC 9110, sections 5.6.7 and 10.2.3); a
-/// field that is neither, or stands there twice, is not there. Whoever hears a hint has a bound of their own beside
+/// field that is neither, or occurs twice, counts as absent. Layers that follow hints have bounds of their own beside
 /// [`with_longest_hint`](Self::with_longest_hint).
 ///
 /// ```
 /// use plimsoll::{Classify, Error, Outcome, classify::Failure, http::ByStatus};
 /// # use http::{Response, StatusCode};
 ///
-/// // Whom the callee does not know yet, it will know in a moment:
+/// // What the callee does not know yet, it will know in a moment:
 /// let judge = ByStatus::new().adjust(|status: StatusCode, _: &http::HeaderMap, outcome: Outcome| match status {
 ///     StatusCode::NOT_FOUND => Outcome::Failure(Failure::Transient),
 ///     _ => outcome,
@@ -41,9 +41,9 @@ use crate::{
 /// assert_eq!(judge.classify(Ok::<_, &Error<()>>(&response)), Outcome::Failure(Failure::Transient));
 /// ```
 ///
-/// Responses of other types are judged once it is said [how to look at them](Self::of).
+/// To judge responses of other types, say [how to look at them](Self::of).
 ///
-/// This is for a retry, and for limits. A circuit breaker asks whether the callee is well, and has a judge of its own:
+/// This is for retries and limits. A circuit breaker asks whether the callee is well, and has a judge of its own:
 /// [`health`](Self::health).
 #[derive(Clone, Copy, Debug)]
 #[must_use]
@@ -55,8 +55,8 @@ pub struct ByStatus<H = Plain, A = Unadjusted> {
 }
 
 impl ByStatus {
-    /// Judges `http::Response`s. Hints are believed up to an hour: a callee that asks for more will be as busy to say so
-    /// again, and a date that is wrong by a year takes nobody out for a year.
+    /// Judges `http::Response`s. Hints are believed up to an hour: a callee that needs longer can say so again, and a
+    /// date that is wrong by a year takes nobody out for a year.
     pub const fn new() -> Self {
         Self { head: Plain, adjust: Unadjusted, wall: Wall::SYSTEM, longest: Duration::from_secs(3600) }
     }
@@ -84,8 +84,8 @@ impl<H, A> ByStatus<H, A> {
         ByStatus { head: self.head, adjust, wall: self.wall, longest: self.longest }
     }
 
-    /// Judges whether the callee is well, for a circuit breaker or a router: 429 and 503 say nothing of that, as a server
-    /// that sheds load says so, and does what it should. All else is as the table has it.
+    /// Judges whether the callee is well, for a circuit breaker or a router: 429 and 503 say nothing about that, since
+    /// a server that sheds load does what it should. The rest of the table applies.
     ///
     /// ❌ One judge for both. A server that sheds half of the requests opens the circuit, and loses the other half too:
     ///
@@ -110,9 +110,9 @@ impl<H, A> ByStatus<H, A> {
     /// # let _ = stack;
     /// ```
     ///
-    /// Some proxies say 503 where they find nobody to pass a request on to, and then it does mean that the callee is down.
-    /// Where all 503s are such, [say so](Health::with_shedding_as_failure); where you know how yours marks them, an
-    /// [`adjust`](Self::adjust) before this tells them apart:
+    /// Some proxies say 503 when they find nobody to pass a request on to, and then it does mean that the callee is
+    /// down. If all your 503s are of that kind, [say so](Health::with_shedding_as_failure); if you know how your proxy
+    /// marks them, an [`adjust`](Self::adjust) before this tells them apart:
     ///
     /// ```
     /// # use http::{HeaderMap, StatusCode};

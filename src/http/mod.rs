@@ -1,13 +1,14 @@
-//! At home in HTTP, whatever the framework: axum, hyper, tonic, reqwest and all that speak in the types of the crate `http`.
+//! At home in HTTP, whatever the framework: axum, hyper, tonic, reqwest and everything that uses the types of the crate
+//! `http`.
 //!
 //! | you want | there is | it goes |
 //! |---|---|---|
 //! | a whole stack, with the recommended order | [`server`], [`client`] | around a service; [what is in it](crate::ready) |
 //! | refusals to be answered, over HTTP and gRPC | [`RespondRejections`] | outermost on a server |
-//! | callers to know their quota | [`AnnounceQuota`] | outside of that |
+//! | callers to know their quota | [`AnnounceQuota`] | outside that |
 //! | the caller's deadline, priority or tenant from headers | [`Trusted`] | into `deadline_by`, `priority_by`, `tenant_by` |
 //! | a permit held until the response's body ends | [`Stack::until_body_ends`](crate::Stack::until_body_ends), [`UntilBodyEnds`] | after the gate |
-//! | bodies that may not hang or drip | [`BodyTimeout`] | requests': outermost; responses': innermost |
+//! | no body to hang or drip | [`BodyTimeout`] | requests': outermost; responses': innermost |
 //! | responses judged, and `Retry-After` heard | [`ByStatus`] | into [`Stack::classify`](crate::Stack::classify) |
 //! | a circuit that stays closed while the callee sheds | [`ByStatus::health`] | into the breaker's own `classify` |
 //! | requests with bodies to be tried again | [`ReplayBodies`], [`ReplayRequests`] | around, and into, a retry |
@@ -15,7 +16,7 @@
 //! | requests to carry what the layers know | [`Extensions`] | into `carry` of a timeout or a retry |
 //!
 //! # Refusals become answers
-//! A server has to say something to everybody. [`RespondRejections`] goes outermost; it turns
+//! A server has to answer everybody. [`RespondRejections`] goes outermost; it turns
 //! [`Error::Rejected`](crate::Error::Rejected) into a response, and the error type becomes the inner service's own
 //! again: `Infallible`, for axum.
 //!
@@ -38,21 +39,24 @@
 //!
 //! Routes layered from one stack share its limits.
 //!
-//! * The **status** is the reason's in its [table](crate::Reason): 429 where the caller sent too much, 422 where it asked for
-//!   too much, 503 where there was no room, 504 where there was no time; or [your own](respond::Settings::try_with_status).
-//! * **`Retry-After`** says what is known, in whole seconds, rounded up and at least one. To a caller's own rate limit it is
-//!   exact; those who find no room may be [spread](respond::Settings::with_jitter).
+//! * The **status** is the one beside the reason in its [table](crate::Reason): 429 where the caller sent too much, 422
+//!   where it asked for too much, 503 where there was no room, 504 where there was no time; or [your
+//!   own](respond::Settings::try_with_status).
+//! * **`Retry-After`** says what is known, in whole seconds, rounded up and at least one. For a caller's own rate limit
+//!   it is exact; callers that find no room may be [spread](respond::Settings::with_jitter).
 //! * The **body** is empty, a [problem](RespondRejections::problems) (RFC 9457), or [what a closure
-//!   says](RespondRejections::with). The first and the last need a body that is `Default`; the other, and
-//!   [`with_own_body`](RespondRejections::with_own_body), go over any, as `Either`.
+//!   says](RespondRejections::with). The first and the last need a body that is `Default`; a problem, and
+//!   [`with_own_body`](RespondRejections::with_own_body), work with any, as `Either`.
 //! * **gRPC** callers, told by `content-type: application/grpc`, get HTTP 200 and headers alone: `grpc-status`,
-//!   `grpc-message`, and `grpc-retry-pushback-ms` where it is known, or -1 where trying again is in vain. So one stack may
-//!   stand in front of a server that speaks both. gRPC-Web is answered in HTTP. Feature `grpc` adds details.
-//! * A refusal that comes out of **readiness** is answered to the next request; hyper would close the connection.
+//!   `grpc-message`, and `grpc-retry-pushback-ms` where that is known, or -1 where a retry is in vain. So one stack may
+//!   stand in front of a server that speaks both. gRPC-Web gets plain HTTP answers. Feature `grpc` adds details.
+//! * A refusal by **readiness** becomes the answer to the next request; left an error, it would make hyper close the
+//!   connection.
 //!
 //! # What callers say of themselves
-//! Headers are anybody's. [`Trusted`] reads deadline, priority and tenant from those of callers that you trust, and knows
-//! nothing of others; what is not exactly as it should be is not there. [Its page](Trusted) has a server's stack.
+//! Anybody can send any header. [`Trusted`] reads deadline, priority and tenant from the headers of callers that you
+//! trust, and ignores everybody else's; a value that is not exactly as it should be counts as absent. [Its
+//! page](Trusted) has a server's stack.
 //!
 //! # A client
 //! ```
@@ -81,11 +85,11 @@
 //! # tokio_test::block_on(tower::ServiceExt::oneshot(client, Request::new(Full::default()))).expect("answered");
 //! ```
 //!
-//! The transport gets `Request<`[`Replay`]`<B>>`; hyper's clients take any body. For one that wants a body of its own, a
-//! `tower::util::MapRequestLayer` goes innermost: `|req: Request<Replay<B>>| req.map(axum::body::Body::new)`.
+//! The transport gets `Request<`[`Replay`]`<B>>`; hyper's clients take any body. For a client with a body type of its
+//! own, a `tower::util::MapRequestLayer` goes innermost: `|req: Request<Replay<B>>| req.map(axum::body::Body::new)`.
 //!
-//! Around reqwest's client, which has requests and responses of its own types, closures say where their heads are, and
-//! `try_clone` copies what can be had again. reqwest tries some things again by itself; one of the two is enough.
+//! For reqwest's client, whose requests and responses are types of its own, closures say where the heads are, and
+//! `try_clone` copies what can be copied. reqwest retries some things by itself; one of the two is enough.
 //!
 //! ```
 //! use std::time::Duration;
@@ -115,14 +119,14 @@
 //! ```
 //!
 //! # Requests carry what the layers know
-//! With `.carry(`[`Extensions`]`)` on a timeout or a retry, the request takes its deadline and the number of the attempt
-//! along to its handler, across `spawn` too.
+//! With `.carry(`[`Extensions`]`)` on a timeout or a retry, the request carries its deadline and the number of the
+//! attempt to its handler, across `spawn` too.
 //!
 //! # What it costs
-//! None of these layers locks, boxes a future, or allocates anything for a request that is let in and answered, but: a
-//! replayed body an allocation, and a lock that its attempts share; a body that has to be waited for its timer; and the
-//! fields of a quota their text. Answers to whoever is refused have headers and bodies, which allocate; a bare
-//! [`Error`](crate::Error) does not.
+//! None of these layers locks, boxes a future, or allocates anything for a request that is let in and answered, with
+//! three exceptions: a replayed body costs an allocation and a lock that its attempts share; a timed body that is not
+//! there at once, its timer; and the fields of a quota, their text. Answers to refused requests have headers and
+//! bodies, which allocate; a bare [`Error`](crate::Error) does not.
 
 pub mod body_timeout;
 mod carry;

@@ -13,13 +13,13 @@ use crate::{
     request::{Carry, current},
 };
 
-/// Tells the callee how long the caller will wait: a layer for clients, the innermost, so that each attempt says what is
-/// left for it.
+/// Tells the callee how long the caller will wait: a layer for clients, innermost, so that each attempt says what time
+/// is left for it.
 ///
-/// What is left is the earliest end of the timeouts around it, and of the deadline that the request
-/// [carries](super::Extensions), less a margin. A header that says less already is kept, and so is any where there is no
-/// end. Where nothing is left, zero is sent, and the callee may refuse at once. Costs a clock read where there is an end; it
-/// holds nothing, and dropping its future drops the inner one, which it is.
+/// The time left is up to the earliest end among the timeouts around it and the deadline that the request
+/// [carries](super::Extensions), less a margin. A header that says less already is kept, and any header is kept where
+/// there is no end. Where nothing is left, zero is sent, and the callee may refuse at once. Costs a clock read where
+/// there is an end. It holds nothing: its future is the inner one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -34,7 +34,7 @@ use crate::{
 /// # let _ = stack.service(tower::service_fn(|_: Request<()>| async { Ok::<_, std::io::Error>(()) }));
 /// ```
 ///
-/// Requests of other types get it once it is said [where their headers are](Self::of).
+/// For requests of other types, say [where their headers are](Self::of).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SendDeadline<H = Plain> {
@@ -52,8 +52,8 @@ impl SendDeadline {
 
 impl<H> SendDeadline<H> {
     /// Writes it into requests of another type, whose headers `headers` finds. For reqwest's:
-    /// `|req: &mut reqwest::Request| req.headers_mut()`. Of what such a request carries nothing is known: the timeouts around
-    /// it count.
+    /// `|req: &mut reqwest::Request| req.headers_mut()`. What such a request carries is not known: only the timeouts
+    /// around it count.
     // The bound is `Fn` and not `HeadersOf`, or the compiler would not see that the closure lends what it was lent.
     pub fn of<Req, New>(self, headers: New) -> SendDeadline<New>
     where
@@ -62,8 +62,8 @@ impl<H> SendDeadline<H> {
         SendDeadline { headers, header: self.header, margin: self.margin }
     }
 
-    /// Tells the callee that there is so much less than there is: for the way there and back. An answer that is under way
-    /// when the time is up has been worked on for nothing.
+    /// Tells the callee that this much less is left: for the way there and back. An answer that is under way when the
+    /// time is up has been worked on for nothing.
     pub const fn with_margin(mut self, margin: Duration) -> Self {
         self.margin = margin;
         self
@@ -116,7 +116,7 @@ impl<S, H: Clone> Layer<S> for SendDeadline<H> {
     }
 }
 
-/// A service whose requests say how long is left. Made by [`SendDeadline`].
+/// A service whose requests say how much time is left. Made by [`SendDeadline`].
 #[derive(Clone, Debug)]
 pub struct SendingDeadline<S, H = Plain> {
     inner: S,

@@ -7,11 +7,11 @@ use super::{
     grpc_timeout,
 };
 
-/// How the time that is left for a request is written into a header: which header, and in which unit. A plain value, read
-/// by [`Trusted::deadline`](super::Trusted::deadline) and written by [`SendDeadline`](super::SendDeadline).
+/// How the time left for a request is written into a header: which header, and in which unit. A plain value, read by
+/// [`Trusted::deadline`](super::Trusted::deadline) and written by [`SendDeadline`](super::SendDeadline).
 ///
-/// What is left travels, not a point in time: clocks of two machines do not agree. What it took to travel is not
-/// subtracted; that is the sender's [margin](super::SendDeadline::with_margin).
+/// What travels is the time left, not a point in time: the clocks of two machines do not agree. The time it takes to
+/// travel is not subtracted; that is the sender's [margin](super::SendDeadline::with_margin).
 ///
 /// ```
 /// use http::HeaderName;
@@ -62,8 +62,8 @@ impl TimeLeft {
         &self.name
     }
 
-    /// What is left by this header. `None` where it is missing, stands there twice, or is anything but digits; a number that
-    /// is too large for a [`Duration`] of 584 years is as much as that.
+    /// The time left by this header. `None` if it is missing, occurs twice, or is not as its format has it; digits
+    /// beyond a `u64` count as `u64::MAX`.
     pub fn read(&self, headers: &HeaderMap) -> Option<Duration> {
         let text = only(headers, &self.name)?;
         match self.unit {
@@ -74,9 +74,9 @@ impl TimeLeft {
         }
     }
 
-    /// Writes what is left, over whatever stood there. Rounded up: whoever is given a part of a second more does a little too
-    /// much, whoever is told zero does nothing at all. But gRPC's, which can say nanoseconds, is rounded down: callees say
-    /// `DEADLINE_EXCEEDED` at the end, and it is for their callers to hear it.
+    /// Writes the time left, over whatever stood there. Rounded up: a callee given part of a second too much does a
+    /// little too much, one told zero does nothing at all. But gRPC's header, which can say nanoseconds, is rounded
+    /// down: callees say `DEADLINE_EXCEEDED` at the end, and their callers should still hear it.
     pub fn write(&self, headers: &mut HeaderMap, left: Duration) {
         let value = match self.unit {
             Unit::Seconds => HeaderValue::from(units(left, 1_000_000_000)),

@@ -36,10 +36,10 @@ impl<Req> Trust<Req> for Everybody {
     }
 }
 
-/// Reads deadline, priority and tenant from headers, of callers that are trusted.
+/// Reads deadline, priority and tenant from the headers of trusted callers.
 ///
-/// Whoever sets these decides who is served under overload, so they cannot be had without saying who may: strangers would
-/// all be critical, and of a new tenant each. Of whom is not trusted, nothing is known.
+/// Whoever sets these decides who is served under overload, so you have to say who may: strangers would all be
+/// critical, and each a new tenant. Headers of callers that are not trusted are ignored.
 ///
 /// ```
 /// use std::time::Duration;
@@ -77,15 +77,15 @@ impl Trusted {
 }
 
 impl<T> Trusted<T> {
-    /// Believes those of whom `trust` says so.
+    /// Believes the requests that `trust` accepts.
     pub const fn when(trust: T) -> Self {
         Self { trust }
     }
 }
 
 impl<T: Clone> Trusted<T> {
-    /// How long the caller will wait: for [`TimeoutLayer::deadline_by`](crate::timeout::TimeoutLayer::deadline_by) and its
-    /// like. At most an hour, which nobody waits; [change it](Believed::with_longest) if somebody does.
+    /// How long the caller will wait: for [`TimeoutLayer::deadline_by`](crate::timeout::TimeoutLayer::deadline_by) and
+    /// its like. At most an hour, as nobody waits that long; [change it](Believed::with_longest) if somebody does.
     pub fn deadline(&self, header: TimeLeft) -> Believed<T, Deadline> {
         self.believe(Deadline { header, longest: Duration::from_secs(3600), margin: Duration::ZERO })
     }
@@ -96,7 +96,7 @@ impl<T: Clone> Trusted<T> {
     /// | urgency | class |
     /// |---|---|
     /// | `u=0` to `u=2` | [`Critical`](Priority::Critical) |
-    /// | `u=3`, the RFC's default, and where the field says nothing that is understood | [`Normal`](Priority::Normal) |
+    /// | `u=3`, the RFC's default, also where the field says nothing intelligible | [`Normal`](Priority::Normal) |
     /// | `u=4` to `u=6` | [`Sheddable`](Priority::Sheddable) |
     /// | `u=7`, which the RFC keeps for the background | [`Background`](Priority::Background) |
     pub fn priority(&self) -> Believed<T, Urgency> {
@@ -104,9 +104,9 @@ impl<T: Clone> Trusted<T> {
     }
 
     /// Whose the request is, by a header of this name: for
-    /// [`SurgeQueue::tenant_by`](crate::surge_queue::SurgeQueue::tenant_by). The number is a keyed hash of the value, which
-    /// nobody can choose and which is another one in each process. A value may be anything; one that is empty, or stands
-    /// there twice, is none.
+    /// [`SurgeQueue::tenant_by`](crate::surge_queue::SurgeQueue::tenant_by). The number is a hash of the value under a
+    /// random key: nobody can choose it, and it differs from process to process. A value may be anything; an empty one,
+    /// or a header that occurs twice, counts as none.
     pub fn tenant(&self, header: HeaderName) -> Believed<T, Tenant> {
         self.believe(Tenant { header, hash: RandomState::new() })
     }
@@ -116,14 +116,14 @@ impl<T: Clone> Trusted<T> {
     }
 }
 
-/// What headers say of a request, where its sender is [`Trusted`].
+/// What headers say about a request, if its sender is [`Trusted`].
 #[derive(Clone, Debug)]
 pub struct Believed<T, What> {
     trust: T,
     what: What,
 }
 
-/// The question when the answer is of no use any more.
+/// The question: when is the answer of no use any more?
 #[derive(Clone, Debug)]
 pub struct Deadline {
     header: TimeLeft,
@@ -131,11 +131,11 @@ pub struct Deadline {
     margin: Duration,
 }
 
-/// The question how urgent a request is.
+/// The question: how urgent is a request?
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Urgency;
 
-/// The question whose a request is.
+/// The question: whose is a request?
 #[derive(Clone, Debug)]
 pub struct Tenant {
     header: HeaderName,
@@ -143,15 +143,15 @@ pub struct Tenant {
 }
 
 impl<T> Believed<T, Deadline> {
-    /// Takes no caller to wait longer than this.
+    /// Believes no caller to wait longer than this.
     #[must_use]
     pub fn with_longest(mut self, longest: Duration) -> Self {
         self.what.longest = longest;
         self
     }
 
-    /// Is through so much earlier than the caller said: so that the answer that there was not time enough reaches callers
-    /// who leave in time, as tonic's clients do. By default not at all.
+    /// Ends this much before the caller's deadline, so that a caller that leaves on time, as tonic's clients do, still
+    /// hears that the time was not enough. By default not at all.
     #[must_use]
     pub fn with_margin(mut self, margin: Duration) -> Self {
         self.what.margin = margin;

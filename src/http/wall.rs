@@ -3,10 +3,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The clock on the wall, by which HTTP writes dates: the only reader of the system's. It may be set and go wrong, so
-/// nothing else goes by it; a date is turned into a wait as soon as it is read.
+/// The wall clock, by which HTTP writes dates. It may be set, and be wrong, so nothing else goes by it: a date is
+/// turned into a wait as soon as it is read.
 ///
-/// In tests it is any other:
+/// In tests it can be any other clock:
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};

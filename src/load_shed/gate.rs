@@ -29,12 +29,12 @@ pub struct LoadShed<D = Unasked, X = Unasked> {
 }
 
 impl LoadShed {
-    /// A load shedder that nothing is known of yet, with the [default rule](super::VerifiedGradient).
+    /// A load shedder that has learned nothing yet, with the [default rule](super::VerifiedGradient).
     pub fn new(settings: Settings) -> Self {
         Self::make(settings, Make::default())
     }
 
-    /// As [`new`](Self::new), with the rule that `make` makes of the settings.
+    /// As [`new`](Self::new), with the rule that `make` makes from the settings.
     pub fn with_rule<R: Rule + 'static>(
         settings: Settings,
         make: impl Fn(&Settings) -> R + Send + Sync + 'static,
@@ -67,13 +67,13 @@ impl<D, X> LoadShed<D, X> {
         LoadShed { limiter: self.limiter, chance: self.chance, deadline, exempt: self.exempt }
     }
 
-    /// Lets requests pass that `exempt` says this of, `|r: &Req| r.path == "/health"`: they are neither refused nor
-    /// counted.
+    /// Lets requests for which `exempt` returns true pass, `|r: &Req| r.path == "/health"`: they are neither refused
+    /// nor counted.
     pub fn exempt_by<F>(self, exempt: F) -> LoadShed<D, F> {
         LoadShed { limiter: self.limiter, chance: self.chance, deadline: self.deadline, exempt }
     }
 
-    /// The same settings, rule, questions and observer, with nothing learned yet: for another dependency.
+    /// The same settings, rule, closures and observer, with nothing learned yet: for another dependency.
     pub fn fresh(&self) -> Self
     where
         D: Clone,
@@ -87,19 +87,19 @@ impl<D, X> LoadShed<D, X> {
         }
     }
 
-    /// Looks at it and changes it while it serves. Take it before the load shedder goes into the stack.
+    /// To look at it and change it while it serves. Take the handle before the load shedder goes into the stack.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.limiter))
     }
 
-    /// Draws the jitter of `retry_after` from here: for a test, a seeded one.
+    /// Draws the jitter of `retry_after` from `chance`; a seed makes it repeatable.
     pub fn chance(mut self, chance: Chance) -> Self {
         self.chance = Arc::new(chance);
         self
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
-    /// of refusals in any case. The first who asks is heard.
+    /// Tells `observer` what happens here. In a stack the stack's observer is told unless this was called, and of
+    /// refusals in any case. The first observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.limiter.events.observe(observer);
         self
@@ -142,7 +142,7 @@ impl<D, X> LoadShed<D, X> {
 /// Nobody is told to come back sooner than that, give or take the jitter.
 const SOONEST: Duration = Duration::from_millis(50);
 
-/// Whatever the questions are: closures are not `Debug`.
+/// Whatever the closures are: they need not be `Debug`.
 impl<D, X> fmt::Debug for LoadShed<D, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoadShed").field("snapshot", &self.handle().snapshot()).finish_non_exhaustive()
@@ -185,7 +185,7 @@ where
     }
 }
 
-/// Where nothing is asked: what there is to ask of a request, the queue in front of it asks.
+/// Only without closures: what there is to ask of a request, the queue in front asks.
 impl Limit for LoadShed {
     type Permit = Permit;
 

@@ -17,16 +17,16 @@ pub struct Snapshot {
     pub settings: Settings,
     /// How many may be under way.
     pub limit: u32,
-    /// How many are, that count against the limit. More than the limit after it fell, while it only observes, or
-    /// while one has gone beyond it to see whether the service stands still.
+    /// How many are under way and count against the limit. May exceed the limit after it fell, while the load shedder
+    /// only observes, or while a request has gone beyond it to see whether the service stands still.
     pub in_use: u32,
-    /// How many are under way besides that hold their place for so long that they do not count.
+    /// How many more are under way that do not count: parked streams and long polls.
     pub parked: u32,
     /// The mean time of the latest calls, once there were any.
     pub latency: Option<Duration>,
-    /// How long a call takes when nothing waits inside of the service, as far as the rule knows.
+    /// How long a call takes when nothing waits inside the service, as far as the rule knows.
     pub baseline: Option<Duration>,
-    /// Whether the rule is just trying out whose queue it is.
+    /// Whether the rule is just now trying out whose queue it is.
     pub probing: bool,
     /// Whether it only observes.
     pub observe_only: bool,
@@ -43,19 +43,19 @@ impl Handle {
         Snapshot { settings, limit, in_use, parked, latency, baseline, probing, observe_only: observing }
     }
 
-    /// Goes by `settings` from now on; the name stays, and so does what was learned. Nothing in flight is lost: what is
-    /// under way beyond a smaller limit stays until it ends. Whoever waits in a queue in front for a place that this makes gets
-    /// it when the next call ends. The initial limit is for [`fresh`](super::LoadShed::fresh).
+    /// Goes by `settings` from now on; the name stays, and so does what was learned. Nothing in flight is lost: calls
+    /// beyond a smaller limit run to their end. A place that this frees is given to a request waiting in a queue in
+    /// front only when the next call ends. The initial limit takes effect in [`fresh`](super::LoadShed::fresh).
     pub fn update(&self, settings: Settings) {
         self.0.update(settings);
     }
 
-    /// Measures and counts as ever, but never refuses: instead, it announces
-    /// [`WouldRefuse`](crate::Event::WouldRefuse). To try it on real traffic. What it learns then of a service that is
-    /// overloaded is not what it would learn while it protects it.
+    /// Measures and counts as before, but refuses nobody: it announces [`WouldRefuse`](crate::Event::WouldRefuse)
+    /// instead. For trying it on real traffic. What it learns from an overloaded service then is not what it would
+    /// learn while protecting it.
     ///
-    /// A queue in front of it decides for itself who is refused, and only observes if
-    /// [told to](crate::surge_queue::Handle::observe_only).
+    /// A queue in front decides for itself whom to refuse, and observes only if [told
+    /// to](crate::surge_queue::Handle::observe_only).
     pub fn observe_only(&self) {
         self.0.observe_only(true);
     }

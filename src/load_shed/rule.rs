@@ -5,12 +5,14 @@ use crate::clock::Instant;
 
 /// Decides how many requests may be under way, from how long they take.
 ///
-/// A rule is a machine that is shown windows of calls: [`look`](Self::look) sees the window so far, and either lets it go on
-/// or closes it, which is when a rule changes its mind. It is never called by two threads at once, and not in the way of
-/// every call but a few times in each window, so it may take a microsecond. It reads no clock: the window says the time.
+/// A rule is a machine that is shown windows of calls: [`look`](Self::look) sees the window so far, and either lets it
+/// go on or closes it, which is when a rule changes its limit. It is never called by two threads at once, and only a
+/// few times in each window rather than on every call, so it may take a microsecond. It reads no clock: the window says
+/// the time.
 ///
-/// Whatever it does, calls go on. A panic in it is caught: the limit stays what it was, and the rule is left alone for a
-/// second. It is asked under a lock of the load shedder's, and must not use a [`Handle`](super::Handle) of that.
+/// Whatever it does, calls go on. A panic in it is caught: the limit stays what it was, and the rule is left alone for
+/// a second. It is called under a lock of the load shedder, and must not use that load shedder's
+/// [`Handle`](super::Handle).
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,31 +44,30 @@ use crate::clock::Instant;
 /// let shed = LoadShed::with_rule(Settings::new(), |_| Target { limit: 10.0, p95: 0.2 });
 /// ```
 pub trait Rule: fmt::Debug + Send {
-    /// How many may be under way. What is less than 1 or more than the largest limit is taken for the nearest that is not; what
-    /// is no number leaves the limit as it was.
+    /// How many may be under way. It is clamped between 1 and the largest limit; NaN leaves the limit as it was.
     fn limit(&self) -> f64;
 
     /// Looks at the window so far.
     fn look(&mut self, window: &Window<'_>) -> Step;
 
-    /// Whether it is trying something out just now, for a snapshot.
+    /// Whether it is just now trying something out, for a snapshot.
     fn is_probing(&self) -> bool {
         false
     }
 
-    /// Whether nobody at all may go beyond the limit. By default one does, now and then, where all places are taken and
-    /// nothing is answered: to see whether the service stands still, or is full of streams. It is asked once, when the load
-    /// shedder is made. Parked calls do not count in any case.
+    /// Whether no request at all may go beyond the limit. By default one does, now and then, where all places are taken
+    /// and nothing is answered: to see whether the service stands still or is full of streams. Asked once, when the
+    /// load shedder is made. Parked calls do not count in any case.
     fn is_strict(&self) -> bool {
         false
     }
 
-    /// How long a call takes when nothing waits inside of the service, in seconds, as far as this rule knows.
+    /// How long a call takes when nothing waits inside the service, in seconds, as far as this rule knows.
     fn baseline(&self) -> Option<f64> {
         None
     }
 
-    /// Goes by these settings from now on, if it goes by any. What it has learned it keeps.
+    /// Goes by these settings from now on, if it goes by any, and keeps what it has learned.
     fn update(&mut self, settings: &Settings) {
         let _ = settings;
     }
@@ -78,7 +79,8 @@ pub trait Rule: fmt::Debug + Send {
 pub enum Step {
     /// It is too early to tell. The window goes on, and is looked at again once it is this late and a call has ended.
     Gather(Instant),
-    /// The window is closed, and the next one begins after so long: calls that end until then still show what was before.
+    /// The window is closed, and the next begins after this long: calls that end until then still show the state
+    /// before.
     Close(Duration),
 }
 
@@ -86,7 +88,7 @@ impl Step {
     /// Closes the window; the next one begins at once.
     pub const CLOSE: Self = Self::Close(Duration::ZERO);
 
-    /// Goes on at least until `full`; from then on looks every few milliseconds.
+    /// Goes on at least until `full`, and from then on looks every few milliseconds.
     pub fn gather(window: &Window<'_>, full: Instant) -> Self {
         Self::Gather(full.max(window.now().after(Duration::from_millis(2))))
     }

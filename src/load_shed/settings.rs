@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 
 use crate::settings::{InvalidSetting, at_least_one};
 
-/// How a [`LoadShed`](super::LoadShed) is set: a plain value. The defaults need no tuning.
+/// The settings of a [`LoadShed`](super::LoadShed): a plain value. The defaults need no tuning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -14,19 +14,19 @@ pub struct Settings {
 
 /// Whose queue it is when calls get slower.
 ///
-/// From one place that cannot be told: a dependency that got slower looks like one that others overload. The limit tries it
-/// out, by halving itself for a moment and looking whether calls get faster.
+/// That cannot be told from one place: a dependency that got slower looks like one that others overload. The limit
+/// finds out by a trial: it halves itself for a moment, and looks whether calls get faster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Bottleneck {
-    /// It is tried out, and believed within bounds. The default.
+    /// Found out by trial, and believed within bounds. The default.
     #[default]
     Auto,
-    /// What is behind this limit is behind no other. What is tried out is believed further, and how long callers wait (a
-    /// timeout further out, or a request's deadline) says how slow calls may become. For a service's own work.
+    /// What is behind this limit is behind no other. Trials are believed further, and how long callers wait (a timeout
+    /// further out, or a request's deadline) says how slow calls may become. For a service's own work.
     Private,
-    /// What is behind this limit is shared with other instances, each with a limit of its own. Slower calls are always taken
-    /// for a queue: the only safe guess where one's own share of the queue is too small to be seen.
+    /// What is behind this limit is shared with other instances, each with a limit of its own. Slower calls are always
+    /// taken for a queue: the only safe guess where this instance's share of the queue is too small to see.
     Shared,
 }
 
@@ -36,28 +36,28 @@ impl Settings {
         Self { name: "load_shed", initial_limit: FOUR, max_limit: MANY, bottleneck: Bottleneck::Auto }
     }
 
-    /// The name under which it refuses and announces. By default `load_shed`.
+    /// The name in its refusals and events. By default `load_shed`.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// How many may be under way before anything is known. By default 4: from there it reaches 64 in half a second under
-    /// load, and what is learned at first, of a service that is hardly loaded, is the truth. For services so wide that
-    /// the first seconds matter (thousands at once), a number that is safely below what they can do.
+    /// How many may be under way before anything is known. By default 4: from there the limit reaches 64 in half a
+    /// second under load, and what is learned first, from a hardly loaded service, is true. For services so wide that
+    /// the first seconds matter (thousands at once), set a number safely below what they can do.
     pub const fn with_initial_limit(mut self, limit: NonZeroU32) -> Self {
         self.initial_limit = limit;
         self
     }
 
-    /// How many may ever be under way, parked streams included. By default 65,536. Streams are parked as long as that leaves
-    /// room for the limit: where the limit is as large as this, none are.
+    /// How many may ever be under way, parked streams included. By default 65,536. Streams are parked only as long as
+    /// that leaves room for the limit: where the limit itself is this large, none are.
     pub const fn with_max_limit(mut self, limit: NonZeroU32) -> Self {
         self.max_limit = limit;
         self
     }
 
-    /// Both limits, from numbers that may be anything.
+    /// Both limits, from plain numbers.
     ///
     /// # Errors
     /// [`InvalidSetting`] if either is zero, or the first is above the second.
@@ -76,7 +76,7 @@ impl Settings {
         self
     }
 
-    /// The name under which it refuses and announces.
+    /// The name in its refusals and events.
     pub const fn name(&self) -> &'static str {
         self.name
     }

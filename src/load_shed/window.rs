@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::samples::{BUCKETS, Reading, middle};
 use crate::clock::Instant;
 
-/// The calls that ended since a moment: what a [`Rule`](super::Rule) judges by.
+/// The calls that ended in a stretch of time: what a [`Rule`](super::Rule) judges by.
 ///
-/// Only calls that say something about the callee are in it: answers, and calls given up on after they had taken as long as
-/// the mean, but for those that were parked. Times have a resolution of 3 %.
+/// Only calls that say something about the callee are in it: answers, and calls given up on after they had taken as
+/// long as the mean; parked ones are not. Times have a resolution of 3 %.
 #[derive(Debug)]
 pub struct Window<'a> {
     began: Instant,
@@ -82,13 +82,13 @@ impl<'a> Window<'a> {
     }
 
     /// The share of them that ended while the limit was reached. Where it is low, the limit is not what holds the
-    /// service back, and says nothing.
+    /// service back, and the window says nothing about it.
     pub fn bound(&self) -> f64 {
         f64::from(self.bound) / f64::from(self.sums.calls.max(1))
     }
 
-    /// The calls besides that ended by an overload further in: a timeout, or a callee that had no room. They are not
-    /// among [`calls`](Self::calls).
+    /// How many more ended by an overload further in: a timeout, or a callee that had no room. They are not among
+    /// [`calls`](Self::calls).
     pub fn overloads(&self) -> u32 {
         self.overloads
     }

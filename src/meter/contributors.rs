@@ -15,20 +15,20 @@ use crate::{
     sync::Lock,
 };
 
-/// Tells which keys ask for most, and which are refused most: tenants, routes, callers. A gate that admits everything.
+/// Tells which keys (tenants, routes, callers) ask for most, and which are refused most. A gate that admits everything.
 ///
-/// It keeps so many keys and no more, whatever comes: the Space-Saving algorithm (Metwally, Agrawal, El Abbadi, 2005). A count
-/// is never too small, and too large by at most the error that stands beside it. The error is at most all that was counted,
-/// divided by the number of places; every key that has more than that is among them. Twenty times as many places as keys are
-/// of interest is a good number.
+/// It keeps a fixed number of keys, whatever comes: the Space-Saving algorithm (Metwally, Agrawal, El Abbadi, 2005). A
+/// count is never too small, and too large by at most the error beside it. The error is at most everything counted
+/// divided by the number of places; every key with more than that is among those kept. Twenty places for each key of
+/// interest is a good number.
 ///
-/// Gates right behind and before it in a stack share their refusals with it: put it beside the one that refuses. Of a request
-/// that is refused it asks for the key once more. Keys are known
-/// by 64 bits of a hash with a random seed, so two of them are counted as one about never.
+/// Gates right before and behind it in a stack share their refusals with it: put it beside the one that refuses. The
+/// key of a refused request is asked for once more. Keys are told apart by 64 bits of a hash with a random seed, so two
+/// are counted as one about never.
 ///
-/// Clones share what was counted: keep one to look at it. Each call costs a hash of the key and a lock for a moment, in which
-/// O(log places) is done and nothing allocated; two threads may have to wait for each other there, which nothing else in a
-/// stack asks of them. Looking clones the keys under that lock: a number or an `Arc<str>` is better than a `String`.
+/// Clones share what was counted: keep one to read it. Each call costs a hash of the key and a lock for a moment, for
+/// O(log places) work and no allocation; two threads may have to wait for each other there, as nowhere else in a stack.
+/// Reading clones the keys under that lock: a number or an `Arc<str>` is better than a `String`.
 ///
 /// ```
 /// use plimsoll::{Stack, bulkhead, meter::Contributors};
@@ -72,7 +72,7 @@ struct State<K> {
 pub struct Standings<K> {
     /// Whose requests came here.
     pub asked: Vec<Standing<K>>,
-    /// Whose were refused, here or by a gate beside it.
+    /// Whose requests were refused, here or by a gate beside it.
     pub refused: Vec<Standing<K>>,
     /// All that came here.
     pub asked_in_all: u64,
@@ -93,8 +93,8 @@ pub struct Standing<K> {
 }
 
 impl<K, F> Contributors<K, F> {
-    /// Keeps the `places` keys that have most, for each of the two. `key` says whose a request is: `|r: &Req| r.tenant`. At most
-    /// a million places.
+    /// Keeps the top `places` keys, at most a million, of each list. `key` says whose a request is:
+    /// `|r: &Req| r.tenant`.
     pub fn new<Req>(places: NonZeroU32, key: F) -> Self
     where
         F: KeyOf<Req, Key = K>,
@@ -104,7 +104,7 @@ impl<K, F> Contributors<K, F> {
         Self { state: Arc::new(state), key, cost: Unasked }
     }
 
-    /// As [`new`](Self::new), from a number that may be anything.
+    /// As [`new`](Self::new), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `places` is zero.
@@ -141,7 +141,7 @@ impl<K, F, W> Contributors<K, F, W> {
         }
     }
 
-    /// Forgets everything: for a collector that wants to know who had most since the last time.
+    /// Forgets everything: for a collector that wants the largest since its last visit.
     pub fn reset(&self) {
         for sketch in [&self.state.asked, &self.state.refused] {
             let new = SpaceSaving::new(self.state.places.get());
@@ -170,7 +170,7 @@ impl<K, F: Clone, W: Clone> Clone for Contributors<K, F, W> {
     }
 }
 
-/// Whatever the questions are: closures are not `Debug`.
+/// Whatever the closures are: they need not be `Debug`.
 impl<K, F, W> fmt::Debug for Contributors<K, F, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Contributors").field("places", &self.state.places).finish_non_exhaustive()

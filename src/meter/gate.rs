@@ -17,7 +17,7 @@ use crate::{
 
 /// Counts calls, how they end, and how long they take. See the [room's page](super).
 ///
-/// It owns its numbers; a clone shares them. [`fresh`](Self::fresh) makes another one of the same settings.
+/// It owns its numbers, and a clone shares them. [`fresh`](Self::fresh) makes another meter with the same settings.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Meter {
@@ -45,13 +45,13 @@ impl Meter {
         Self { state: Arc::new(State::new(self.state.settings(), self.state.events.clone())) }
     }
 
-    /// Looks at it and changes it while it serves. Take it before the meter goes into the stack.
+    /// To look at it and change it while it serves. Take the handle before the meter goes into the stack.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.state))
     }
 
-    /// Lets `observer` hear of each call, if the meter [announces](Settings::with_events) them; in a stack, the stack's
-    /// observer does unless this was called. The first who asks is heard.
+    /// Tells `observer` of each call, if the meter [announces](Settings::with_events) them. In a stack the stack's
+    /// observer is told unless this was called. The first observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.state.events.observe(observer);
         self
@@ -68,7 +68,7 @@ impl<S: Into<Settings>> From<S> for Meter {
     }
 }
 
-/// What a call holds that is past a meter: plain data.
+/// What a call that went past a meter holds: plain data.
 #[derive(Clone, Copy, Debug)]
 pub struct Permit {
     /// [`Instant::FAR`] if nobody looked.

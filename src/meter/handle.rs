@@ -11,7 +11,7 @@ use crate::{event::Ended, stats::Histogram, sync::atomic::Ordering::Relaxed};
 #[derive(Clone, Debug)]
 pub struct Handle(Arc<State>);
 
-/// What a meter has counted, from when it was made. Under load its numbers are each true, but not of the very same instant.
+/// What a meter has counted since it was made. Under load its numbers are each true, but not of the very same instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -19,15 +19,15 @@ pub struct Snapshot {
     pub settings: Settings,
     /// Calls that have not ended.
     pub active: u64,
-    /// How long those took that were answered well.
+    /// How long successful calls took.
     pub successes: Histogram,
-    /// How long those took that failed.
+    /// How long failed calls took.
     pub failures: Histogram,
     counted: Counted,
 }
 
 impl Snapshot {
-    /// How many calls ended in this way. What a callee that throttled has asked for plays no part.
+    /// How many calls ended in this way. A hint inside a throttled failure is ignored in the comparison.
     pub fn ended(&self, ended: Ended) -> u64 {
         let timed = if ended == Ended::Succeeded { self.successes.count() } else { 0 };
         self.counted.ends[tally::place(ended)].wrapping_add(timed)
@@ -54,8 +54,8 @@ impl Handle {
         Snapshot { active: active.unsigned_abs(), ..snapshot }
     }
 
-    /// Counts by `settings` from now on; the name stays, and so does what was counted. A call under way that was not timed
-    /// from the beginning is counted without its time.
+    /// Counts by `settings` from now on; the name stays, and so does what was counted. A call whose beginning was not
+    /// timed is counted without its time.
     pub fn update(&self, settings: impl Into<Settings>) {
         let settings = settings.into();
         self.0.times.store(settings.times(), Relaxed);

@@ -1,18 +1,18 @@
 //! Know how calls end, and how long they take.
 //!
 //! # Why
-//! What a dashboard is asked first is how many calls there are, how many of them fail, and how long they take. Formatting,
-//! looking up labels or allocating for that on every call costs more than the layers that are watched. A meter adds to three
-//! numbers of its own, and whoever collects reads them when it suits.
+//! What a dashboard is asked first is how many calls there are, how many of them fail, and how long they take. To
+//! format, look up labels or allocate for that on every call costs more than the layers that are watched. A meter adds
+//! to three numbers of its own, and a collector reads them when it suits.
 //!
 //! # When to use it
-//! Once or twice in a stack: on the outside, for what callers see; right around the callee, for what it does. The difference
-//! is what the stack is for.
+//! Once or twice in a stack: on the outside, for what callers see; right around the callee, for what it does. The
+//! difference is the stack's work.
 //!
 //! # When not to
 //! Around every layer: refusals, limits, states and retries are counted and shown without one
-//! ([`Stack::counted`](crate::Stack::counted), [`Stack::control`](crate::Stack::control)). For single calls: that is
-//! tracing.
+//! ([`Stack::counted`](crate::Stack::counted), [`Stack::control`](crate::Stack::control)). To look at single calls:
+//! that is tracing.
 //!
 //! # What the caller sees
 //! | | |
@@ -24,19 +24,20 @@
 //! | `poll_ready` | always ready |
 //! | cancel safety | dropping the future counts a call as cancelled, or as never dispatched |
 //!
-//! Whatever becomes of a call is counted exactly once, when it ends: by the stack's judge
-//! ([`Classify`](crate::Classify)) as a success, as a failure of some kind, or as a result that says nothing about the callee
-//! (refusals from further in that were not dispatched, for one); or as cancelled, panicked, or never dispatched, as when a
-//! gate right behind it refuses. The inner service has to be `Clone`; one that is not goes over `tower::buffer::Buffer`.
+//! Whatever becomes of a call is counted exactly once, when it ends: as the stack's judge
+//! ([`Classify`](crate::Classify)) says, a success, a failure of some kind, or a result that says nothing about the
+//! callee (refusals from further in that were not dispatched, for one); or as cancelled, panicked, or never dispatched,
+//! as when a gate right behind it refuses. The inner service has to be `Clone`; put one that is not behind
+//! `tower::buffer::Buffer`.
 //!
 //! # Place in the stack
-//! Anywhere. Beside gates, it becomes one with them, and shares their clock readings: what waits in a queue behind it, it
-//! times too.
+//! Anywhere. Beside gates it becomes one with them, and shares their clock readings. Waits in a queue behind it are
+//! part of the times.
 //!
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | [times](Settings::without_times) | yes | it is what is asked; costs two clock reads, or none where a gate beside it reads the clock anyway |
+//! | [times](Settings::without_times) | yes | they are what is asked for; two clock reads, or none where a gate beside it reads the clock anyway |
 //! | [events](Settings::with_events) | none | an observer that is called twice for each call costs more than the rest of the stack |
 //! | name | `meter` | give each its own |
 //!
@@ -68,17 +69,17 @@
 //! # }
 //! ```
 //!
-//! Who uses most, or is refused most: see [`Contributors`].
+//! To know who uses most, or is refused most, see [`Contributors`].
 //!
 //! # How it decides
 //! ```text
 //!  call ──▶ one more admitted ──▶ inner service ──▶ how it ended ──▶ one more of that kind,
 //!                                                                    in the bucket of its time
 //! ```
-//! It admits everything. On the ready path that is three additions, and the clock readings. Each of the threads that run at
-//! once has numbers of its own on cache lines of its own, so that none of the additions is a locked instruction and no two
-//! threads meet; threads that are more than twice as many as there are cores share one set. A snapshot adds them up.
-//! Nothing is allocated, nothing locked. Memory is 1 kB for each of those threads. [`Histogram`] says which buckets there are.
+//! It admits everything. On the ready path that is three additions, and the clock readings. Each thread has numbers of
+//! its own, on cache lines of its own, so that none of the additions is a locked instruction and no two threads meet;
+//! threads beyond twice as many as there are cores share one set. A snapshot adds them up. Nothing is allocated,
+//! nothing locked. Memory is 1 kB for each of those threads. [`Histogram`] says which buckets there are.
 
 mod contributors;
 mod gate;
@@ -96,5 +97,5 @@ pub use self::{
 use crate::gate::GateLayer;
 pub use crate::stats::Histogram;
 
-/// A meter alone, as a layer for `tower::ServiceBuilder`: `MeterLayer::new(settings)`, or of a [`Meter`].
+/// A meter alone, as a layer for `tower::ServiceBuilder`: `MeterLayer::new` takes settings or a [`Meter`].
 pub type MeterLayer = GateLayer<Meter>;

@@ -1,4 +1,4 @@
-/// How a [`Meter`](super::Meter) is set: a plain value. Wherever one is asked for, a name will do.
+/// The settings of a [`Meter`](super::Meter): a plain value. Wherever one is asked for, a name will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -19,14 +19,14 @@ impl Settings {
         self
     }
 
-    /// Counts only, and does not look how long calls take: for a stack in which nobody else reads the clock.
+    /// Counts only, and does not measure how long calls take: for a stack in which nobody else reads the clock.
     pub const fn without_times(mut self) -> Self {
         self.times = false;
         self
     }
 
     /// Announces each call, when it is [admitted](crate::Event::Admitted) and when it is
-    /// [settled](crate::Event::Settled): for an observer that wants to hear of single calls, and pays for it.
+    /// [settled](crate::Event::Settled): for an observer that wants to hear of single calls and can pay for it.
     pub const fn with_events(mut self) -> Self {
         self.events = true;
         self
@@ -37,7 +37,7 @@ impl Settings {
         self.name
     }
 
-    /// Whether it looks how long calls take.
+    /// Whether it measures how long calls take.
     pub const fn times(&self) -> bool {
         self.times
     }

@@ -27,7 +27,7 @@ pub struct RateLimit<C = Unasked, X = Unasked, D = Unasked> {
 }
 
 impl RateLimit {
-    /// A rate limit set like this, of which nothing is used yet.
+    /// A rate limit with these settings, of which nothing is used yet.
     pub fn new(settings: impl Into<Settings>) -> Self {
         let state = State::new(settings.into(), Events::default());
         Self { state: Arc::new(state), cost: Unasked, exempt: Unasked, deadline: Unasked }
@@ -47,25 +47,25 @@ impl From<Quota> for RateLimit {
 }
 
 impl<C, X, D> RateLimit<C, X, D> {
-    /// Charges a request as many cells as `cost` says: `|r: &Req| r.rows`. Zero is free, and passes at any time; what costs
-    /// more than a burst is [`TooExpensive`](crate::Reason::TooExpensive).
+    /// Charges a request as many cells as `cost` says: `|r: &Req| r.rows`. Zero is free, and passes at any time; a
+    /// request that costs more than a burst is [`TooExpensive`](crate::Reason::TooExpensive).
     pub fn cost_by<F>(self, cost: F) -> RateLimit<F, X, D> {
         RateLimit { state: self.state, cost, exempt: self.exempt, deadline: self.deadline }
     }
 
-    /// Lets requests pass that `exempt` says this of, `|r: &Req| r.path == "/health"`: they are neither refused nor
-    /// charged.
+    /// Lets requests for which `exempt` returns true pass, `|r: &Req| r.path == "/health"`: they are neither refused
+    /// nor charged.
     pub fn exempt_by<F>(self, exempt: F) -> RateLimit<C, F, D> {
         RateLimit { state: self.state, cost: self.cost, exempt, deadline: self.deadline }
     }
 
-    /// Lets a request wait no longer than until its own deadline: `|r: &Req| r.deadline`. It is asked only of those that
-    /// have to wait. A timeout further out in the same task is known without it.
+    /// Lets no request wait beyond its own deadline: `|r: &Req| r.deadline`. It is asked only about requests that have
+    /// to wait. A timeout further out in the same task is known without it.
     pub fn deadline_by<F>(self, deadline: F) -> RateLimit<C, X, F> {
         RateLimit { state: self.state, cost: self.cost, exempt: self.exempt, deadline }
     }
 
-    /// The same settings, questions and observer, with new state: for another tenant, or another callee.
+    /// The same settings, closures and observer, with new state: for another tenant, or another callee.
     pub fn fresh(&self) -> Self
     where
         C: Clone,
@@ -80,13 +80,13 @@ impl<C, X, D> RateLimit<C, X, D> {
         }
     }
 
-    /// Looks at it and changes it while it serves. Take it before the rate limit goes into the stack.
+    /// To look at it and change it while it serves. Take the handle before the rate limit goes into the stack.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.state))
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
-    /// of refusals in any case. The first who asks is heard.
+    /// Tells `observer` what happens here. In a stack the stack's observer is told unless this was called, and of
+    /// refusals in any case. The first observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.state.events.observe(observer);
         self
@@ -97,7 +97,7 @@ impl<C, X, D> RateLimit<C, X, D> {
     }
 }
 
-/// Whatever the questions are: closures are not `Debug`.
+/// Whatever the closures are: they need not be `Debug`.
 impl<C, X, D> fmt::Debug for RateLimit<C, X, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimit").field("settings", &self.state.settings()).finish_non_exhaustive()

@@ -17,13 +17,13 @@ pub struct Handle(Arc<State>);
 pub struct Snapshot {
     /// Its settings.
     pub settings: Settings,
-    /// What is left of the tightest quota: of which least remains, or which takes longest to reset.
+    /// What is left of the tightest quota: the one with the least remaining, or the longest reset.
     pub tightest: Remaining,
-    /// What is left of each quota, in the order of the settings; `None` for those that there are not.
+    /// What is left of each quota, in the order of the settings; `None` beyond the last.
     pub remaining: [Option<Remaining>; MAX_QUOTAS],
     /// Requests that wait.
     pub waiting: usize,
-    /// For how long nobody is let in any more, because the callee asked so. Zero if it did not.
+    /// For how long nobody is let in, because the callee asked for that. Zero if it did not.
     pub pause: Duration,
     /// Whether it only observes.
     pub observe_only: bool,
@@ -50,38 +50,40 @@ impl Handle {
         })
     }
 
-    /// What is left of the tightest quota: for the `RateLimit` fields of an answer. It takes nothing.
-    /// [`snapshot`](Self::snapshot) says it of each.
+    /// What is left of the tightest quota: for the `RateLimit` fields of a response. It takes nothing.
+    /// [`snapshot`](Self::snapshot) has all quotas.
     pub fn remaining(&self) -> Remaining {
         self.snapshot().tightest
     }
 
-    /// Sets it like this from now on; the name stays. Nothing in flight is lost.
+    /// Goes by `settings` from now on; the name stays. Nothing in flight is lost.
     ///
-    /// What was used stays used, cell by cell: nothing is filled up. If more was used than a smaller burst holds, all of that
-    /// is used, and cells come back from now on; nobody is let wait for what would be a debt. A quota takes over from the one
-    /// with the same period, else from the first that is left over; one for which none is left begins unused.
+    /// What was used stays used, cell by cell: nothing is refilled. If more was used than a smaller burst holds, all of
+    /// the burst counts as used, and cells come back from now on: no debt is carried over. A new quota takes over what
+    /// was used of the old one with the same period, or else of the first old one left over; if none is left, it begins
+    /// unused.
     ///
-    /// A pause that the callee asked for lasts no longer, from now on, than these settings allow: without throttle hints it is
-    /// over.
+    /// A pause that the callee asked for lasts, from now on, no longer than these settings allow: without throttle
+    /// hints it is over.
     ///
-    /// Whoever waits keeps their place and the bound on their wait, and has their turn when the new quotas say so. Whoever cannot
-    /// have it in time by these is refused at once.
+    /// Waiting requests keep their place and the bound on their wait, and have their turn when the new quotas say so.
+    /// Those that can no longer have it in time are refused at once.
     pub fn update(&self, settings: impl Into<Settings>) {
         self.0.update(settings.into(), clock::now());
     }
 
-    /// Uses up all that is left: when somebody else says that it is gone, in a header, say. Cells come back as ever.
+    /// Uses up all that is left: for when somebody else says that it is gone, in a header, say. Cells come back as
+    /// usual.
     pub fn drain(&self) {
         let now = clock::now();
         self.0.at_desk(now, |desk, wake| desk.drain(now, wake));
     }
 
-    /// Counts as ever, but never refuses and lets nobody wait, those who do already included: instead, it announces
-    /// [`WouldRefuse`](crate::Event::WouldRefuse). To try a quota on real traffic.
+    /// Counts as before, but refuses nobody and makes nobody wait, not even those that wait already: it announces
+    /// [`WouldRefuse`](crate::Event::WouldRefuse) instead. For trying a quota on real traffic.
     ///
-    /// Whoever would have been refused is not charged; whoever would have waited is charged as if they had, and may leave a debt
-    /// behind for when it [refuses again](Self::automatic).
+    /// A request that would have been refused is not charged; one that would have waited is charged as if it had, and
+    /// may leave a debt behind for when the limit [refuses again](Self::automatic).
     pub fn observe_only(&self) {
         self.0.observe_only(true, clock::now());
     }

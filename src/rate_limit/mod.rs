@@ -1,49 +1,50 @@
 //! Not more often than was agreed.
 //!
 //! # Why
-//! One caller that asks too often takes from all the others, and a callee with a limit of its own answers whoever goes
-//! beyond it with refusals, or with a bill. A rate limit keeps to an agreement: so many in so much time, and the rest hears
-//! at once when to come back.
+//! One caller that asks too often takes from all the others, and a callee with a limit of its own answers whoever
+//! exceeds it with refusals, or with a bill. A rate limit keeps to an agreement: so many in so much time, and the
+//! others hear at once when to come back.
 //!
 //! # When to use it
-//! On a server, for each tenant or key: what is in the contract. On a client, in front of a callee that has a limit: it is
-//! cheaper to wait here than to be refused there. For what must not be tried often, passwords say.
+//! On a server, for each tenant or key: what is in the contract. On a client, in front of a callee that has a limit: it
+//! is cheaper to wait here than to be refused there. For what must not be tried often: passwords, say.
 //!
 //! # When not to
-//! Against overload. A rate says nothing of how much a request costs or of how well the service is: ten a second are too
-//! many for one that has become slow, and too few for one that has nothing to do. That is for a
-//! [load shedder](crate::load_shed); and to bound how much there is *at once*, for a [bulkhead](crate::bulkhead). For one
-//! limit for many processes: this one counts what passes through it, and nothing else.
+//! Against overload. A rate says nothing about what a request costs or how the service is doing: ten a second are too
+//! many for one that has become slow, and too few for one that is idle. That takes a [load shedder](crate::load_shed);
+//! and to bound how much is under way *at once*, a [bulkhead](crate::bulkhead). For one limit over many processes: this
+//! one counts what passes through it, and nothing else.
 //!
 //! # What the caller sees
 //! | | |
 //! |---|---|
 //! | it | **refuses**; it **waits** if told to ([`Settings::with_wait`]), in a bounded line |
-//! | [`Reason`](crate::Reason) | `RateLimited` at once, also where the wait would be too long; `DeadlineUnreachable` where it would be too long only for its deadline; `TooExpensive` for what costs more than a burst. After a wait only if that was foretold shorter: the quotas were changed, the callee asked for a pause, or nobody looked |
+//! | [`Reason`](crate::Reason) | `RateLimited` at once, also where the wait would be too long; `DeadlineUnreachable` where it would be too long only for the request's deadline; `TooExpensive` for a request that costs more than a burst. After a wait only if it turned out longer than foreseen: the quotas were changed, the callee asked for a pause, or the future was not polled |
 //! | `retry_after` | when the same request would go through at once, if nothing else came; exact, and never zero |
 //! | dispatched | no |
 //! | `poll_ready` | always ready |
-//! | cancel safety | who leaves the line has cost nothing, and those behind move up; what was taken for a request that was never sent is put back |
+//! | cancel safety | a request that leaves the line has cost nothing, and those behind it move up; what was taken for a request that was never sent is put back |
 //!
-//! The inner service has to be `Clone`; one that is not goes over `tower::buffer::Buffer`. A wait needs a tokio runtime with
-//! time enabled.
+//! The inner service has to be `Clone`; put one that is not behind `tower::buffer::Buffer`. Waiting needs a tokio
+//! runtime with time enabled.
 //!
 //! # Place in the stack
-//! On a server below [overload control](crate::Stack::overload_control), and one for each tenant: above it, those who are
-//! refused for overload would have to be given their cells back. On a client inside of retry, since the callee counts attempts;
-//! and above the bulkhead, so that no permit is held while a turn is waited for. A timeout further out bounds the wait too.
+//! On a server below [overload control](crate::Stack::overload_control), and one for each tenant: above it, a request
+//! refused for overload would have to be given its cells back. On a client inside retry, since the callee counts
+//! attempts; and above the bulkhead, so that no permit is held during a wait. A timeout further out bounds the wait
+//! too.
 //!
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | [quota](Quota) | none, you say | it is an agreement |
-//! | [burst](Quota::with_burst) | the cells of a whole period | who may have a hundred an hour may have them in one minute of it. In the worst hour two hundred pass: a burst, and what comes back. A smaller burst spreads them |
+//! | [quota](Quota) | none: you choose | it is an agreement |
+//! | [burst](Quota::with_burst) | the cells of a whole period | a caller with a hundred an hour may use them all in one minute. In the worst hour two hundred pass: a burst, and what comes back. A smaller burst spreads them |
 //! | [more quotas](Settings::try_with_quota) | none | up to [four](MAX_QUOTAS), for ten a second and a thousand an hour |
 //! | [wait](Settings::with_wait) | nobody waits | on a server the caller knows better what to do with the time |
 //! | [cost](RateLimit::cost_by) | 1 | most requests are alike. Zero is free |
 //! | [exempt](RateLimit::exempt_by) | nobody | only you know your health checks |
-//! | [refunds](Settings::without_refunds) | what was never sent is put back | it has cost the callee nothing. Not for passwords, where the try is what counts |
-//! | [throttle hints](Settings::with_throttle_hints) | not followed | whoever may say "not now" can stop you; bounded, and only if told to |
+//! | [refunds](Settings::without_refunds) | what was never sent is put back | it has cost the callee nothing. Turn this off for passwords, where the attempt is what counts |
+//! | [throttle hints](Settings::with_throttle_hints) | not followed | a callee that may say "not now" can stop you; so bounded, and only if told to |
 //! | name | `rate_limit` | give each its own |
 //!
 //! # Events
@@ -55,7 +56,7 @@
 //! | [`Throttled`](crate::Event::Throttled) | the callee asked to be left alone, and is |
 //!
 //! # Example
-//! What the agreement is, what a caller hears that goes beyond it, and what the header fields of an answer say:
+//! An agreement, what the header fields of a response say of it, and what a caller hears that exceeds it:
 //!
 //! ```
 //! use plimsoll::{Error, Reason, Stack, rate_limit::{Quota, RateLimit, Settings}};
@@ -88,8 +89,8 @@
 //! # }
 //! ```
 //!
-//! A client of somebody who sells a hundred rows a second, in pages, and says "429, come back in a minute" where they
-//! mean it. Up to fifty requests wait for their turn, none longer than ten seconds:
+//! The client of an API that sells a hundred rows a second, in pages, and says "429, come back in a minute" and means
+//! it. Up to fifty requests wait for their turn, none longer than ten seconds:
 //!
 //! ```
 //! use std::time::Duration;
@@ -115,7 +116,7 @@
 //! # }
 //! ```
 //!
-//! Each tenant has a limit of its own, of which those can be looked at that have a place:
+//! A limit for each tenant, which can be looked up while the tenant has a place in the map:
 //!
 //! ```
 //! use plimsoll::{Stack, keyed::{self, Keyed}, rate_limit::{Quota, RateLimit}};
@@ -155,31 +156,33 @@
 //!                │                                  │       └─ leaves: has cost nothing
 //!                └── no ──▶ refused, with the time ◀┘ a change made it too late
 //! ```
-//! * **Which algorithm**: the generic cell rate algorithm (ITU-T I.371; ATM Forum TM 4.0), a token bucket that keeps one
-//!   number: when all that was taken will be back. In any window there pass at most a burst and what comes back in that
-//!   window, and what was put back in it, whatever the interleaving. For those who waited, the window is two milliseconds
-//!   longer.
-//! * **How exact**: n per period are n per period, three per second and 1,000,000,007 too. What is added up is never
-//!   rounded; a moment is, to three eighths of a nanosecond, and never to the disadvantage of whoever comes. Tested against exact
-//!   arithmetic, and against governor where that is exact.
-//! * **Why not governor**, the crate for this: its algorithm and its arithmetic are private, and none of what it offers looks
-//!   without taking, gives back, or changes a quota. A state store of one's own sees the number, but nothing to do with it; and
-//!   between two cells it has whole nanoseconds.
-//! * **Who waits** goes in order of arrival, whatever it costs; nobody overtakes. It is charged when its turn comes, as if it had
-//!   looked that very moment, if it looks within two milliseconds: timers are no more exact. Its turn is known when it comes,
-//!   from what those ahead will take, so whoever would wait too long need not try. When one ahead leaves, turns come sooner.
-//! * **What is put back** counts as never taken, whenever that was, and makes no more than all there is. Of quotas that were
-//!   added since, nothing was taken. Whoever has let many wait further in, and gives them up one by one, can send as many at
-//!   once in their place: bound what may wait there.
+//! * **Which algorithm**: the generic cell rate algorithm (ITU-T I.371; ATM Forum TM 4.0), a token bucket that keeps
+//!   one number: when all that was taken will be back. In any window at most a burst passes, plus what comes back and
+//!   what is put back in that window, whatever the interleaving. For requests that waited, the window is two
+//!   milliseconds longer.
+//! * **How exact**: n per period are n per period, be it three per second or 1,000,000,007. What is added up is never
+//!   rounded; a moment in time is, to three eighths of a nanosecond, and never to the caller's disadvantage. Tested
+//!   against exact arithmetic, and against governor where that is exact.
+//! * **Why not governor**, the crate for this: its algorithm and its arithmetic are private, and nothing in its
+//!   interface looks without taking, gives back, or changes a quota. A state store of your own sees the number, but can
+//!   do nothing with it; and the time between two cells is rounded to whole nanoseconds.
+//! * **Who waits** goes in order of arrival, whatever it costs; nobody overtakes. It is charged when its turn comes, at
+//!   that very moment if it is polled within two milliseconds: timers are no more exact. When its turn will come is
+//!   known on arrival, from what those ahead will take, so a request that would wait too long is refused at once. When
+//!   one ahead leaves, turns come sooner.
+//! * **What is put back** counts as never taken, however long ago that was, and never makes a bucket more than full.
+//!   From quotas added since, nothing was taken, and nothing is put back. A caller that has many requests waiting
+//!   further in, and gives up on them one by one, can send as many at once in their place: bound what may wait there.
 //!
-//! With one quota, and nobody waiting, that is one compare-and-swap and one look at the clock: no lock, no allocation. The lock
-//! is taken where there are several quotas, while anybody waits, and for whoever finds no cell but may wait. It is O(1) for each
-//! quota; O(log n) for n who wait, and O(n) for the first who comes after one of them left a line for several quotas, after
-//! something was put back while they waited, or after a change. The memory is that of those who wait.
+//! With one quota, and nobody waiting, that is one compare-and-swap and one look at the clock: no lock, no allocation.
+//! The lock is taken where there are several quotas, while anybody waits, and for a request that finds no cell but may
+//! wait. The cost is O(1) for each quota; O(log n) with n waiting, and O(n) for the first request after one of them
+//! left a line for several quotas, after something was put back while they waited, or after a change. The memory is
+//! that of the requests that wait.
 //!
-//! For each key, one of a [`Keyed`](crate::keyed::Keyed): it may be [forgotten](crate::Gate::is_neutral) once it is as full as
-//! a new one, which would let in as many. Whoever stays away for the map's
-//! [idle time](crate::keyed::Settings::try_with_idle), ten minutes unless you say another, may be forgotten whatever was used: for a
+//! A rate limit in a [`Keyed`](crate::keyed::Keyed) map may be [forgotten](crate::Gate::is_neutral) once it is as full
+//! as a new one, which would let in as many. A key that stays away for the map's [idle
+//! time](crate::keyed::Settings::try_with_idle), ten minutes by default, may be forgotten whatever it has used: for a
 //! quota by the hour or the day, make it as long as that quota's [window](Remaining::window).
 
 mod desk;
@@ -209,6 +212,6 @@ pub use self::{
 };
 use crate::{classify::Unjudged, gate::GateLayer, request::Unasked};
 
-/// A rate limit alone, as a layer for `tower::ServiceBuilder`: `RateLimitLayer::new(settings)`, or of a [`RateLimit`].
-/// To heed what a callee asks for, [`with_judge`](GateLayer::with_judge) one that finds it.
+/// A rate limit alone, as a layer for `tower::ServiceBuilder`: `RateLimitLayer::new` takes settings or a [`RateLimit`].
+/// To heed what a callee asks for, give it a judge that finds it: [`with_judge`](GateLayer::with_judge).
 pub type RateLimitLayer<C = Unasked, X = Unasked, D = Unasked, J = Unjudged> = GateLayer<RateLimit<C, X, D>, J>;

@@ -2,7 +2,7 @@ use std::{fmt, num::NonZeroU32, time::Duration};
 
 use crate::settings::{InvalidSetting, at_least_one};
 
-/// So many cells in so much time, and at most a burst at once: a plain value.
+/// A number of cells in a period, and at most a burst of them at once: a plain value.
 ///
 /// A *cell* is the unit in which requests are charged; a request costs one, unless
 /// [told otherwise](super::RateLimit::cost_by). Cells come back evenly: at ten per second, one each 100 ms.
@@ -54,7 +54,7 @@ impl Quota {
         Self::each(cells, 24 * 3600 * SECOND)
     }
 
-    /// As [`per_second`](Self::per_second), from a number that may be anything.
+    /// As [`per_second`](Self::per_second), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `cells` is zero.
@@ -62,7 +62,7 @@ impl Quota {
         at_least_one("rate_limit.cells", cells).map(Self::per_second)
     }
 
-    /// As [`per_minute`](Self::per_minute), from a number that may be anything.
+    /// As [`per_minute`](Self::per_minute), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `cells` is zero.
@@ -70,7 +70,7 @@ impl Quota {
         at_least_one("rate_limit.cells", cells).map(Self::per_minute)
     }
 
-    /// As [`per_hour`](Self::per_hour), from a number that may be anything.
+    /// As [`per_hour`](Self::per_hour), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `cells` is zero.
@@ -78,7 +78,7 @@ impl Quota {
         at_least_one("rate_limit.cells", cells).map(Self::per_hour)
     }
 
-    /// As [`per_day`](Self::per_day), from a number that may be anything.
+    /// As [`per_day`](Self::per_day), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `cells` is zero.
@@ -86,11 +86,11 @@ impl Quota {
         at_least_one("rate_limit.cells", cells).map(Self::per_day)
     }
 
-    /// `cells` each `per`, and as many at once.
+    /// `cells` in each `per`, and as many at once.
     ///
     /// # Errors
     /// [`InvalidSetting`] if either is zero, if `per` is longer than a hundred years, or so short that there would be
-    /// eight cells a nanosecond or more, which no clock could tell apart.
+    /// eight or more cells a nanosecond, which no clock could tell apart.
     pub fn try_new(cells: u32, per: Duration) -> Result<Self, InvalidSetting> {
         let cells = at_least_one("rate_limit.cells", cells)?;
         let refuse = |allowed| Err(InvalidSetting::new("rate_limit.per", per, allowed));
@@ -105,13 +105,13 @@ impl Quota {
     }
 
     /// At most `burst` cells at once, after a time without requests. By default as many as the quota has for its whole
-    /// period: whoever may have a hundred an hour may have them in its first minute. A smaller burst spreads them.
+    /// period: a caller with a hundred an hour may use them in its first minute. A smaller burst spreads them.
     pub const fn with_burst(mut self, burst: NonZeroU32) -> Self {
         self.burst = burst;
         self
     }
 
-    /// As [`with_burst`](Self::with_burst), from a number that may be anything.
+    /// As [`with_burst`](Self::with_burst), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `burst` is zero.
@@ -124,12 +124,12 @@ impl Quota {
         self.cells
     }
 
-    /// The time in which so many come back.
+    /// The period in which that many come back.
     pub const fn per(&self) -> Duration {
         Duration::from_nanos(self.per)
     }
 
-    /// How many there are at most at once. What costs more can never pass.
+    /// The most cells there can be at once. A request that costs more can never pass.
     pub const fn burst(&self) -> NonZeroU32 {
         self.burst
     }
@@ -151,7 +151,7 @@ impl fmt::Display for Quota {
     }
 }
 
-/// As it is displayed: within, a period is a number of nanoseconds.
+/// As `Display` has it: the field itself is a number of nanoseconds.
 impl fmt::Debug for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

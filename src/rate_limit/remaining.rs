@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{gcra::Gcra, quota::Quota};
 use crate::clock::Instant;
 
-/// What is left of a quota at one moment: what the [`RateLimit` header fields] say.
+/// What is left of a quota at one moment, as the [`RateLimit` header fields] say it.
 ///
 /// | field | parameter | is |
 /// |---|---|---|
@@ -41,7 +41,7 @@ impl Remaining {
         }
     }
 
-    /// The tighter of two: of which less remains, or which takes longer to reset.
+    /// The tighter of two: the one with less remaining, or the longer reset.
     pub(super) fn tighter(self, other: Self) -> Self {
         let by_what_is_left = self.remaining.cmp(&other.remaining);
         if by_what_is_left.then(other.reset.cmp(&self.reset)).is_le() { self } else { other }

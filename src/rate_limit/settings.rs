@@ -6,7 +6,7 @@ use crate::settings::InvalidSetting;
 /// How many quotas a rate limit can have.
 pub const MAX_QUOTAS: usize = 4;
 
-/// How a [`RateLimit`](super::RateLimit) is set: a plain value.
+/// The settings of a [`RateLimit`](super::RateLimit): a plain value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -45,7 +45,7 @@ impl Settings {
         others.iter().try_fold(Self::new(*first), |settings, quota| settings.try_with_quota(*quota))
     }
 
-    /// Adds a quota: a request passes when every one has cells for it, and is charged to all or to none.
+    /// Adds a quota: a request passes when every quota has cells for it, and is charged to all or to none.
     ///
     /// # Errors
     /// [`InvalidSetting`] if there are [`MAX_QUOTAS`] already.
@@ -58,8 +58,9 @@ impl Settings {
         Ok(self)
     }
 
-    /// Says how many cells the dearest request [costs](super::RateLimit::cost_by), to learn at the door, and not from
-    /// [`TooExpensive`](crate::Reason::TooExpensive), if it could never pass. It changes nothing.
+    /// Checks that a request [costing](super::RateLimit::cost_by) this many cells, the dearest you expect, could ever
+    /// pass, so that you learn otherwise here and not from [`TooExpensive`](crate::Reason::TooExpensive). It changes
+    /// nothing.
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is more than the smallest burst.
@@ -70,13 +71,13 @@ impl Settings {
         Err(InvalidSetting::new("rate_limit.cost", cells, "at most the smallest burst"))
     }
 
-    /// The name under which it refuses and announces. By default `rate_limit`.
+    /// The name in its refusals and events. By default `rate_limit`.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// Lets up to `max_waiting` requests wait for their turn, each at most `max_wait`, and no longer than to its deadline.
+    /// Lets up to `max_waiting` requests wait for their turn, each for at most `max_wait`, and not beyond its deadline.
     /// If either is zero, nobody waits.
     pub const fn with_wait(mut self, max_waiting: u32, max_wait: Duration) -> Self {
         self.max_waiting = max_waiting;
@@ -84,22 +85,22 @@ impl Settings {
         self
     }
 
-    /// What was taken stays taken, though the request was never sent, because a gate further in refused it or its caller
-    /// left. For where the attempt is what counts: of a password, say. By default it is put back.
+    /// Keeps what was taken even for a request that was never sent, because a gate further in refused it or its caller
+    /// left. For cases in which the attempt is what counts: passwords, say. By default it is put back.
     pub const fn without_refunds(mut self) -> Self {
         self.puts_back = false;
         self
     }
 
-    /// Lets nobody in for as long as the callee asks in a failure that is judged
-    /// [`Throttled`](crate::classify::Failure::Throttled), and for at most `max_pause`. Zero, and the default, is not to
-    /// listen: whoever may say so needs to be trusted. It needs a [judge](crate::Classify) that finds such hints.
+    /// Lets nobody in for as long as the callee asks in a failure judged
+    /// [`Throttled`](crate::classify::Failure::Throttled), but for at most `max_pause`. Zero, the default, ignores such
+    /// hints: a callee has to be trusted with them. They take a [judge](crate::Classify) that finds them.
     pub const fn with_throttle_hints(mut self, max_pause: Duration) -> Self {
         self.max_pause = max_pause;
         self
     }
 
-    /// The name under which it refuses and announces.
+    /// The name in its refusals and events.
     pub const fn name(&self) -> &'static str {
         self.name
     }
@@ -124,7 +125,7 @@ impl Settings {
         self.puts_back
     }
 
-    /// For how long the callee can have it pause. Zero if it is not listened to.
+    /// How long a pause the callee can ask for. Zero if its hints are ignored.
     pub const fn max_pause(&self) -> Duration {
         self.max_pause
     }

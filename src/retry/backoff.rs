@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::{chance::scaled, classify::Failure, clock::nanos, settings::InvalidSetting};
 
-/// How long to wait before another attempt: exponential, capped, and spread by chance.
+/// How long to wait before another attempt: exponential, capped, and spread at random.
 ///
-/// The ceiling before the *n*th retry is `min(cap, base × 2ⁿ⁻¹)`, and [`Jitter`] says where below it the delay
-/// falls. The cap comes before the jitter, so no delay is ever above the cap, and delays at the cap are as spread as
-/// all others.
+/// The ceiling before the *n*th retry is `min(cap, base × 2ⁿ⁻¹)`, and [`Jitter`] says where below it the delay falls.
+/// The cap comes before the jitter, so no delay is ever above the cap, and delays at the cap are spread like all
+/// others.
 ///
 /// There are two bases. A callee that asked for less, or had no room ([`Failure::Throttled`],
 /// [`Failure::Overload`]), is given more time than one that merely failed. The numbers are those of the AWS SDKs'
@@ -42,8 +42,8 @@ pub struct Backoff {
 /// | `Decorrelated` | even over `base..=min(cap, 3 × the delay before)` | about `1.5ⁿ × base` |
 /// | `None` | `v` | `v` |
 ///
-/// The article clamps the decorrelated delay after it was drawn, so that two of three delays at the cap are exactly
-/// the cap; here the range is clamped, and delays at the cap stay apart.
+/// The article clamps the decorrelated delay after drawing it, so that in the end two of three delays are exactly the
+/// cap; here the range is clamped, and delays near the cap stay apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Jitter {
@@ -108,7 +108,7 @@ impl Backoff {
         self.throttled_base
     }
 
-    /// No delay is longer.
+    /// The longest delay.
     pub const fn cap(&self) -> Duration {
         self.cap
     }
@@ -118,8 +118,8 @@ impl Backoff {
         self.jitter
     }
 
-    /// The delay before the `retry`th retry (the first is 1) of a request that failed by `failure`, where the one
-    /// before waited for `previous`. `random` is even over `u64`; the same gives the same. O(1).
+    /// The delay before the `retry`th retry (the first is 1) of a request that failed by `failure`, if the retry before
+    /// waited for `previous`. `random` is uniform over `u64`; the same number gives the same delay. O(1).
     pub const fn delay(&self, retry: u32, failure: Failure, previous: Duration, random: u64) -> Duration {
         let base = match failure {
             Failure::Throttled(_) | Failure::Overload | Failure::PushedBack => nanos(self.throttled_base),

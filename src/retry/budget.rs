@@ -21,20 +21,20 @@ const UNBEGUN: u64 = 0;
 
 /// What retries may cost: a bucket of tokens that successes fill and retries empty.
 ///
-/// Backoff spreads retries out, and only a budget bounds them: while everything fails nothing is deposited, and
-/// callers soon send hardly more than their first attempts. Each request that succeeds deposits a *ratio* of a
-/// token, whether at its first attempt or a later one; each retry withdraws a token before its delay begins; and a
-/// small steady *refill* lets clients with little traffic retry. So in any time the retries are at most
+/// Backoff spreads retries out, but only a budget bounds them: while everything fails nothing is deposited, and callers
+/// soon send hardly more than first attempts. Each request that succeeds deposits a *ratio* of a token, whether at its
+/// first attempt or a later one; each retry withdraws a token before its delay begins; and a small steady *refill* lets
+/// clients with little traffic retry. So retries over any period are at most
 /// `ratio × successes + refill × seconds + cap`.
 ///
-/// Clones are the same budget. Give one to several layers that call the same callee, and they share it; your own
-/// hedging may draw on it too.
+/// Clones are the same budget. Several layers that call the same callee can share one; your own hedging may draw on it
+/// too.
 ///
 /// The ledger counts millionths of a token, and nothing is rounded: a thousand deposits of 0.3 are three hundred
-/// retries. Every operation is O(1), without a lock: a few loads and the
-/// compare-and-swaps of what changes.
-/// After M. Brooker, *Fixing retries with token buckets and circuit breakers* (2022), with the steady part of
-/// Finagle's `RetryBudget`.
+/// retries. Every operation is O(1), without a lock: a few loads, and a compare-and-swap for what changes.
+///
+/// After M. Brooker, *Fixing retries with token buckets and circuit breakers* (2022), with the steady part of Finagle's
+/// `RetryBudget`.
 ///
 /// ```
 /// use plimsoll::{Ratio, classify::Failure, clock, retry::{Budget, BudgetSettings}};
@@ -81,7 +81,7 @@ impl Budget {
         budget
     }
 
-    /// Changes the settings. What was saved stays, as far as the new cap allows; withdrawals under way too.
+    /// Changes the settings. What was saved stays, as far as the new cap allows, and so do withdrawals under way.
     pub fn update(&self, settings: BudgetSettings) {
         let account = &*self.0;
         let cap = u64::from(settings.cap().get()) * TOKEN;
@@ -112,16 +112,15 @@ impl Budget {
         self.0.balance.load(Relaxed) as f64 / TOKEN as f64
     }
 
-    /// Pays in for a request that succeeded: the ratio, once, however many attempts it took. A full budget is only
+    /// Pays in the ratio for a request that succeeded, once, however many attempts it took. A full budget is only
     /// looked at.
     #[inline]
     pub fn deposit(&self) {
         self.0.add(u64::from(self.0.deposit.load(Relaxed)));
     }
 
-    /// Takes what a retry after `failure` costs, or `None` if there is not enough. What was withdrawn goes back when
-    /// it is dropped, unless it is spent. Safe to call from any number of threads: together they never take more
-    /// than there is.
+    /// Takes what a retry after `failure` costs; `None` if there is not enough. The withdrawal goes back when it is
+    /// dropped, unless it is spent. However many threads call this, together they never take more than there is.
     pub fn withdraw(&self, failure: Failure, now: Instant) -> Option<Withdrawal> {
         let account = &*self.0;
         account.refill(now);

@@ -8,13 +8,13 @@ use crate::{
 /// How many kinds of failure there are.
 pub(super) const KINDS: usize = 6;
 
-/// What a [`Budget`](super::Budget) is made of.
+/// The settings of a [`Budget`](super::Budget): a plain value.
 ///
 /// | setting | default | why |
 /// |---|---|---|
 /// | ratio | 10 % | the share of retries that Google's SRE book (chapter 21) allows a client, and the deposit in Brooker's article and gRPC's example (proposal A6); three such layers multiply load by 1.33 at most, three of 20 % by 1.73 |
 /// | cap | 100 tokens | as many retries as the bucket of the AWS SDKs holds (500 at 5 each): what an outage can add at once |
-/// | refill | 1 a second | a client with few requests may retry; a thousand clients of a dead callee add a thousand calls a second at most, where Finagle's 10 would add ten thousand |
+/// | refill | 1 a second | a client with few requests may retry; a thousand clients of a dead callee add a thousand calls a second at most; with Finagle's 10 a second it would be ten thousand |
 /// | cost | 1 token | for every kind of failure; the AWS SDKs let timeouts cost more, as they tie up the caller for longest |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -65,7 +65,7 @@ impl BudgetSettings {
         self
     }
 
-    /// How many tokens a retry costs after this kind of failure; a hint in it plays no part. A cost above the cap is
+    /// How many tokens a retry costs after this kind of failure; a hint inside it is ignored. A cost above the cap is
     /// the whole cap.
     pub const fn with_cost(mut self, failure: Failure, tokens: NonZeroU32) -> Self {
         self.costs[kind(failure)] = tokens;

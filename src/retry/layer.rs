@@ -17,9 +17,9 @@ use crate::{
 /// Retries around services: for use alone in a `tower::ServiceBuilder`, or in
 /// [`Stack::retry`](crate::Stack::retry), which also takes bare [`Settings`].
 ///
-/// Every service that it layers, every clone of those and of itself shares the budget, the settings and the source
-/// of chance. Its types are the hooks: `R` makes copies of requests, `C` judges results, `K` reads and writes what
-/// a request carries, `D` takes dead letters.
+/// All services it makes, and all clones of these and of itself, share the budget, the settings and the source of
+/// chance. Its type parameters are closures: `R` copies requests, `C` judges results, `K` reads and writes what a
+/// request carries, `D` takes dead letters.
 #[derive(Clone)]
 #[must_use]
 pub struct RetryLayer<R = CloneRequest, C = Standard, K = Scoped, D = Discard> {
@@ -49,20 +49,20 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
         self
     }
 
-    /// Bounds retries by `throttle` instead of a budget, as clients of gRPC do. Others may share it.
+    /// Bounds retries by `throttle` instead of a budget, as gRPC clients do. Others may share it.
     pub fn throttle(mut self, throttle: Throttle) -> Self {
         self.plan.shared.bound = Bound::Throttle(throttle);
         self
     }
 
-    /// Retries with nothing to bound them but the number of attempts: when the callee is down, it gets its load
-    /// times that number. Say why where you say this.
+    /// Retries bounded by nothing but the number of attempts: a callee that is down gets its load times that number.
+    /// Say why in a comment where you use this.
     pub fn without_budget(mut self) -> Self {
         self.plan.shared.bound = Bound::Nothing;
         self
     }
 
-    /// Draws delays from `chance`: a seeded one makes them repeat.
+    /// Draws delays from `chance`; a seed makes them repeatable.
     pub fn chance(mut self, chance: Chance) -> Self {
         self.plan.shared.chance = Arc::new(chance);
         self
@@ -85,29 +85,29 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
         RetryLayer { plan: Plan { shared, replay, judge, carrier, dead_letters } }
     }
 
-    /// Hands requests that were given up on to `sink`: every request whose attempts ended in a failure, wherever there is
-    /// a copy of it. Not one that cannot be replayed, nor one that a retry layer further out still tries. So that the last
-    /// attempt's request is there too, one more copy of each request is made than without a sink. A closure over
+    /// Hands requests that were given up on to `sink`: every request whose attempts ended in a failure, if there is a
+    /// copy of it. Not one that cannot be replayed, nor one that a retry layer further out still tries. To have a copy
+    /// after the last attempt too, one more copy of each request is made than without a sink. A closure over
     /// [`DeadLetter`](crate::dead_letter::DeadLetter) qualifies.
     pub fn dead_letter<New>(self, sink: New) -> RetryLayer<R, C, K, New> {
         let Plan { shared, replay, judge, carrier, .. } = self.plan;
         RetryLayer { plan: Plan { shared, replay, judge, carrier, dead_letters: sink } }
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called. The first
-    /// who asks is heard.
+    /// Tells `observer` what happens here. In a stack the stack's observer is told unless this was called. The first
+    /// observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.plan.shared.events.observe(observer);
         self
     }
 
-    /// Looks at it and changes it while it serves. Take it after the budget or throttle is given, and before the layer goes into the
-    /// stack.
+    /// To look at it and change it while it serves. Take the handle after the budget or throttle is given, and before
+    /// the layer goes into the stack.
     pub fn handle(&self) -> Handle {
         Handle::new(&self.plan.shared)
     }
 
-    /// The same settings, hooks and observer, with new state: another budget, full, and other delays.
+    /// The same settings, closures and observer, with new state: another budget, full, and other delays.
     pub fn fresh(&self) -> Self
     where
         R: Clone,
@@ -130,7 +130,7 @@ impl<R, C, K, D> RetryLayer<R, C, K, D> {
     }
 }
 
-/// Whatever the hooks are: closures are not `Debug`.
+/// Whatever the closures are: they need not be `Debug`.
 impl<R, C, K, D> fmt::Debug for RetryLayer<R, C, K, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryLayer").field("snapshot", &self.handle().snapshot()).finish_non_exhaustive()

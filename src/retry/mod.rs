@@ -1,26 +1,26 @@
 //! Try again what failed by chance, and not what failed by overload.
 //!
 //! # Why
-//! Many failures are gone a moment later: a connection that was reset, an instance that was restarting, a lock held
-//! too long. Sending the request again hides them from the caller. But retries are also how a small failure becomes
-//! an outage: they add load exactly when the callee has none to spare, layers of them multiply (three attempts in
-//! each of five layers are 243 calls), and clients that failed together come back together. So here retries are
-//! spread by chance, bounded by a [`Budget`], made at one level only, and never sent after the deadline.
+//! Many failures are gone a moment later: a connection that was reset, an instance that was restarting, a lock held too
+//! long. Sending the request again hides them from the caller. But retries are also how a small failure becomes an
+//! outage: they add load exactly when the callee has none to spare, layers of them multiply (three attempts in each of
+//! five layers are 243 calls), and clients that failed together come back together. So here retries are spread at
+//! random, bounded by a [`Budget`], made at one level only, and never sent after the deadline.
 //!
-//! Delays alone bound nothing: in the long run each client sends as many retries whether it waits before them or
-//! not. The budget does. While everything succeeds, retries may be a tenth of the requests; while everything fails,
-//! they are what was saved up and then one a second.
+//! Delays alone bound nothing: in the long run each client sends as many retries whether it waits before them or not.
+//! The budget does. While everything succeeds, retries may be a tenth of the requests; while everything fails, they are
+//! as many as were saved up, and then one a second.
 //!
 //! # When to use it
-//! Around calls of another process that may fail for a moment, and may be sent twice without harm. Use it at *one*
-//! place on the way, the nearest to the caller that still knows what is safe to repeat.
+//! Around calls to another process that may fail for a moment, and may be sent twice without harm. Use it at *one*
+//! place on the way: the nearest to the caller that still knows what is safe to repeat.
 //!
 //! # When not to
-//! * What is not idempotent, unless it carries a key by which the callee knows it again. Say so with
+//! * For what is not idempotent, unless it carries a key by which the callee recognises it. Say so with
 //!   [`RetryLayer::replay`].
-//! * Where somebody further out retries. Layers of this library notice that by themselves, in one task; across
+//! * Where somebody further out retries. Layers of this library notice that by themselves within one task; across
 //!   `spawn` and `Buffer` they need [`RetryLayer::carry`].
-//! * Against overload of your own making: retries cannot help there. Shed load.
+//! * Against an overload that your own calls cause: retries cannot help there. Shed load.
 //!
 //! # What the caller sees
 //! | | |
@@ -30,24 +30,26 @@
 //! | `retry_after` | none of its own |
 //! | dispatched | as the last attempt says |
 //! | `poll_ready` | the inner service's |
-//! | cancel safety | dropping the future cancels whatever it is at; what the budget gave for an attempt that was not sent goes back, exactly once |
+//! | cancel safety | dropping the future cancels whatever it is doing; what the budget gave for an attempt that was not sent goes back, exactly once |
 //!
-//! * Later attempts drive the readiness of a clone, so the inner service has to be `Clone`; one that is not goes over
+//! * Later attempts drive the readiness of a clone, so the inner service has to be `Clone`; put one that is not behind
 //!   `tower::buffer::Buffer`.
-//! * Only what the judge calls [`Outcome::Failure`](crate::Outcome::Failure) is tried again; that may be a response. Failures
-//!   that are [`Permanent`](crate::classify::Failure::Permanent) or [`PushedBack`](crate::classify::Failure::PushedBack) are not.
-//!   By the [`Standard`](crate::classify::Standard) judge, refusals from further in that never reached the callee are
-//!   none: an open circuit breaker is asked once, and nobody sleeps.
-//! * Until a request is answered its copy is kept, for the next attempt. During a delay nothing of the attempt before
+//! * Only what the judge calls [`Outcome::Failure`](crate::Outcome::Failure) is tried again; that may be a response.
+//!   Failures that are [`Permanent`](crate::classify::Failure::Permanent) or
+//!   [`PushedBack`](crate::classify::Failure::PushedBack) are not. To the [`Standard`](crate::classify::Standard)
+//!   judge, refusals from further in that never reached the callee are no failures: an open circuit breaker is asked
+//!   once, and nobody sleeps.
+//! * Until a request is answered its copy is kept, for the next attempt. During a delay nothing of the previous attempt
 //!   is held but its result; a response with a body that is still streaming holds its connection through the delay.
 //! * A delay needs a tokio runtime with time enabled. Nothing else does.
 //!
-//! A [router](crate::shuffle_shard) further in sends each attempt to another member of its fleet: the retry remembers where
-//! the attempts before went, as long as both are in one task. What a member refuses and has not seen the router sends to
-//! another itself, if it is [told how](crate::shuffle_shard::ShuffleShard::resend), and the retry hears nothing of it.
+//! A [router](crate::shuffle_shard) further in sends each attempt to another member of its fleet: the retry remembers
+//! where the earlier attempts went, as long as both are in one task. What a member's stack refuses before the member
+//! has seen it, the router itself sends to another, if it is [told how](crate::shuffle_shard::ShuffleShard::resend);
+//! the retry hears nothing of that.
 //!
-//! The inner service sees which attempt it is: through [`request::current`](crate::request::current), and if the
-//! request can [carry](RetryLayer::carry) it, from the request.
+//! The inner service sees which attempt it is: through [`request::current`](crate::request::current), and from the
+//! request, if that can [carry](RetryLayer::carry) it.
 //!
 //! # Place in the stack
 //! Inside the total timeout, so that its deadline bounds all attempts; outside the circuit breaker, the bulkhead and
@@ -58,19 +60,19 @@
 //! |---|---|---|
 //! | [attempts](Settings::with_attempts) | 3, the first included | a third attempt helps where a second one did not, a fourth hardly ever; Google's SRE book (chapter 21) and the AWS SDKs say the same |
 //! | [backoff](Settings::with_backoff) | 50 ms, doubling up to 20 s | the AWS SDKs' retry behaviour of 2026; short, since most failures are short |
-//! | [after throttling or overload](Backoff::try_with_throttled_base) | 1 s, doubling up to 20 s | of the same source: whoever asked for less needs more than a moment |
+//! | [after throttling or overload](Backoff::try_with_throttled_base) | 1 s, doubling up to 20 s | from the same source: a callee that asked for less needs more than a moment |
 //! | [jitter](Jitter) | full | the fewest calls under contention (Brooker, *Exponential Backoff And Jitter*, 2015) |
-//! | [max hint](Settings::with_max_hint) | 20 s | the cap: no request is kept for longer than our own delays would keep it |
+//! | [max hint](Settings::with_max_hint) | 20 s | the backoff's cap: no request is kept for longer than our own delays would keep it |
 //! | [budget](RetryLayer::budget) | 10 % of successes, 1 a second, 100 saved | see [`BudgetSettings`]; [gRPC's throttle](RetryLayer::throttle) may take its place |
-//! | [replay](RetryLayer::replay) | [`CloneRequest`] | a clone is the request again; what must not be repeated needs saying |
+//! | [replay](RetryLayer::replay) | [`CloneRequest`] | a clone is the request again; say so for what must not be repeated |
 //! | name | `retry` | give each callee its own |
 //! | [carry](RetryLayer::carry), [dead letters](RetryLayer::dead_letter) | none | they depend on your types |
 //!
 //! # Events
 //! | event | when |
 //! |---|---|
-//! | [`Retrying`](crate::Event::Retrying) | an attempt failed and there will be another, before its delay |
-//! | [`RetryStopped`](crate::Event::RetryStopped) | an attempt failed and there will be no other, with how many were made and [why](crate::event::Stop) |
+//! | [`Retrying`](crate::Event::Retrying) | an attempt failed and there will be another; sent before the delay |
+//! | [`RetryStopped`](crate::Event::RetryStopped) | an attempt failed and there will be no other; says how many were made and [why](crate::event::Stop) |
 //!
 //! # Example
 //! ```
@@ -123,12 +125,12 @@
 //!               the next attempt
 //! ```
 //!
-//! Every call costs O(1), and allocates nothing but what the copy does. While nothing fails: a few loads, the copy, and a
-//! deposit, which only looks at a full budget; no lock, and no clock unless the request carries its deadline. A failure
-//! takes a lock for a moment, reads the clock and draws a number.
+//! Every call costs O(1), and allocates nothing but what the copy allocates. While nothing fails: a few loads, the
+//! copy, and a deposit, which only looks at a full budget; no lock, and no clock unless the request carries its
+//! deadline. A failure takes a lock for a moment, reads the clock and draws a number.
 //!
-//! An attempt after a failure that ends in [`Outcome::Ignored`](crate::Outcome::Ignored), such as the refusal of a
-//! circuit that opened meanwhile, is the answer too (`NotRetryable`).
+//! A later attempt that ends in [`Outcome::Ignored`](crate::Outcome::Ignored), such as the refusal of a circuit that
+//! opened meanwhile, is the answer too (`NotRetryable`).
 
 mod backoff;
 mod budget;

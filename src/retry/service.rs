@@ -12,9 +12,9 @@ use crate::{classify::Classify, dead_letter::DeadLetters, request::Carry};
 /// A service whose failed requests are sent again. Made by [`RetryLayer`](super::RetryLayer), or in a stack by
 /// [`Stack::retry`](crate::Stack::retry).
 ///
-/// It is ready when the inner service is. A clone costs one reference count and the inner clone, and shares budget
-/// and settings. The inner service has to be `Clone`, since later attempts are sent by clones of it; one that is not
-/// goes into `tower::buffer::Buffer`.
+/// It is ready when the inner service is. A clone costs one reference count and the inner clone, and shares budget and
+/// settings. The inner service has to be `Clone`, since later attempts are sent by clones of it; put one that is not
+/// behind `tower::buffer::Buffer`.
 pub struct Retry<S, R, C, K, D> {
     inner: S,
     plan: Arc<Plan<R, C, K, D>>,

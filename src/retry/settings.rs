@@ -46,7 +46,7 @@ impl Settings {
         self
     }
 
-    /// How often a request is sent at most, the first time included. One is no retry.
+    /// How often a request is sent at most, the first time included. With one, nothing is retried.
     pub const fn with_attempts(mut self, attempts: NonZeroU32) -> Self {
         self.attempts = attempts;
         self

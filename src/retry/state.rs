@@ -1,4 +1,4 @@
-//! What the services of one layer share, and the handle on it.
+//! What the services of one layer share, and the handle on that.
 
 use std::sync::Arc;
 
@@ -135,8 +135,8 @@ impl Handle {
         }
     }
 
-    /// Retries by `settings` from now on; the name stays. A request under way keeps the number of attempts that it
-    /// began with; a delay that has begun goes on as it is.
+    /// Retries by `settings` from now on; the name stays. A request under way keeps the number of attempts it began
+    /// with; a delay that has begun runs its course.
     pub fn update(&self, settings: Settings) {
         let mut current = self.state.settings.lock();
         *current = settings.with_name(current.name());

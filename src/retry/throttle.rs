@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::throttle_settings::{TOKEN, ThrottleSettings};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// gRPC's throttle on retries: each failed attempt takes a token, each success gives back a part of one, and while no more
-/// than half of them are left nothing is tried again.
+/// gRPC's throttle on retries: each failed attempt takes a token, each success gives back a part of one, and while no
+/// more than half of the tokens are left nothing is retried.
 ///
-/// A [`Budget`](super::Budget) is spent by retries, so a callee that is down still gets some, one now and then. This is taken
-/// from by *failures*, whether they are tried again or not, so it needs no clock and stops all retries while most calls
-/// fail: of a callee that is down until it answers again. Use it where your clients are to do what other clients of gRPC do
-/// with `retryThrottling: {maxTokens, tokenRatio}`; one for each callee, shared by clones.
+/// A [`Budget`](super::Budget) is spent by retries, so a callee that is down still gets one now and then. A throttle
+/// loses tokens to *failures*, retried or not, so it needs no clock, and stops all retries while most calls fail: to a
+/// callee that is down, until it answers again. Use it where your clients should do what other gRPC clients do with
+/// `retryThrottling: {maxTokens, tokenRatio}`; one for each callee, shared by clones.
 ///
 /// It counts thousandths of a token and rounds nothing. Every operation is O(1), one compare-and-swap, without a lock.
 /// After [gRPC's proposal A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#throttling-retry-attempts-and-hedged-rpcs).
@@ -64,8 +64,8 @@ impl Throttle {
         Self(Arc::new(Counter { tokens: AtomicU64::new(tokens.word()), ratio: AtomicU32::new(settings.ratio) }))
     }
 
-    /// Counts an attempt that failed, and says whether it may be tried again: if more than half of the tokens are left after
-    /// it.
+    /// Counts an attempt that failed, and says whether the request may be tried again: if more than half of the tokens
+    /// are left afterwards.
     pub fn failed(&self) -> bool {
         let tokens = self.change(|tokens| Tokens { left: tokens.left.saturating_sub(TOKEN), ..tokens });
         tokens.left > tokens.most / 2
@@ -80,7 +80,8 @@ impl Throttle {
         }
     }
 
-    /// Changes the settings. What is left stays the same share of all, so that nobody who was stopped is let go by it.
+    /// Changes the settings. The share of tokens left stays the same, so that the change by itself allows no retries
+    /// that were stopped.
     pub fn update(&self, settings: ThrottleSettings) {
         self.0.ratio.store(settings.ratio, Relaxed);
         self.change(|Tokens { left, most }| {

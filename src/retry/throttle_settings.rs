@@ -5,12 +5,12 @@ use crate::settings::InvalidSetting;
 /// How many thousandths make a token; gRPC counts no finer.
 pub(super) const TOKEN: u32 = 1000;
 
-/// What a [`Throttle`](super::Throttle) is made of, in the words of gRPC's service configuration.
+/// The settings of a [`Throttle`](super::Throttle), in the words of gRPC's service configuration: a plain value.
 ///
 /// | setting | default | why |
 /// |---|---|---|
 /// | max tokens | 10 | the figure of proposal A6; five failures in a row end retries |
-/// | token ratio | 0.1 | of the same place; ten successes make up for a failure |
+/// | token ratio | 0.1 | from the same proposal; ten successes make up for a failure |
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct ThrottleSettings {
@@ -26,8 +26,8 @@ impl ThrottleSettings {
         Self { most: 10 * TOKEN, ratio: 100 }
     }
 
-    /// At most, and at first, `max_tokens`; each success is worth `token_ratio` of one. Of that the thousandths count, and
-    /// what is finer is cut off, as A6 has it.
+    /// At most, and at first, `max_tokens`; each success is worth `token_ratio` of one, truncated to thousandths, as A6
+    /// has it.
     ///
     /// # Errors
     /// [`InvalidSetting`] unless `max_tokens` is from 1 to 1000, and `token_ratio` from 0.001 to 1000; for NaN too.
@@ -56,7 +56,7 @@ impl ThrottleSettings {
     }
 }
 
-/// In tokens, as it is said, and not in thousandths.
+/// In tokens, as they are set, and not in thousandths.
 impl fmt::Debug for ThrottleSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThrottleSettings")

@@ -8,11 +8,11 @@ use super::{
 
 /// Says which nodes serve a tenant: the hand that the tenant is dealt.
 ///
-/// The answer depends on the tenant, on the nodes and on the assignment's own settings, and on nothing else: not on load,
-/// health, time or chance, nor on the process that asks. Whoever is down is left out later, among the hand; were it left out
-/// here, one tenant's poison would be handed on from node to node.
+/// The answer depends on the tenant, on the nodes and on the assignment's own settings, and on nothing else: not on
+/// load, health, time or chance, nor on the process that asks. A node that is down is passed over later, within the
+/// hand; were it left out here, one tenant's poison would be handed on from node to node.
 ///
-/// One of your own, for tenants who are dealt neighbours:
+/// One of your own, which deals neighbouring nodes:
 ///
 /// ```
 /// use plimsoll::shuffle_shard::{Assign, Hand, Nodes};
@@ -31,8 +31,8 @@ use super::{
     note = "`Rendezvous`, `Dealt`, `BoundedOverlap` and `Pinned` do"
 )]
 pub trait Assign: Send + Sync {
-    /// The hand of `tenant` among `nodes`. Never empty unless `nodes` is; of fewer nodes than usual where there are fewer.
-    /// It is asked in the way of every call: it should neither allocate nor wait.
+    /// The hand of `tenant` among `nodes`. Never empty unless `nodes` is; smaller than usual where there are too few
+    /// nodes. It runs on every call: it should neither allocate nor wait.
     fn hand(&self, tenant: u64, nodes: &Nodes) -> Hand;
 
     /// Why the tenant has that hand: for people, so it may take its time and allocate. By default it only says which nodes

@@ -17,34 +17,34 @@ use crate::{
     },
 };
 
-/// Hands of which no two have more than λ nodes in common: chosen one after the other, and remembered.
+/// Hands of which no two have more than λ nodes in common, chosen one after another and remembered.
 ///
-/// Hands that chance deals are alike now and then; with a million tenants, thousands of pairs have more in common than the
-/// average would let you hope ([`probability`](super::probability) says how many). Where that must not be, somebody has to look at
-/// those that there are before choosing another. The search is that of Route 53's Infima library: it goes through the nodes in
-/// the order in which [`Rendezvous`] would deal them to the tenant, and takes the first hand that is new enough. Zones are
-/// heeded as far as that order goes.
+/// Hands dealt by chance are sometimes alike; with a million tenants, thousands of pairs have more in common than the
+/// average lets you hope ([`probability`](super::probability) says how many). To rule that out, each new hand has to be
+/// compared with those there are. The search is that of Route 53's Infima library: it goes through the nodes in the
+/// order in which [`Rendezvous`] would deal them to the tenant, and takes the first hand that is different enough.
+/// Zones are heeded as far as that order heeds them.
 ///
 /// # Assigned by hand
-/// [`try_assign`](Self::try_assign) gives a tenant a hand, when they sign up, say. [`hand`](Assign::hand), in the way of every
-/// call, only looks it up: whoever calls with a made-up tenant fills no memory. **Tenants who have not been assigned a hand get
-/// the one that `Rendezvous` deals**, which keeps no bound; [`fallbacks`](Self::fallbacks) counts how often.
+/// [`try_assign`](Self::try_assign) gives a tenant a hand, when they sign up, say. [`hand`](Assign::hand), which runs
+/// on every call, only looks it up: calls with made-up tenants fill no memory. **Tenants who have not been assigned a
+/// hand get the one that `Rendezvous` deals**, which keeps no bound; [`fallbacks`](Self::fallbacks) counts how often.
 ///
 /// # When nodes come and go
-/// What has been assigned stays: a hand is made of [identities](super::Node::id). A node that is gone is left out of the hands
-/// it is in, which are smaller until it is back; the bound holds all the while. If all nodes of a hand are gone, the tenant
-/// gets what `Rendezvous` deals. For another hand of the nodes that there are now,
-/// [`forget`](Self::forget) the tenant and assign anew. New nodes are in new hands only.
+/// What has been assigned stays: a hand is made of [identities](super::Node::id). A node that is gone is left out of
+/// its hands, which are smaller until it is back; the bound holds all the while. If all nodes of a hand are gone, the
+/// tenant gets what `Rendezvous` deals. For a hand of the present nodes, [`forget`](Self::forget) the tenant and assign
+/// anew. New nodes are in new hands only.
 ///
 /// # Your data
-/// The hands are, since they depend on the order in which they were assigned: keep [`assignments`](Self::assignments), and
-/// [`restore`](Self::restore) them in every process that is to deal the same.
+/// The hands are your data, since they depend on the order in which they were assigned: keep
+/// [`assignments`](Self::assignments), and [`restore`](Self::restore) them in every process that should deal the same.
 ///
 /// # Cost
-/// A look-up is O(k log n) under a short lock, and allocates nothing. An assignment looks at a million fragments at most, some
-/// tens of milliseconds, and holds up other assignments only. A tenant costs C(k, λ+1) fragments of some 16 bytes, at most
-/// 1000 of them, and k identities; there are at most [`with_max_tenants`](Self::with_max_tenants) of them. Clones share
-/// everything.
+/// A look-up is O(k log n) under a short lock, and allocates nothing. An assignment looks at a million fragments at
+/// most, some tens of milliseconds, and holds up only other assignments. A tenant costs C(k, λ+1) fragments of some 16
+/// bytes, at most 1000 of them, and k identities; there are at most [`with_max_tenants`](Self::with_max_tenants) of
+/// them. Clones share everything.
 ///
 /// ```
 /// use plimsoll::shuffle_shard::{Assign, BoundedOverlap, Node, Nodes, Unassignable};
@@ -82,11 +82,11 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unassignable {
-    /// What was to be restored has more in common with another hand than it may, is too large or empty, or its tenant has
-    /// another.
+    /// The hand to be restored has too much in common with another, is too large or empty, or its tenant has a
+    /// different one.
     #[error("the hand is at odds with what is assigned already")]
     AtOdds,
-    /// None was found in as many steps as may be made. With more nodes, or a larger overlap, one would be.
+    /// None was found within the number of steps allowed. With more nodes, or a larger overlap, one would be.
     #[error("no hand was found in time that overlaps little enough with all others")]
     NotFoundInTime,
     /// Every possible hand of these nodes has too much in common with one that is assigned.
@@ -107,8 +107,8 @@ impl BoundedOverlap {
     /// Hands of `hand` nodes, of which no two have more than `most_shared` in common.
     ///
     /// # Errors
-    /// [`InvalidSetting`] for a hand of none or more than [`MAX_HAND`](super::MAX_HAND); for `most_shared` of the whole hand or
-    /// more, which is no bound; and if C(hand, most_shared + 1) is more than 1000.
+    /// [`InvalidSetting`] for a hand of none or more than [`MAX_HAND`](super::MAX_HAND); for a `most_shared` of the
+    /// whole hand or more, which is no bound; and if C(hand, most_shared + 1) is more than 1000.
     pub fn try_new(hand: usize, most_shared: usize) -> Result<Self, InvalidSetting> {
         let size = HandSize::try_new(hand)?;
         let refuse = |allowed| Err(InvalidSetting::new("shuffle_shard.most_shared", most_shared, allowed));
@@ -139,7 +139,7 @@ impl BoundedOverlap {
         self
     }
 
-    /// Gives a tenant a hand, and says which; the one that they have, if they have one.
+    /// Gives a tenant a hand and returns it; if they have one already, that one.
     ///
     /// # Errors
     /// [`Unassignable`] if there is none to give; nothing is changed then.
@@ -169,7 +169,8 @@ impl BoundedOverlap {
     /// Gives a tenant the hand that an earlier process had [assigned](Self::assignments), whatever nodes there are now.
     ///
     /// # Errors
-    /// [`Unassignable`] if it is at odds with what is assigned, or there are too many; nothing is changed then.
+    /// [`Unassignable`] if it is at odds with what is assigned, or if there are too many tenants; nothing is changed
+    /// then.
     pub fn restore(&self, tenant: u64, hand: &[u64]) -> Result<(), Unassignable> {
         let mut fragments = self.state.fragments.lock();
         if let Some(has) = self.state.hands.lock().get(&tenant) {
@@ -197,8 +198,8 @@ impl BoundedOverlap {
         hand.is_some()
     }
 
-    /// All tenants with the [identities](super::Node::id) of the nodes in their hands, in the order of their numbers: what to
-    /// keep, and to [`restore`](Self::restore).
+    /// All tenants, in the order of their numbers, with the [identities](super::Node::id) of the nodes in their hands:
+    /// to keep, and to [`restore`](Self::restore).
     pub fn assignments(&self) -> Vec<(u64, Box<[u64]>)> {
         let hands = self.state.hands.lock();
         let mut hands: Vec<_> = hands.iter().map(|(tenant, hand)| (*tenant, hand.clone())).collect();
@@ -211,7 +212,7 @@ impl BoundedOverlap {
         self.state.hands.lock().len()
     }
 
-    /// Whether nobody has been.
+    /// Whether no tenant has been assigned a hand.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::settings::InvalidSetting;
 
-/// A hand dealt from a deck of cards, as a dealer does: the tenant's hash is read as a number in mixed radix, whose digits
-/// say which of the cards that are left is drawn next.
+/// A hand dealt as from a deck of cards: the tenant's hash is read as a number in mixed radix, whose digits say which
+/// of the cards left is drawn next.
 ///
 /// The algorithm of Kubernetes' priority and fairness (KEP-1040), card by card. It costs O(k²) whatever the number of nodes,
 /// some 20 ns in all, so it is right for cells inside a process, such as those of a
@@ -17,7 +17,8 @@ use crate::settings::InvalidSetting;
 ///
 /// # How many there can be
 /// All hands are equally likely only as long as there are far fewer of them than hashes: n<sup>k</sup> is at most
-/// 2<sup>60</sup>, and n at most 2<sup>26</sup>, as there. The hand has at most [`MAX_HAND`] cards, and no more than there are.
+/// 2<sup>60</sup>, and n at most 2<sup>26</sup>, as in Kubernetes. A hand has at most [`MAX_HAND`] cards, and no more
+/// than the deck.
 ///
 /// ```
 /// use plimsoll::shuffle_shard::Dealt;
@@ -46,8 +47,8 @@ impl Dealt {
     /// Hands of `hand` cards from a deck of `deck`.
     ///
     /// # Errors
-    /// [`InvalidSetting`] for no cards, for a deck of more than 2<sup>26</sup>, for a hand of more than [`MAX_HAND`] or of more
-    /// than there are, and if deck<sup>hand</sup> is more than 2<sup>60</sup>.
+    /// [`InvalidSetting`] for no cards, for a deck of more than 2<sup>26</sup>, for a hand of more than [`MAX_HAND`] or
+    /// more than the deck, and if deck<sup>hand</sup> is more than 2<sup>60</sup>.
     pub fn try_new(deck: u32, hand: usize) -> Result<Self, InvalidSetting> {
         Self::FOUR_OF_64.try_with_deck("shuffle_shard.deck", deck, hand)
     }
@@ -86,8 +87,8 @@ impl Dealt {
         self.hand
     }
 
-    /// The hand of a hash, of cards 0 to deck − 1. It has to be a hash, and not a number that counts: neighbours are dealt
-    /// nearly the same. O(k²).
+    /// The hand of a hash, of cards 0 to deck − 1. It has to be a hash, and not a running number: neighbouring numbers
+    /// are dealt nearly the same hand. O(k²).
     #[inline]
     pub fn deal(&self, hash: u64) -> Hand {
         deal(hash, self.deck, self.hand.get())
@@ -107,8 +108,8 @@ impl Dealt {
 }
 
 impl Assign for Dealt {
-    /// From as many nodes as there are, whatever the deck was said to be: where they are too few for a hand, it is all of
-    /// them, and where they are so many that a hand would be unfair, it is as many as are not.
+    /// Dealt from as many nodes as there are, whatever the size of the deck. Where there are too few for a hand, it is
+    /// all of them; where there are so many that hands would not be equally likely, it is as large as it can fairly be.
     fn hand(&self, tenant: u64, nodes: &Nodes) -> Hand {
         let deck = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
         let mut size = self.hand.get().min(nodes.len());

@@ -5,7 +5,7 @@ use super::{
     nodes::{Node, Nodes},
 };
 
-/// Why a tenant has the hand that it has: for whoever is asked at night. A value to print; made by
+/// Why a tenant has its hand: for whoever is asked at night. A value to print; made by
 /// [`Assign::explain`](super::Assign::explain).
 ///
 /// ```
@@ -35,7 +35,7 @@ pub struct Explanation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Basis {
-    /// It was assigned, and overlaps with others no more than it may.
+    /// It was assigned, within the bound on overlap.
     Assigned,
     /// It was dealt by the tenant's hash.
     Dealt,
@@ -47,7 +47,8 @@ pub enum Basis {
     Quarantined,
     /// The nodes have the highest scores.
     Rendezvous,
-    /// The nodes have the highest scores: a hand with bounded overlap has not been assigned, or all its nodes are gone.
+    /// The nodes have the highest scores, since no hand with bounded overlap was assigned, or all nodes of that one are
+    /// gone.
     Unassigned,
 }
 
@@ -66,7 +67,7 @@ pub struct Row {
 }
 
 impl Explanation {
-    /// That `tenant` has this hand of these nodes, and what it rests on: for an assignment of your own.
+    /// Says that `tenant` has this hand of these nodes, and what it rests on: for an assignment of your own.
     pub fn new(tenant: u64, basis: Basis, hand: &Hand, nodes: &Nodes) -> Self {
         let row = |position: u32| {
             let node = nodes.get(position as usize)?.clone();

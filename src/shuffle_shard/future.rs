@@ -31,8 +31,8 @@ pub(super) struct Hooks<C, K, R> {
 pin_project! {
     /// The future of a [`ShuffleShard`](super::ShuffleShard).
     ///
-    /// **Cancel safety**: dropping it at any point drops the member's future, and the member is no longer counted as
-    /// having this call.
+    /// **Cancel safety**: dropping it at any point drops the member's future, and the call no longer counts as under
+    /// way there.
     ///
     /// # Panics
     /// When it is polled again after it was ready, or after it panicked.

@@ -7,13 +7,14 @@ pub const MAX_HAND: usize = 16;
 
 /// How many nodes a tenant is dealt: 1 to [`MAX_HAND`].
 ///
-/// A larger hand survives more failures of its nodes; and whoever floods their whole hand takes that much more of the fleet
-/// with them. 2 to 5 is usual, and no more than a tenth of the fleet; [`probability`](super::probability) has the numbers.
+/// A larger hand survives more failures of its nodes, but a tenant that floods its whole hand takes that much more of
+/// the fleet down. 2 to 5 is usual, and no more than a tenth of the fleet; [`probability`](super::probability) has the
+/// numbers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HandSize(NonZeroU8);
 
 impl HandSize {
-    /// `size` nodes. Zero counts as one and more than [`MAX_HAND`] as that; to have them refused, use
+    /// `size` nodes. Zero counts as one, and more than [`MAX_HAND`] as [`MAX_HAND`]; to have these refused, use
     /// [`try_new`](Self::try_new).
     pub const fn new(size: usize) -> Self {
         let size = if size > MAX_HAND { MAX_HAND } else { size };
@@ -23,7 +24,7 @@ impl HandSize {
         }
     }
 
-    /// As [`new`](Self::new), from a number that may be anything.
+    /// As [`new`](Self::new), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] for zero and for more than [`MAX_HAND`].
@@ -70,11 +71,11 @@ pub struct Hand {
 }
 
 impl Hand {
-    /// Nobody.
+    /// No nodes.
     pub const EMPTY: Self = Self { size: 0, positions: [0; MAX_HAND] };
 
-    /// Adds the node at a position as the last choice, and says whether it did: it does not if that is in the hand
-    /// already, or the hand is full. O(k).
+    /// Adds the node at a position as the last choice, and says whether it did: not if it is in the hand already, or
+    /// the hand is full. O(k).
     #[inline]
     pub fn push(&mut self, position: u32) -> bool {
         let free = usize::from(self.size) < MAX_HAND && !self.contains(&position);

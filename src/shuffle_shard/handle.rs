@@ -13,7 +13,7 @@ use crate::{clock, settings::InvalidSetting};
 
 /// Looks at a router and changes it while it serves. A clone costs a reference count.
 ///
-/// Members come and go through it. For a fleet that is discovered, a task of yours passes on what it learns:
+/// Members come and go through it. With service discovery, a task of yours passes on what it learns:
 ///
 /// ```
 /// use plimsoll::shuffle_shard::{Handle, Node};
@@ -42,45 +42,48 @@ impl Handle {
         self.0.snapshot()
     }
 
-    /// Treats members by `settings` from now on; the name stays. Whoever is out stays out for as long as was said, and nothing
-    /// in flight is lost.
+    /// Treats members by `settings` from now on; the name stays. Ejections run their course, and nothing in flight is
+    /// lost.
     pub fn update(&self, settings: Settings) {
         self.0.update(settings);
     }
 
-    /// Adds a node, with a service that the factory makes. Whether it is new: one of that name keeps its service and its
-    /// state, and moves to the zone that is said now. At most one member of any hand changes, with
-    /// [`Rendezvous`](super::Rendezvous). O(n log n).
+    /// Adds a node, with a service made by the factory, and says whether it is new: a node of the same name keeps its
+    /// service and its state, and moves to the zone given now. With [`Rendezvous`](super::Rendezvous) at most one
+    /// member of any hand changes. O(n log n).
     ///
     /// # Errors
-    /// [`InvalidSetting`] for another node of the same [identity](Node::id), which chance does not bring about.
+    /// [`InvalidSetting`] if another node has the same [identity](Node::id), which does not happen by chance.
     pub fn insert(&self, node: Node) -> Result<bool, InvalidSetting> {
         self.0.insert(node)
     }
 
-    /// Removes the node of a name; calls that are under way to it go on to their end. Whether there was one. O(n log n).
+    /// Removes the node with this name, and says whether there was one; calls under way to it run to their end. O(n log
+    /// n).
     pub fn remove(&self, name: &str) -> bool {
         self.0.remove(name)
     }
 
-    /// Makes these the nodes. Whoever is there already keeps its service and its state. O(n log n).
+    /// Makes these the nodes. Those there already keep their services and their state. O(n log n).
     pub fn set(&self, nodes: Nodes) {
         self.0.set(nodes);
     }
 
-    /// Takes the node of a name out of service until [`restore`](Self::restore): for maintenance, or for an investigation.
-    /// It keeps its tenants, who make do with the rest of their hands; no panic puts it back. Whether there is one.
+    /// Takes the node with this name out of service until [`restore`](Self::restore), for maintenance or an
+    /// investigation, and says whether there is one. It keeps its tenants, who make do with the rest of their hands; no
+    /// panic puts it back.
     pub fn eject(&self, name: &str) -> bool {
         self.0.hold(name)
     }
 
-    /// Puts the node of a name back into service, whoever took it out, with nothing held against it. Whether there is one.
+    /// Puts the node with this name back into service, whoever took it out, with nothing held against it, and says
+    /// whether there is one.
     pub fn restore(&self, name: &str) -> bool {
         self.0.restore(name)
     }
 
-    /// Why a tenant's requests go where they go: the hand and its reasons, and how its members are. Prints as a page. O(n log
-    /// n).
+    /// Why a tenant's requests go where they go: the hand and its reasons, and the state of its members. Prints as a
+    /// page. O(n log n).
     pub fn explain(&self, tenant: u64) -> Route {
         self.0.explain(tenant)
     }

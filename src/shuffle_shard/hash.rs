@@ -44,10 +44,10 @@ pub(super) const NODES: Seed = Seed::new(u128::from_le_bytes(*b"plimsoll nodes 1
 /// The seed of tenants' names.
 const TENANTS: Seed = Seed::new(u128::from_le_bytes(*b"plimsoll tenant1"));
 
-/// The number of a tenant that has a name: the same in every process, platform and version.
+/// The number of a named tenant: the same in every process, platform and version.
 ///
-/// SipHash-1-3 with a fixed key. Two of a billion tenants get the same number with a probability of one in forty; they then
-/// share a hand, and no harm is done. Where tenants choose their names, give the assignment a
+/// SipHash-1-3 with a fixed key. Two of a billion tenants get the same number with a probability of one in forty; they
+/// then share a hand, which does no harm. Where tenants choose their names, give the assignment a
 /// [seed](super::Rendezvous::with_seed): they could otherwise search for a name that shares another's hand.
 ///
 /// ```

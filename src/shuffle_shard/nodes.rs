@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use super::{hand::Hand, hash};
 use crate::settings::InvalidSetting;
 
-/// One member of a fleet: its name, and the zone that it fails with. A clone costs two reference counts.
+/// One member of a fleet: its name, and the zone it fails with. A clone costs two reference counts.
 ///
 /// The name is its identity, for ever: a node that comes back under its name comes back to its tenants. So a name should
 /// outlive a restart, as `"worker-7"` does and the address of a container does not.
@@ -79,11 +79,11 @@ impl From<String> for Node {
     }
 }
 
-/// A fleet at one moment: nodes of different names, in an order of their own. It does not change; a fleet that changes is
+/// A fleet at one moment: nodes with different names, in an order of their own. It does not change: a changed fleet is
 /// another value. A clone costs a reference count.
 ///
 /// A node's **position** is where it stands here, from 0. It depends on which nodes there are, but not on the order in
-/// which they were given, and it is of use with these `Nodes` only: in others, the same node stands elsewhere.
+/// which they were given, and is valid for these `Nodes` only: in others, the same node may stand elsewhere.
 ///
 /// ```
 /// use plimsoll::shuffle_shard::{Node, Nodes};
@@ -109,11 +109,11 @@ struct Fleet {
 }
 
 impl Nodes {
-    /// A fleet of these. There may be none: a fleet may be empty for a while. O(n log n).
+    /// A fleet of these nodes. It may be empty. O(n log n).
     ///
     /// # Errors
-    /// [`InvalidSetting`] if two have the same name (or, which chance does not do, the same [identity](Node::id)), or if
-    /// there are more than `u32::MAX`.
+    /// [`InvalidSetting`] if two have the same name (or the same [identity](Node::id), which does not happen by
+    /// chance), or if there are more than `u32::MAX`.
     pub fn try_new(nodes: impl IntoIterator<Item = Node>) -> Result<Self, InvalidSetting> {
         let mut nodes: Box<[Node]> = nodes.into_iter().collect();
         if u32::try_from(nodes.len()).is_err() {
@@ -155,14 +155,14 @@ impl Nodes {
         self.0.nodes.get(position)
     }
 
-    /// Where the node of a name stands. O(log n).
+    /// The position of the node with this name. O(log n).
     pub fn position_of(&self, name: &str) -> Option<usize> {
         let position = self.position_of_id(hash::NODES.hash(name.as_bytes()))?;
         // Another name may have the same identity, if hardly ever.
         (self.0.nodes[position].name() == name).then_some(position)
     }
 
-    /// Where the node of an [identity](Node::id) stands. O(log n).
+    /// The position of the node with this [identity](Node::id). O(log n).
     pub fn position_of_id(&self, id: u64) -> Option<usize> {
         self.0.ids.binary_search(&id).ok()
     }
@@ -183,7 +183,7 @@ impl Nodes {
         &self.0.ids
     }
 
-    /// Whether both are the very same value, and not only equal: one a clone of the other. O(1).
+    /// Whether both are the very same value, one a clone of the other, and not only equal. O(1).
     #[inline]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -9,10 +9,10 @@ use crate::{
     settings::{InvalidSetting, Ratio, at_least_one},
 };
 
-/// Which members of a fleet are put out for a while, for how long, and how many of them at most. The
-/// [room's page](super) has the defaults and their reasons.
+/// Which members of a fleet are ejected, for how long, and how many of them at most. The [room's page](super) has the
+/// defaults and their reasons.
 ///
-/// Any value of this type works: what makes no sense cannot be written.
+/// Any value of this type works: nonsense cannot be expressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Outliers {
@@ -42,13 +42,13 @@ impl Outliers {
         }
     }
 
-    /// Puts out a member after so many failures in a row.
+    /// Ejects a member after this many failures in a row.
     pub const fn with_consecutive_failures(mut self, failures: NonZeroU32) -> Self {
         self.consecutive_failures = Some(failures);
         self
     }
 
-    /// As [`with_consecutive_failures`](Self::with_consecutive_failures), for a number that may be anything.
+    /// As [`with_consecutive_failures`](Self::with_consecutive_failures), checked.
     ///
     /// # Errors
     /// [`InvalidSetting`] for zero.
@@ -56,26 +56,26 @@ impl Outliers {
         at_least_one("shuffle_shard.consecutive_failures", failures).map(|n| self.with_consecutive_failures(n))
     }
 
-    /// However many fail in a row, that alone puts nobody out.
+    /// Ejects no member for failures in a row alone.
     pub const fn without_consecutive_failures(mut self) -> Self {
         self.consecutive_failures = None;
         self
     }
 
-    /// Puts out a member whose share of successes is that far below the others'.
+    /// Ejects a member whose success rate is this far below the others'.
     pub const fn with_success_rate(mut self, rule: SuccessRate) -> Self {
         self.success_rate = Some(rule);
         self
     }
 
-    /// Does not compare the members' shares of successes.
+    /// Does not compare the members' success rates.
     pub const fn without_success_rate(mut self) -> Self {
         self.success_rate = None;
         self
     }
 
-    /// How often shares of successes are compared, the streak of a member that stayed in shrinks by one, and the spill is
-    /// granted anew.
+    /// How often success rates are compared, the streak of a member that stayed in service shrinks by one, and the
+    /// spill is granted anew.
     ///
     /// # Errors
     /// [`InvalidSetting`] unless it is 100 ms to an hour.
@@ -87,8 +87,8 @@ impl Outliers {
         Ok(self)
     }
 
-    /// For how long a member is put out: `base` times how often in a row, but never more than `max`. From each, up to a
-    /// half is taken off at random, so that what was put out together does not return together.
+    /// For how long a member is ejected: `base` times the number of ejections in a row, but never longer than `max`. Up
+    /// to half of each time is taken off at random, so that members ejected together do not return together.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `base` is zero, or longer than `max`.
@@ -100,32 +100,32 @@ impl Outliers {
         Ok(self)
     }
 
-    /// The largest share of the fleet that is put out at once. One hand may be out in any case, and the last member
+    /// The largest share of the fleet that is ejected at once. One hand may be out in any case, and the last member
     /// never is.
     pub const fn with_max_ejected(mut self, share: Ratio) -> Self {
         self.max_ejected = share;
         self
     }
 
-    /// Below which share of members left in service the ejections are ignored. With [`Ratio::ONE`], a single ejection is
-    /// one too many, and none has an effect.
+    /// Ejections are ignored while less than this share of the members is left in service. With [`Ratio::ONE`] a single
+    /// ejection is one too many, and none has any effect.
     pub const fn with_panic_below(mut self, share: Ratio) -> Self {
         self.panic_below = Some(share);
         self
     }
 
-    /// Ejections hold, however few members are left.
+    /// Ejections count, however few members are left.
     pub const fn without_panic(mut self) -> Self {
         self.panic_below = None;
         self
     }
 
-    /// How many failures in a row put a member out; `None` if no number does.
+    /// How many failures in a row eject a member; `None` if no number does.
     pub const fn consecutive_failures(&self) -> Option<NonZeroU32> {
         self.consecutive_failures
     }
 
-    /// How the members' shares of successes are compared; `None` if they are not.
+    /// How the members' success rates are compared; `None` if they are not.
     pub const fn success_rate(&self) -> Option<SuccessRate> {
         self.success_rate
     }
@@ -135,22 +135,22 @@ impl Outliers {
         self.interval
     }
 
-    /// For how long a member is put out the first time, before the jitter.
+    /// For how long a member is ejected the first time, before the jitter.
     pub const fn base_ejection_time(&self) -> Duration {
         self.base
     }
 
-    /// For how long a member is put out at most.
+    /// For how long a member is ejected at most.
     pub const fn max_ejection_time(&self) -> Duration {
         self.max
     }
 
-    /// The largest share of the fleet that is put out at once.
+    /// The largest share of the fleet that is ejected at once.
     pub const fn max_ejected(&self) -> Ratio {
         self.max_ejected
     }
 
-    /// Below which share of members left ejections are ignored; `None` if they never are.
+    /// The share of members left in service below which ejections are ignored; `None` if they never are.
     pub const fn panic_below(&self) -> Option<Ratio> {
         self.panic_below
     }

@@ -18,21 +18,22 @@ use crate::{
     },
 };
 
-/// An assignment with exceptions, made by hand and while it serves: tenants who are pinned to certain nodes, and tenants in
+/// An assignment with exceptions made by hand while it serves: tenants who are pinned to certain nodes, and tenants in
 /// quarantine.
 ///
-/// * A **pinned** tenant has the nodes that they are pinned to, in that order. Those that are not there are left out; if none
-///   is, it is as if the tenant were not pinned.
+/// * A **pinned** tenant has the nodes they are pinned to, in that order. Nodes that are not there are left out; if
+///   none is there, it is as if the tenant were not pinned.
 /// * A tenant in **quarantine** is dealt a hand of the nodes that are [set apart](Pins::set_apart) for that. If none of these
 ///   is there, it is as if there were no quarantine.
-/// * All others are dealt a hand of the other nodes, for as long as there are others: as if those that are set apart had
-///   gone. If tenants in quarantine are only [confined](Pins::confine_to) to their nodes, the others are dealt a hand of all.
+/// * All others are dealt a hand of the other nodes, for as long as there are others: as if those set apart were gone.
+///   If tenants in quarantine are only [confined](Pins::confine_to) to their nodes, the others are dealt a hand of all
+///   nodes.
 ///
-/// A pin goes before quarantine. Clones share the exceptions; [`pins`](Self::pins) changes them.
+/// A pin takes precedence over quarantine. Clones share the exceptions; [`pins`](Self::pins) changes them.
 ///
-/// While there are no exceptions they cost one atomic read. With any, a hand costs a short lock; and where nodes are set apart,
-/// the first call after a change of either divides them, which is O(n log n). What tells it that nodes have changed is that they
-/// are not [the same value](Nodes::is_same): keep your `Nodes`, and hand on clones.
+/// While there are no exceptions they cost one atomic read. With any, a hand costs a short lock; and where nodes are
+/// set apart, the first call after a change of nodes or exceptions divides them, which is O(n log n). It takes nodes to
+/// have changed if they are not [the same value](Nodes::is_same): keep your `Nodes`, and hand on clones.
 ///
 /// ```
 /// use plimsoll::shuffle_shard::{Assign, Node, Nodes, Pinned, Rendezvous};
@@ -82,7 +83,7 @@ pub struct PinsSnapshot {
     pub pinned: Vec<u64>,
     /// The tenants in quarantine, in the order of their numbers.
     pub quarantined: Vec<u64>,
-    /// How many nodes are named for tenants in quarantine.
+    /// How many nodes are set apart for tenants in quarantine.
     pub ward: usize,
     /// Whether others are dealt these nodes too.
     pub shared: bool,
@@ -100,7 +101,7 @@ impl<A> Pinned<A> {
         Pins(Arc::clone(&self.state))
     }
 
-    /// The assignment that they are exceptions from.
+    /// The assignment they are exceptions from.
     pub const fn inner(&self) -> &A {
         &self.inner
     }
@@ -113,7 +114,7 @@ impl<A> Pinned<A> {
 }
 
 impl Pins {
-    /// Pins a tenant to the nodes of these names, whether these are there yet or not, in place of any earlier pin.
+    /// Pins a tenant to the nodes with these names, whether they are there yet or not, in place of any earlier pin.
     ///
     /// # Errors
     /// [`InvalidSetting`] for no names, for more than [`MAX_HAND`] different ones, and if [`MAX_PINS`] tenants are pinned.
@@ -125,7 +126,7 @@ impl Pins {
         fits(SETTING, tenant, self.change(|rules| rules.pin(tenant, ids)))
     }
 
-    /// Takes the pin of a tenant away, and says whether there was one.
+    /// Removes a tenant's pin, and says whether there was one.
     pub fn unpin(&self, tenant: u64) -> bool {
         self.change(|rules| rules.pins.remove(&tenant).is_some())
     }
@@ -133,7 +134,7 @@ impl Pins {
     /// Puts a tenant into quarantine.
     ///
     /// # Errors
-    /// [`InvalidSetting`] if [`MAX_PINS`] tenants are.
+    /// [`InvalidSetting`] if [`MAX_PINS`] tenants are in quarantine.
     pub fn quarantine(&self, tenant: u64) -> Result<(), InvalidSetting> {
         fits("shuffle_shard.quarantined", tenant, self.change(|rules| rules.quarantine(tenant)))
     }
@@ -143,8 +144,8 @@ impl Pins {
         self.change(|rules| rules.quarantined.remove(&tenant))
     }
 
-    /// Sets the nodes of these names apart for tenants in quarantine, in place of those that were before, whether they are
-    /// there yet or not. Nobody else is dealt them. With no names, quarantine means nothing.
+    /// Sets the nodes with these names apart for tenants in quarantine, whether they are there yet or not, in place of
+    /// those set apart before. Nobody else is dealt them. With no names, quarantine has no effect.
     ///
     /// # Errors
     /// [`InvalidSetting`] for more than [`MAX_PINS`] names.

@@ -1,10 +1,10 @@
 //! How much hands have in common: the numbers to choose a hand's size by.
 //!
-//! All of them are for hands that are dealt at random without regard to zones, of n nodes, k a hand. Where there are fewer
-//! nodes than a hand has, the hand is all of them. They take at most some microseconds, whatever the numbers.
+//! All of them are for hands of k of n nodes, dealt at random without regard to zones. Where there are fewer than k
+//! nodes, a hand is all of them. They take at most some microseconds, whatever the numbers.
 //!
-//! Of 100 nodes, 5 a hand: how likely is it that a noisy tenant shares at least half of my hand, and that four of them take
-//! all of it?
+//! With hands of 5 of 100 nodes: how likely is it that a noisy tenant shares at least half of my hand, and that four of
+//! them take all of it?
 //!
 //! ```
 //! use plimsoll::shuffle_shard::{HandSize, probability};
@@ -21,8 +21,8 @@ use super::hand::{HandSize, MAX_HAND};
 /// A chance for each number of nodes from none to a whole hand.
 type Chances = [f64; MAX_HAND + 1];
 
-/// How many hands of k there are of n nodes: C(n, k) = n! / (k! (n−k)!), exactly. None of them where k is more than n;
-/// `None` where it is more than a `u128` holds. At most 128 steps.
+/// How many hands of k there are of n nodes: C(n, k) = n! / (k! (n−k)!), exactly. Zero where k is more than n; `None`
+/// where it is more than a `u128` holds. At most 128 steps.
 ///
 /// ```
 /// use plimsoll::shuffle_shard::probability::combinations;
@@ -69,18 +69,18 @@ pub fn overlap(nodes: u64, hand: HandSize, shared: usize) -> f64 {
     if shared > hand { 0.0 } else { hypergeometric(nodes, hand, hand, shared) }
 }
 
-/// How many nodes two hands have in common on average: k²/n; none of no nodes.
+/// How many nodes two hands have in common on average: k²/n; 0 where there are no nodes.
 pub fn expected_overlap(nodes: u64, hand: HandSize) -> f64 {
     let hand = size(nodes, hand) as f64;
     if nodes == 0 { 0.0 } else { hand * hand / nodes as f64 }
 }
 
-/// How likely it is that all nodes of a hand are also in one of `others` other hands: that so many floods at once leave a
-/// tenant without any node. An empty hand, of no nodes, always is.
+/// How likely it is that each node of a hand is also in one of `others` other hands: that this many floods at once
+/// leave a tenant without any node. For an empty hand, where there are no nodes, it is certain.
 ///
-/// By a recurrence over how many of the hand's nodes are taken: a hand that meets r nodes that are not takes i of them with
-/// the probability C(r, i)·C(n−r, k−i) / C(n, k). It has positive terms only, so the smallest results are exact to some
-/// thirteen digits. O(k³ log `others`).
+/// By a recurrence over how many of the hand's nodes are taken: with r nodes not yet taken, another hand takes i of
+/// them with the probability C(r, i)·C(n−r, k−i) / C(n, k). All terms are positive, so the smallest results are exact
+/// to some thirteen digits. O(k³ log `others`).
 pub fn cover(nodes: u64, hand: HandSize, others: u64) -> f64 {
     let hand = size(nodes, hand);
     let mut step = Step::of_a_hand(nodes, hand);
@@ -142,9 +142,9 @@ impl Step {
     }
 }
 
-/// How many hands there can be at most of which no two have more than `shared` nodes in common:
-/// ⌊C(n, λ+1) / C(k, λ+1)⌋, since each uses up C(k, λ+1) of the sets of λ+1 nodes. (It is a bound: of 5 nodes, 3 a hand and
-/// one in common, it says 3, and there are 2.) `None` where there is none, as hands may be the same, or where it is more than a
+/// The most hands there can be if no two may have more than `shared` nodes in common: ⌊C(n, λ+1) / C(k, λ+1)⌋, since
+/// each uses up C(k, λ+1) of the sets of λ+1 nodes. (It is a bound: for hands of 3 of 5 nodes with one in common it
+/// says 3, and there are 2.) `None` where there is no bound, as hands may be the same, or where it is more than a
 /// `u128` holds.
 pub fn packing_bound(nodes: u64, hand: HandSize, shared: usize) -> Option<u128> {
     let more = (shared as u64).checked_add(1)?;

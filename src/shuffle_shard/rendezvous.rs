@@ -8,22 +8,23 @@ use super::{
 
 /// The hand with the highest scores: every node has a score for every tenant, and the tenant gets the best k.
 ///
-/// Also known as highest random weight (Thaler & Ravishankar 1998). It needs no state and no coordination: every process
-/// that knows the same nodes by the same names deals the same hands. **When a node comes or goes, at most one member of any
-/// hand changes**, and of most hands none: of n nodes, the loss of one changes k/n of the hands, and a new one k/(n+1).
+/// Also known as highest random weight (Thaler & Ravishankar 1998). It needs no state and no coordination: every
+/// process that knows the same nodes by the same names deals the same hands. **When a node comes or goes, at most one
+/// member of any hand changes**, and in most hands none: with n nodes, the loss of one changes k/n of the hands, and a
+/// new one k/(n+1).
 ///
 /// # Zones
-/// Where nodes are in different [zones](super::Node::in_zone), a hand is spread over them evenly: first each zone's best
-/// node, the best of these first; then each zone's second; and so on. So two zones' shares of a hand differ by at most one,
-/// as long as neither is used up; where one is, the others fill in, and a hand has k nodes whenever there are k. What holds
-/// for nodes holds with zones too, and for whole zones that come or go: node by node, a hand changes in at most one
-/// member. Nodes in no zone are a zone of their own.
+/// Where nodes are in different [zones](super::Node::in_zone), a hand is spread over them evenly: first each zone's
+/// best node, the best of these first; then each zone's second; and so on. So two zones' shares of a hand differ by at
+/// most one, as long as neither is used up; where one is, the others fill in, and a hand has k nodes whenever there are
+/// k. With zones too, each node that comes or goes changes at most one member of a hand, also where it brings a new
+/// zone or was the last of one. Nodes in no zone are a zone of their own.
 ///
 /// # Your data
-/// A hand depends on the seed, its size, the names and zones of the nodes, and on nothing else. Keep seed and size as you
-/// keep a schema: with another seed nearly every tenant moves. (Another size only adds to the end of a hand or takes from
-/// it.) This is version [`VERSION`](Self::VERSION) of the algorithm; what would deal other
-/// hands would be a breaking release, and `tests/golden/hands.txt` sees to that.
+/// A hand depends on the seed, its size, the names and zones of the nodes, and on nothing else. Keep seed and size as
+/// you keep a schema: with another seed nearly every tenant moves. (Another size only adds to the end of a hand or
+/// takes from it.) This is version [`VERSION`](Self::VERSION) of the algorithm; dealing other hands would take a
+/// breaking release, and `tests/golden/hands.txt` sees to that.
 ///
 /// # Chosen collisions
 /// A tenant who chooses their own number and knows your nodes could search for a number that shares another's hand. With
@@ -54,7 +55,7 @@ impl Rendezvous {
     /// The version of the algorithm: part of what a hand depends on.
     pub const VERSION: u32 = 1;
 
-    /// Hands of so many, with no seed: fine where tenants cannot choose their numbers.
+    /// Hands of this size, with no seed: fine where tenants cannot choose their numbers.
     pub const fn new(hand: HandSize) -> Self {
         Self { hand, seed: Seed::new(0) }
     }

@@ -19,16 +19,16 @@ use crate::{
 
 /// Sends each request to a member of its tenant's hand. See the [room's page](super).
 ///
-/// It is a service, and always ready. Each node's service is made by the factory, once: one with a circuit breaker of its
-/// own, say. A clone costs four reference counts and shares everything; it keeps the fleet that it last saw until it is
-/// next called, so that the services of members who left go with the last clone that is called or dropped.
+/// It is a service, and always ready. Each node's service is made by the factory, once: one with a circuit breaker of
+/// its own, say. A clone costs four reference counts and shares everything; it keeps the fleet it last saw until its
+/// next call, so the service of a member that left is dropped with the last clone to be called or dropped.
 ///
 /// The members' services are cloned for each call, so they have to be `Clone`, with a `Refusal` for an error:
-/// [`Stack::service`](crate::Stack::service) makes one of any. For the router to go from thread to thread, they have to be
-/// `Sync` as well as `Send`; one that is not goes over `tower::buffer::Buffer`.
+/// [`Stack::service`](crate::Stack::service) makes one of any. For the router to go from thread to thread, they have to
+/// be `Sync` as well as `Send`; put one that is not behind `tower::buffer::Buffer`.
 ///
-/// Its types are the hooks: `F` makes services, `T` says whose a request is, `A` deals hands, `C` judges results, `K` reads
-/// what a request carries, `R` copies requests that are to be sent again.
+/// Its type parameters are closures, or traits that closures implement: `F` makes services, `T` says whose a request
+/// is, `A` deals hands, `C` judges results, `K` reads what a request carries, `R` copies requests to resend.
 #[must_use]
 pub struct ShuffleShard<S, F, T = Unasked, A = Rendezvous, C = Standard, K = Scoped, R = SentOnce> {
     pub(super) fleets: Arc<Fleets<S>>,
@@ -44,8 +44,8 @@ pub struct ShuffleShard<S, F, T = Unasked, A = Rendezvous, C = Standard, K = Sco
 }
 
 impl<S, F: Fn(&Node) -> S> ShuffleShard<S, F> {
-    /// A router to `nodes`, each with the service that `factory` makes of it. Until it is told [whose](Self::tenant_by)
-    /// requests are, they go to the less loaded of two members at random.
+    /// A router to `nodes`, each with the service that `factory` makes for it. Until it is told
+    /// [whose](Self::tenant_by) requests are, each goes to the less loaded of two random members.
     pub fn new(nodes: Nodes, factory: F) -> Self {
         let hand = width(&Rendezvous::default(), &nodes);
         let watch = Watch::new(Settings::new(), Arc::default(), Events::default());
@@ -66,7 +66,7 @@ impl<S, F: Fn(&Node) -> S> ShuffleShard<S, F> {
 }
 
 impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
-    /// Treats members by `settings`. The state is new: take the [`handle`](Self::handle) after.
+    /// Treats members by `settings`. The state is new: take the [`handle`](Self::handle) afterwards.
     pub fn settings(self, settings: Settings) -> Self
     where
         S: Clone,
@@ -76,8 +76,8 @@ impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
         self.renewed(settings, chance)
     }
 
-    /// Draws from `chance`: a seeded one makes what is left to chance repeat. The state is new: take the
-    /// [`handle`](Self::handle) after.
+    /// Draws from `chance`; a seed makes what is left to chance repeatable. The state is new: take the
+    /// [`handle`](Self::handle) afterwards.
     pub fn chance(self, chance: Chance) -> Self
     where
         S: Clone,
@@ -87,14 +87,14 @@ impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
         self.renewed(settings, Arc::new(chance))
     }
 
-    /// Asks whose a request is: a closure such as `|r: &Req| r.tenant` qualifies. Requests of nobody go to the less loaded
-    /// of two members of the whole fleet at random.
+    /// Asks whose a request is: a closure such as `|r: &Req| r.tenant` qualifies. Requests of no tenant go to the less
+    /// loaded of two random members of the whole fleet.
     pub fn tenant_by<New>(self, tenant: New) -> ShuffleShard<S, F, New, A, C, K, R> {
         let Self { fleets, fleet, turn, factory, assign, judge, carry, replay, .. } = self;
         ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }
     }
 
-    /// Deals hands by `assign`. The state is new: take the [`handle`](Self::handle) after.
+    /// Deals hands by `assign`. The state is new: take the [`handle`](Self::handle) afterwards.
     pub fn assign_by<New>(self, assign: New) -> ShuffleShard<S, F, T, New, C, K, R>
     where
         S: Clone,
@@ -106,27 +106,27 @@ impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
         ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }.renewed(settings, chance)
     }
 
-    /// Judges results by `judge`: a closure over `Result<&Res, &E>` qualifies. Refusals of a member that were not
-    /// dispatched are not asked about: they say "not now", and no failure.
+    /// Judges results by `judge`: a closure over `Result<&Res, &E>` qualifies. Refusals by a member that were not
+    /// dispatched are not judged: they say "not now", and are no failures.
     pub fn classify<New>(self, judge: New) -> ShuffleShard<S, F, T, A, New, K, R> {
         let Self { fleets, fleet, turn, factory, assign, tenant, carry, replay, .. } = self;
         ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }
     }
 
-    /// Reads from requests where they were sent before, where no retry in this task knows: see
+    /// Reads from requests where they were sent before, if no retry in this task knows: see
     /// [`Carried::tried`](crate::request::Carried::tried).
     pub fn carry<New>(self, carry: New) -> ShuffleShard<S, F, T, A, C, New, R> {
         let Self { fleets, fleet, turn, factory, assign, tenant, judge, replay, .. } = self;
         ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }
     }
 
-    /// Sends a request that a member refused to another of its hand, at once: its circuit is open, its bulkhead is full.
-    /// `replay` makes the copies: [`CloneRequest`](crate::request::CloneRequest), or a closure such as
-    /// `|req: &Req, attempt: u32| -> Option<Req>`. By default there is none, and a refusal is the answer.
+    /// Resends a request that one member refused (its circuit is open, its bulkhead is full) to another of the hand, at
+    /// once. `replay` makes the copies: [`CloneRequest`](crate::request::CloneRequest), or a closure such as
+    /// `|req: &Req, attempt: u32| -> Option<Req>`. By default nothing is resent, and the refusal is the answer.
     ///
-    /// Only what was never dispatched is sent again, so nothing is done twice, and only where the
-    /// [reason](crate::Reason::is_retryable) allows for a better answer later. Each member gets the request once at most; where
-    /// nobody else takes it, the last refusal is the answer. It is no retry: no backoff, no budget and no attempt are spent.
+    /// Only what was never dispatched is resent, so nothing is done twice, and only if the
+    /// [reason](crate::Reason::is_retryable) is retryable. Each member gets the request at most once; if none takes it,
+    /// the last refusal is the answer. This is no retry: it spends no delay, no budget and no attempt.
     ///
     /// Each call costs a copy and an allocation, for a hand of more than one.
     pub fn resend<New>(self, replay: New) -> ShuffleShard<S, F, T, A, C, K, New> {
@@ -134,8 +134,8 @@ impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
         ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }
     }
 
-    /// Lets `observer` hear what happens here; in [`Stack::shuffle_shard`](crate::Stack::shuffle_shard), the stack's observer
-    /// does unless this was called. The first who asks is heard.
+    /// Tells `observer` what happens here. In [`Stack::shuffle_shard`](crate::Stack::shuffle_shard) the stack's
+    /// observer is told unless this was called. The first observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.fleet.watch.events.observe(observer);
         self
@@ -146,7 +146,8 @@ impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
         self.fleet.watch.events.join(stack);
     }
 
-    /// Looks at it and changes it while it serves. Take it before the router goes into a stack, and when all else is set.
+    /// To look at it and change it while it serves. Take the handle before the router goes into a stack, and when all
+    /// else is set.
     pub fn handle(&self) -> Handle
     where
         S: Send + Sync + 'static,
@@ -157,12 +158,12 @@ impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
         Handle::new(Operator { fleets, watch: Arc::clone(&self.fleet.watch), factory, assign })
     }
 
-    /// The router as it is at this moment: as [`Handle::snapshot`] says it, where there can be no handle.
+    /// The router as it is at this moment: [`Handle::snapshot`], where there can be no handle.
     pub fn snapshot(&self) -> Snapshot {
         self.fleet.watch.snapshot()
     }
 
-    /// The same settings, nodes, hooks and observer, with new state and new services.
+    /// The same settings, nodes, closures and observer, with new state and new services.
     pub fn fresh(&self) -> Self
     where
         F: Fn(&Node) -> S,

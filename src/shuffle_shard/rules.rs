@@ -7,7 +7,7 @@ use std::{
 
 use super::{hand::Hand, nodes::Nodes};
 
-/// How many tenants can be pinned, how many can be in quarantine, and how many nodes can be kept for these.
+/// How many tenants can be pinned, how many can be in quarantine, and how many nodes can be set apart for the latter.
 pub const MAX_PINS: usize = 65_536;
 
 #[derive(Debug, Default)]

@@ -118,7 +118,7 @@ impl<S, F, T: Clone, A, C: Clone, K: Clone, R: Clone> Clone for ShuffleShard<S, 
     }
 }
 
-/// Whatever the hooks are: closures are not `Debug`.
+/// Whatever the closures are: they need not be `Debug`.
 impl<S, F, T, A, C, K, R> fmt::Debug for ShuffleShard<S, F, T, A, C, K, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (nodes, settings) = self.fleet.watch.read(|core| (core.nodes.clone(), core.settings));

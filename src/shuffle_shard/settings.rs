@@ -3,11 +3,11 @@ use std::time::Duration;
 use super::outliers::Outliers;
 use crate::{clock::nanos, settings::Ratio};
 
-/// How a router treats its members. The [room's page](super) has the defaults and their reasons. How many members a tenant
-/// is dealt is the assignment's to say: see [`HandSize`](super::HandSize).
+/// How a router treats its members. The [room's page](super) has the defaults and their reasons. How many members a
+/// tenant is dealt is up to the assignment: see [`HandSize`](super::HandSize).
 ///
-/// Any value of this type works: what makes no sense cannot be written, and durations of any length, zero and
-/// [`Duration::MAX`] included, have a meaning.
+/// Any value of this type works: nonsense cannot be expressed, and durations of any length, zero and [`Duration::MAX`]
+/// included, have a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -18,16 +18,16 @@ pub struct Settings {
     max_hint: Duration,
 }
 
-/// What becomes of a request none of whose tenant's members can be called.
+/// What happens to a request when no member of its hand can be called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exhausted {
     /// It is refused at once.
     #[default]
     FailFast,
-    /// It goes to another member of the fleet, as long as such requests are no more than this share of the calls of the
-    /// interval before; else it is refused. What killed one hand may kill the next: the share is how much of the fleet you
-    /// are ready to lose.
+    /// It goes to another member of the fleet, as long as such requests are no more than this share of the previous
+    /// interval's calls; beyond that it is refused. What killed one hand may kill the next: the share is how much of
+    /// the fleet you are ready to lose.
     Spill(Ratio),
 }
 
@@ -49,34 +49,35 @@ impl Settings {
         self
     }
 
-    /// Which members are put out for a while.
+    /// Which members are ejected for a while.
     pub const fn with_outliers(mut self, outliers: Outliers) -> Self {
         self.outliers = outliers;
         self
     }
 
-    /// What becomes of a request none of whose tenant's members can be called.
+    /// What happens to a request when no member of its hand can be called.
     pub const fn with_exhausted(mut self, exhausted: Exhausted) -> Self {
         self.exhausted = exhausted;
         self
     }
 
-    /// Counts a call as failed if its caller gave up on it after this time or later; one given up on earlier says nothing.
-    /// Set it no higher than the shortest timeout *around* the router. With zero, every call given up on failed.
+    /// Counts a call as failed if its caller gave up on it after this time or later; a call given up on earlier says
+    /// nothing. Set it no higher than the shortest timeout *around* the router. With zero, every call given up on
+    /// counts as failed.
     pub const fn with_hung_after(mut self, after: Duration) -> Self {
         self.hung_after = Some(after);
         self
     }
 
-    /// A call that its caller gave up on says nothing, however long it ran: right where a timeout in each member's stack
-    /// cuts every call that hangs.
+    /// Takes a call given up on to say nothing, however long it ran: right where a timeout in each member's stack cuts
+    /// every call that hangs.
     pub const fn without_hung_after(mut self) -> Self {
         self.hung_after = None;
         self
     }
 
-    /// How long a member is believed that says for how long to leave it alone. With zero, not at all. One that is shut and
-    /// does not say for how long is left alone for 30 s, but no longer than this.
+    /// Up to what length a member's hint, how long to leave it alone, is believed. With zero, not at all. A member that
+    /// is shut and gives no hint is left alone for 30 s, but no longer than this.
     pub const fn with_max_hint(mut self, max_hint: Duration) -> Self {
         self.max_hint = max_hint;
         self
@@ -87,22 +88,22 @@ impl Settings {
         self.name
     }
 
-    /// Which members are put out for a while.
+    /// Which members are ejected for a while.
     pub const fn outliers(&self) -> Outliers {
         self.outliers
     }
 
-    /// What becomes of a request none of whose tenant's members can be called.
+    /// What happens to a request when no member of its hand can be called.
     pub const fn exhausted(&self) -> Exhausted {
         self.exhausted
     }
 
-    /// From when on a call that its caller gave up on has failed; `None` if it never has.
+    /// From what duration on a call given up on counts as failed; `None` if it never does.
     pub const fn hung_after(&self) -> Option<Duration> {
         self.hung_after
     }
 
-    /// How long a member is believed that says for how long to leave it alone.
+    /// Up to what length a member's hint is believed.
     pub const fn max_hint(&self) -> Duration {
         self.max_hint
     }

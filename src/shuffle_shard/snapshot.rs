@@ -17,13 +17,13 @@ pub struct Snapshot {
     pub settings: Settings,
     /// The members, in the order of their [positions](super::Nodes).
     pub members: Vec<MemberSnapshot>,
-    /// Whether so few are left that ejections are ignored.
+    /// Whether so few members are left that ejections are ignored.
     pub panic: bool,
-    /// How many requests went to a member outside of their tenant's hand.
+    /// How many requests went to a member outside their tenant's hand.
     pub spilled: u64,
-    /// How many requests went to another member as one had refused them.
+    /// How many requests were resent to another member because one had refused them.
     pub resent: u64,
-    /// How many requests were refused, as no member could be called.
+    /// How many requests were refused because no member could be called.
     pub refused: u64,
 }
 
@@ -33,30 +33,30 @@ pub struct Snapshot {
 pub struct MemberSnapshot {
     /// Its node.
     pub node: Node,
-    /// How it is.
+    /// Its state.
     pub health: Health,
     /// How many calls are under way, or wait for it to become ready.
     pub in_flight: u32,
-    /// How many failed in a row, or are thought to have: a member that was just put back begins with all but one of those that put
-    /// it out.
+    /// How many calls failed in a row, or are taken to have: a member that has just returned begins one short of the
+    /// number that ejects it.
     pub failures_in_a_row: u32,
-    /// How often it was put out without having been in for an interval between.
+    /// How often in a row it was ejected; an interval in service takes one off.
     pub ejections: u32,
 }
 
-/// How a member is.
+/// The state of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Health {
     /// It gets calls.
     Serving,
-    /// It said that it has no room, and for so long gets calls only where there is nobody else.
+    /// It said that it has no room, and gets calls only where there is nobody else, for this much longer.
     Busy(Duration),
-    /// It said that it takes no calls for so long: its circuit is open.
+    /// It said that it takes no calls for this much longer: its circuit is open.
     Shut(Duration),
-    /// It was put out for so long.
+    /// It is ejected for this much longer.
     Ejected(Duration),
-    /// It is out by hand.
+    /// It was taken out by hand.
     Held,
 }
 

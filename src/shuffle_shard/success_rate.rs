@@ -3,10 +3,10 @@ use std::num::{NonZeroU8, NonZeroU32};
 use super::outliers::nonzero;
 use crate::settings::{InvalidSetting, Ratio};
 
-/// When a member's share of successes is too far below the others': more than so many standard deviations below their
-/// mean, over one interval. The rule is Envoy's, and gRPC's after it (gRFC A50), with one thing added: among healthy
-/// members the deviation is next to nothing, and the worst of five always lies two deviations off. So a member that does
-/// well by itself is left in peace.
+/// When a member's success rate is too far below the others': more than a number of standard deviations below their
+/// mean, over one interval. The rule is Envoy's, and gRPC's after it (gRFC A50), with one addition: among healthy
+/// members the deviation is next to nothing, and a single worse one of five always lies two deviations off. So a member
+/// that does well in itself is left in peace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct SuccessRate {
@@ -52,8 +52,8 @@ impl SuccessRate {
         self
     }
 
-    /// From which share of successes on a member is left in peace, however well the others do. With [`Ratio::ONE`] it is
-    /// Envoy's rule.
+    /// The success rate from which on a member is left in peace, however well the others do. With [`Ratio::ONE`] this
+    /// is Envoy's rule.
     pub const fn with_good_enough(mut self, share: Ratio) -> Self {
         self.good_enough = share;
         self
@@ -74,7 +74,7 @@ impl SuccessRate {
         self.min_members
     }
 
-    /// From which share of successes on a member is left in peace.
+    /// The success rate from which on a member is left in peace.
     pub const fn good_enough(&self) -> Ratio {
         self.good_enough
     }

@@ -23,7 +23,7 @@ use crate::{
     sync::atomic::Ordering::Relaxed,
 };
 
-/// The gate of this room; see the [module](super). Clones share the limit and who waits for it; [`fresh`](Self::fresh)
+/// The gate of this room; see the [module](super). Clones share the limit and the line for it; [`fresh`](Self::fresh)
 /// does not.
 #[must_use]
 pub struct SurgeQueue<L: Place, P = Unasked, T = Unasked, D = Unasked, S = Discard, X = Unasked> {
@@ -37,7 +37,7 @@ pub struct SurgeQueue<L: Place, P = Unasked, T = Unasked, D = Unasked, S = Disca
 
 /// What a queue can be in front of: any [`Limit`], and [`Nothing`].
 pub trait Place {
-    /// What a request holds that is past it.
+    /// What a request that got past it holds.
     type Permit: Copy;
 }
 
@@ -45,7 +45,8 @@ impl<L: Limit> Place for L {
     type Permit = L::Permit;
 }
 
-/// Where a queue is that has not been put [in front of](SurgeQueue::in_front_of) a limit yet. It is no gate there.
+/// Stands in for the limit until a queue is put [in front of](SurgeQueue::in_front_of) one. The queue is no gate till
+/// then.
 #[derive(Clone, Copy, Debug)]
 pub struct Nothing;
 
@@ -54,7 +55,7 @@ impl Place for Nothing {
 }
 
 impl SurgeQueue<Nothing> {
-    /// A queue set like this, to be put in front of a limit.
+    /// A queue with these settings, to be put in front of a limit.
     pub fn new(settings: Settings) -> Self {
         let state = State::new(Nothing, settings, Events::default(), &Chance::default());
         Self {
@@ -75,9 +76,9 @@ impl From<Settings> for SurgeQueue<Nothing> {
 }
 
 impl<P, T, D, S, X> SurgeQueue<Nothing, P, T, D, S, X> {
-    /// Puts it in front of a limit: a [`Fixed`](crate::limit::Fixed) one, say, or an `Arc` of one. Who else takes places
-    /// of the same limit and puts them back does not tell this queue; who waits here then learns of it when the next
-    /// call ends that came through here.
+    /// Puts it in front of a limit: a [`Fixed`](crate::limit::Fixed) one, say, or an `Arc` of one. If others take
+    /// places of the same limit, this queue is not told when they put them back: its waiting requests get those when
+    /// the next call that came through here ends.
     pub fn in_front_of<L: Limit>(self, limit: L) -> SurgeQueue<L, P, T, D, S, X> {
         let Self { state, priority, tenant, deadline, sink, exempt } = self;
         let settings = state.room.lock().settings;
@@ -88,21 +89,21 @@ impl<P, T, D, S, X> SurgeQueue<Nothing, P, T, D, S, X> {
 }
 
 impl<L: Place, P, T, D, S, X> SurgeQueue<L, P, T, D, S, X> {
-    /// Says how important a request is: `|r: &Req| r.priority`. It is asked only when there is no place at once. By
+    /// Says how important a request is: `|r: &Req| r.priority`. It is asked only when no place is free at once. By
     /// default all are alike.
     pub fn priority_by<F>(self, priority: F) -> SurgeQueue<L, F, T, D, S, X> {
         let Self { state, tenant, deadline, sink, exempt, .. } = self;
         SurgeQueue { state, priority, tenant, deadline, sink, exempt }
     }
 
-    /// Says whose a request is, as a `u64`: `|r: &Req| r.tenant`. It is asked only when there is no place at once. By
+    /// Says whose a request is, as a `u64`: `|r: &Req| r.tenant`. It is asked only when no place is free at once. By
     /// default there are no tenants.
     pub fn tenant_by<F>(self, tenant: F) -> SurgeQueue<L, P, F, D, S, X> {
         let Self { state, priority, deadline, sink, exempt, .. } = self;
         SurgeQueue { state, priority, tenant, deadline, sink, exempt }
     }
 
-    /// Says by when a request has to be answered: `|r: &Req| r.deadline`. It is asked only when there is no place at
+    /// Says by when a request has to be answered: `|r: &Req| r.deadline`. It is asked only when no place is free at
     /// once. A timeout further out in the same task is known without it.
     pub fn deadline_by<F>(self, deadline: F) -> SurgeQueue<L, P, T, F, S, X> {
         let Self { state, priority, tenant, sink, exempt, .. } = self;
@@ -110,30 +111,30 @@ impl<L: Place, P, T, D, S, X> SurgeQueue<L, P, T, D, S, X> {
     }
 
     /// Hands `sink` the requests that waited here and were not served: because their time was up, or because a more
-    /// important one took their place. Those that were refused on arrival are not among them, since their callers know at
-    /// once, and there may be many. A closure over [`DeadLetter`](crate::dead_letter::DeadLetter) qualifies; it gets the
-    /// request itself, which was never sent.
+    /// important one took their place. Those refused on arrival are not among them: their callers know at once, and
+    /// there may be many. A closure over [`DeadLetter`](crate::dead_letter::DeadLetter) qualifies; it gets the request
+    /// itself, which was never sent.
     pub fn dead_letters<F>(self, sink: F) -> SurgeQueue<L, P, T, D, F, X> {
         let Self { state, priority, tenant, deadline, exempt, .. } = self;
         SurgeQueue { state, priority, tenant, deadline, sink, exempt }
     }
 
-    /// Lets requests pass that `exempt` says this of, `|r: &Req| r.path == "/health"`: they neither wait nor take a place, and
-    /// are not refused. It is asked of every request. What the limit itself is told to exempt is not asked here.
+    /// Lets requests for which `exempt` returns true pass, `|r: &Req| r.path == "/health"`: they neither wait nor take
+    /// a place, and are never refused. It is asked about every request. The limit's own exemptions do not apply here.
     pub fn exempt_by<F>(self, exempt: F) -> SurgeQueue<L, P, T, D, S, F> {
         let Self { state, priority, tenant, deadline, sink, .. } = self;
         SurgeQueue { state, priority, tenant, deadline, sink, exempt }
     }
 
-    /// Spreads the times at which those who were refused come back by `chance`: a seeded one makes them repeat.
+    /// Draws the jitter of `retry_after` from `chance`; a seed makes it repeatable.
     #[allow(clippy::needless_pass_by_value, reason = "as in every other room")]
     pub fn chance(self, chance: Chance) -> Self {
         self.state.salt.store(chance.draw(), Relaxed);
         self
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
-    /// of refusals in any case. The first who asks is heard.
+    /// Tells `observer` what happens here. In a stack the stack's observer is told unless this was called, and of
+    /// refusals in any case. The first observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.state.events.observe(observer);
         self
@@ -145,7 +146,7 @@ impl<L: Place, P, T, D, S, X> SurgeQueue<L, P, T, D, S, X> {
 }
 
 impl<L: Limit, P, T, D, S, X> SurgeQueue<L, P, T, D, S, X> {
-    /// The same settings, questions and observer, in front of another limit, with new state.
+    /// The same settings, closures and observer, in front of another limit, with new state.
     pub fn fresh(&self, limit: L) -> Self
     where
         P: Clone,
@@ -165,8 +166,8 @@ impl<L: Limit, P, T, D, S, X> SurgeQueue<L, P, T, D, S, X> {
         }
     }
 
-    /// Looks at it and changes it while it serves. Take it once the queue is in front of its limit, and before it goes
-    /// into the stack.
+    /// To look at it and change it while it serves. Take the handle once the queue is in front of its limit, and before
+    /// it goes into the stack.
     pub fn handle(&self) -> Handle<L> {
         Handle::new(Arc::clone(&self.state))
     }
@@ -187,7 +188,7 @@ impl<L: Place, P: Clone, T: Clone, D: Clone, S: Clone, X: Clone> Clone for Surge
     }
 }
 
-/// Whatever the questions are: closures are not `Debug`.
+/// Whatever the closures are: they need not be `Debug`.
 impl<L: Place, P, T, D, S, X> fmt::Debug for SurgeQueue<L, P, T, D, S, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SurgeQueue").field("settings", &self.state.room.lock().settings).finish_non_exhaustive()

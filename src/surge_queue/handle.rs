@@ -16,21 +16,21 @@ pub struct Snapshot {
     pub limit: u32,
     /// Requests that wait in the first lane, by class, the most important first.
     pub waiting: [u32; CLASSES],
-    /// Tenants that have somebody waiting, by class.
+    /// Tenants with requests waiting, by class.
     pub tenants: [u32; CLASSES],
-    /// How long the oldest of those who wait has done so.
+    /// How long the oldest waiting request has waited.
     pub oldest: Option<Duration>,
-    /// Calls that end a second while somebody waits, once that was measured.
+    /// How many calls end per second while somebody waits, once that has been measured.
     pub drain_rate: Option<f64>,
-    /// How long a request that came now would wait, by class, once that can be told.
+    /// The forecast: how long a request that came now would wait, by class, once that can be told.
     pub foretold_wait: [Option<Duration>; CLASSES],
     /// The second lane, if there is one or was.
     pub surge: Option<Lane>,
     /// Requests that were handed to the dead-letter sink.
     pub dead_letters: u64,
-    /// Those at which it panicked.
+    /// Those on which the sink panicked.
     pub dead_letters_lost: u64,
-    /// Whether the queue has not been empty for a while.
+    /// Whether the queue is standing: it has not been empty for a while.
     pub standing: bool,
     /// Whether nobody may wait any more.
     pub closed: bool,
@@ -48,9 +48,9 @@ pub struct Lane {
     pub in_use: u32,
     /// Its own places that are provisioned, by the ramp or by hand.
     pub provisioned: u32,
-    /// Places of the limit that are lent to it.
+    /// Places of the limit that are on loan to it.
     pub lent: u32,
-    /// Requests that ever came here: moved from the first lane, or sent here on arrival.
+    /// All requests that ever came here: moved from the first lane, or sent here on arrival.
     pub demoted: u64,
 }
 
@@ -64,7 +64,7 @@ impl<L: Limit> Handle<L> {
         &self.0.limit
     }
 
-    /// The queue as it is at this moment. It looks at every tenant that has somebody waiting.
+    /// The queue as it is at this moment. It looks at every tenant with requests waiting.
     pub fn snapshot(&self) -> Snapshot {
         let now = clock::now();
         let room = self.0.room.lock();
@@ -91,16 +91,16 @@ impl<L: Limit> Handle<L> {
         }
     }
 
-    /// Sets it like this from now on; the name stays. Whoever waits already keeps the bound on their wait.
+    /// Goes by `settings` from now on; the name stays. Requests that already wait keep the bound on their wait.
     ///
-    /// A second lane that is taken away lets nobody in any more, and serves who is in it. One whose burst is made larger may
-    /// grow by that at once.
+    /// A second lane that is taken away lets nobody in any more, and serves the requests in it. One whose ramp gets a
+    /// larger burst may grow by the difference at once.
     pub fn update(&self, settings: Settings) {
         self.0.set(|room| room.set(settings.with_name(room.settings.name)));
     }
 
-    /// Has so many places of the second lane provisioned from now on, past the ramp, at most as many as it has: for a
-    /// surge that is known to come. The latest call counts.
+    /// Keeps this many places of the second lane provisioned from now on whatever the ramp says, but no more than the
+    /// lane has: for a surge that you know will come. The latest call counts.
     pub fn prewarm(&self, places: u32) {
         self.0.set(|room| {
             if let Some(lane) = &mut room.lane {
@@ -109,8 +109,8 @@ impl<L: Limit> Handle<L> {
         });
     }
 
-    /// Decides as ever whether there is a place, but never refuses and lets nobody wait, those who do already included:
-    /// instead, it announces [`WouldRefuse`](crate::Event::WouldRefuse). To try a limit on real traffic.
+    /// Decides as before whether there is a place, but refuses nobody and makes nobody wait, not even those that wait
+    /// already: it announces [`WouldRefuse`](crate::Event::WouldRefuse) instead. For trying a limit on real traffic.
     pub fn observe_only(&self) {
         self.0.observe_only(true);
     }
@@ -120,13 +120,13 @@ impl<L: Limit> Handle<L> {
         self.0.observe_only(false);
     }
 
-    /// Lets nobody in to wait any more: for a shutdown. Whoever waits is served; whoever finds a place is let in; the others are
-    /// refused as by a full queue.
+    /// Lets no more requests in to wait: for a shutdown. Those that wait are served; newcomers that find a place are
+    /// let in; the others are refused as by a full queue.
     pub fn drain(&self) {
         self.0.close(true);
     }
 
-    /// Lets nobody wait any more, and turns away who does, as if their time were up.
+    /// Lets nobody wait any more, and refuses those that do, as if their time were up.
     pub fn close(&self) {
         self.0.close(true);
         self.0.send_away();

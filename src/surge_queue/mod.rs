@@ -1,60 +1,61 @@
-//! Let a burst wait its turn, and tell whoever cannot be served in time at once.
+//! Let a burst wait its turn, and refuse at once what cannot be served in time.
 //!
 //! # Why
-//! Load comes in bursts. A limit alone refuses what could have been served a moment later; a plain queue in front of it
-//! bridges the burst, and then, when more comes than can be served, fills up until everybody who is served is late: it works
-//! as hard as ever, and for nobody. What keeps a queue useful is a bound in time, not in length, and an order in which it
-//! does not matter who shouts loudest: the important first, tenants in turn, and the freshest once it is too late for the
-//! oldest.
+//! Load comes in bursts. A limit alone refuses what could have been served a moment later. A plain queue in front of it
+//! bridges the burst; but when more keeps coming than can be served, it fills up until everybody who is served is late,
+//! and the server works as hard as ever for nobody. What keeps a queue useful is a bound in time, not in length, and an
+//! order in which it does not pay to shout loudest: the important first, tenants in turn, and the newest once it is too
+//! late for the oldest.
 //!
 //! # When to use it
-//! On a server, in front of a limit on what is under way at once: an adaptive one, or [`Fixed`](crate::limit::Fixed) where
-//! you know the number. Where requests differ in importance, or come from tenants of whom none may starve the others. With
-//! a [second lane](Settings::with_surge), for work that may come late, but not be lost.
+//! On a server, in front of a concurrency limit: an adaptive one, or [`Fixed`](crate::limit::Fixed) where you know the
+//! number. Where requests differ in importance, or come from tenants who must not starve one another. With a [second
+//! lane](Settings::with_surge), for work that may be late, but must not be lost.
 //!
 //! # When not to
-//! On a client with one caller: there is nobody to put in order. In front of a dependency with a known number of places and
-//! no classes: a bulkhead that lets wait does that. For work that has to survive the process: that is a broker, and this
-//! hands over what it gives up on.
+//! On a client with one caller: there is nobody to put in order. In front of a dependency with a known number of
+//! places, when all requests matter alike: a bulkhead with a wait does that. For work that has to survive the process:
+//! that takes a broker; this queue hands over what it gives up on.
 //!
 //! # What the caller sees
 //! | | |
 //! |---|---|
-//! | it | **waits** its turn, when there is no place; **refuses** whoever would wait too long |
-//! | [`Reason`](crate::Reason) | on arrival: `WaitTooLong`, as far as can be told; `QueueFull`; `DeadlineUnreachable`, when no answer could be there in time. After a wait: `WaitTimeout`; `Displaced` by a more important request; `DeadlineExceeded`, when its call could not be over in time any more |
-//! | `retry_after` | how long it would have waited, and up to half as much again by chance: at least 50 ms, at most 45 s. None where the deadline is to blame |
+//! | it | **waits** for its turn when there is no place; **refuses** a request that would wait too long |
+//! | [`Reason`](crate::Reason) | on arrival: `WaitTooLong`, by forecast; `QueueFull`; `DeadlineUnreachable`, when no answer could come in time. After a wait: `WaitTimeout`; `Displaced` by a more important request; `DeadlineExceeded`, when the call could no longer end in time |
+//! | `retry_after` | how long it would have waited, plus up to half as much by chance: at least 50 ms, at most 45 s. None where the deadline is to blame |
 //! | dispatched | no |
 //! | `poll_ready` | always ready |
-//! | cancel safety | dropping the future gives the place back, or leaves the queue; a place that had just been granted goes to the next |
+//! | cancel safety | dropping the future gives the place back, or leaves the queue; a place that had just been granted goes to the next in line |
 //!
-//! The place is given back when the call ends, before the caller hears of it. The inner service has to be `Clone`; one
-//! that is not goes over `tower::buffer::Buffer`. A wait needs a tokio runtime with time enabled.
+//! The place is given back when the call ends, before the caller hears of it. The inner service has to be `Clone`; put
+//! one that is not behind `tower::buffer::Buffer`. Waiting needs a tokio runtime with time enabled.
 //!
 //! # Place in the stack
-//! On a server far out, below the deadline, so that what is refused has cost nothing yet. It brings its limit along: nothing
-//! else has to bound what is under way. On a client, rarely; then inside of retry, so that no place is held while that sleeps.
+//! On a server far out, below the deadline, so that what is refused has cost nothing yet. It brings its limit along:
+//! nothing else has to bound concurrency. On a client, rarely; then inside retry, so that no place is held while a
+//! retry sleeps.
 //!
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | [limit](SurgeQueue::in_front_of) | none, you say | it is what the queue is for |
+//! | [limit](SurgeQueue::in_front_of) | none: you choose | it is what the queue is for |
 //! | [priority](SurgeQueue::priority_by), [tenant](SurgeQueue::tenant_by), [deadline](SurgeQueue::deadline_by) | none | they depend on your types |
-//! | [burst](Settings::try_with_burst) | 100 ms | longer rooms only add to everybody's wait under a standing load, shorter ones refuse what could be served; a callee that pauses for longer, to collect garbage, say, needs more |
-//! | [places](Settings::try_with_max_waiting) | what is served in 1.5 bursts; 64, and four times the limit, at least | the bound in time is the one that counts; this one bounds memory |
+//! | [burst](Settings::try_with_burst) | 100 ms | a longer one only adds to everybody's wait under sustained overload, a shorter one refuses what could be served; a callee that pauses for longer, to collect garbage, say, needs more |
+//! | [places](Settings::try_with_max_waiting) | what is served in 1.5 bursts, but at least 64, and four times the limit | the bound in time is the one that counts; this one bounds memory |
 //! | [second lane](Settings::with_surge) | none | most callers do not wait for what comes late |
 //! | its [lifetime](Surge::try_with_ttl) | a minute | the shortest that AWS Lambda lets an event live |
-//! | its [lending](Surge::with_lending) | half of the limit's places | idle places are there to be used; half is left to whoever comes next |
-//! | its [places to wait](Surge::try_with_max_waiting) | 1024 | what more would wait for is a broker |
-//! | its [ramp](Surge::with_ramp) | none | only you know how fast what is behind it grows |
+//! | its [lending](Surge::with_lending) | half of the limit's places | idle places are there to be used; half are left to whoever comes next |
+//! | its [places to wait](Surge::try_with_max_waiting) | 1024 | a longer queue is a broker's business |
+//! | its [ramp](Surge::with_ramp) | none | only you know how fast what is behind it scales |
 //! | [dead letters](SurgeQueue::dead_letters) | nobody wants them | callers hear of every refusal in any case |
-//! | [exempt](SurgeQueue::exempt_by) | nobody | health checks, if an orchestrator restarts what does not answer them |
+//! | [exempt](SurgeQueue::exempt_by) | nobody | exempt health checks if an orchestrator restarts what does not answer them |
 //! | name | `surge_queue` | give each its own |
 //!
 //! # Events
 //! | event | when |
 //! |---|---|
 //! | [`Refused`](crate::Event::Refused) | a request is refused, on arrival or after a wait |
-//! | [`QueueStanding`](crate::Event::QueueStanding) | the first lane has not been empty for 100 ms: this is no burst |
+//! | [`QueueStanding`](crate::Event::QueueStanding) | for 100 ms the first lane has not once been empty: this is no burst |
 //! | [`QueueDrained`](crate::Event::QueueDrained) | it is empty again after that |
 //! | [`Demoted`](crate::Event::Demoted) | a request goes to the second lane |
 //! | [`WouldRefuse`](crate::Event::WouldRefuse) | a request finds no place, or waits for one, while the queue only observes |
@@ -88,8 +89,8 @@
 //! # }
 //! ```
 //!
-//! Two lanes: what is older than 50 ms waits for up to ten seconds for four places of its own, of which one more comes
-//! each second, and for idle places of the limit. What is not served then is written down:
+//! Two lanes: what is older than 50 ms waits up to ten seconds for idle places of the limit, or for places of its own:
+//! one at first, one more each second, up to four. What is still not served is written down:
 //!
 //! ```
 //! use std::{sync::mpsc, time::Duration};
@@ -123,24 +124,26 @@
 //!                    │                   oldest (newest, if late)         newest first
 //!                    └──────── call ends ───────────▲
 //! ```
-//! * **How long it would wait** is how many are served before it, by how many calls end a second less those that more
-//!   important requests take. Both are counted only in time with waiters, in slots of 50 ms of it, and averaged over about
-//!   three: so it costs nothing while all is well, and a callee with little to do is not taken for a slow one. One that
-//!   stands still for longer than chance explains is held to be slower and slower, until a call ends; then what was known
-//!   before holds again. As long as nothing is known, it is optimistic.
-//! * **How long it may wait** is a burst, or three quarters of a call where that is longer. Once the queue has been standing
-//!   for 100 ms, it is a tenth of that; for tenants with up to three waiting, three tenths; for the critical, all of it. Of
-//!   the time to its deadline a request spends at most 15 % here. Nobody waits for longer than two bursts, whatever was
-//!   foretold.
-//! * **Places are handed over**: whoever gives one back gives it to exactly the next, and wakes nobody else. Nobody passes
-//!   one who waits and is as important.
-//! * **When there is no place left to wait in**, the newest of the tenant that has most waiting, of the worst class, goes, if
-//!   that class is worse than that of whoever comes.
+//! * **How long it would wait** is the number served before it, divided by the calls that end per second, less those
+//!   that more important requests take. Both are counted only while somebody waits, in slots of 50 ms, and averaged
+//!   over about three: so counting costs nothing while all is well, and a callee with little to do is not taken for a
+//!   slow one. A callee that stands still for longer than chance explains is taken to be slower and slower, until a
+//!   call ends; then what was known before holds again. As long as nothing is known, the forecast is optimistic.
+//! * **How long it may wait** is a burst, or three quarters of a call where that is longer. Once the queue has been
+//!   standing for 100 ms, it is a tenth of that; for tenants with up to three waiting, three tenths; for critical
+//!   requests, all of it. A request spends at most 15 % of the time to its deadline here. Whatever the forecast said,
+//!   nobody waits in the first lane longer than two bursts, or one and a half calls where that is longer, or the
+//!   [age](Surge::with_demotion_after) at which the second lane takes over.
+//! * **Places are handed over**: a call that ends gives its place to the next in line, and wakes nobody else. Nobody
+//!   overtakes a waiting request of the same importance.
+//! * **When there is no place left to wait in**, in the lowest class the newest request of the tenant with the most
+//!   waiting is displaced, if that class is lower than the newcomer's.
 //!
-//! While nobody waits that is one load more than the limit takes, in and out: no lock, no clock, no allocation. The lock is
-//! taken by whoever finds no place, and by whoever gives one back while somebody waits; of a flood most are refused without
-//! it. What a request costs under it is O(1), whatever the number of waiters and tenants. Memory is in proportion to the most that
-//! ever waited. Tenants' numbers may be chosen by whoever wants them to collide: they are hashed with a random seed.
+//! While nobody waits, that is one load more than the limit takes, in and out: no lock, no clock, no allocation. The
+//! lock is taken by a request that finds no place, and by one that gives its place back while another waits; most of a
+//! flood is refused without it. Under the lock a request costs O(1), whatever the number of waiters and tenants. Memory
+//! grows with the most that ever waited at once. Tenants' numbers are hashed with a random seed, as an attacker may
+//! choose them to collide.
 //!
 //! The order and the bounds in time are those of CoDel for requests (Facebook, "Fail at Scale", ACM Queue 2015) and of
 //! `fq_codel` (RFC 8290), with classes; the second lane is that of "Avoiding insurmountable queue backlogs" (Amazon Builders'

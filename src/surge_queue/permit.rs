@@ -1,4 +1,4 @@
-/// What a request holds that is past a queue: a place of the limit, one of the second lane, or none.
+/// What a request that got past a queue holds: a place of the limit, one of the second lane, or none.
 #[derive(Clone, Copy, Debug)]
 pub struct Permit<P>(pub(super) Held<P>);
 

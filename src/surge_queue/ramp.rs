@@ -1,6 +1,6 @@
 //! How fast a lane may grow: a burst at once, and then a step at a time.
 //!
-//! The model of AWS Lambda's scaling: what is provisioned is free to use, what is not costs a token, and tokens do not
+//! The model is AWS Lambda's scaling: a provisioned place is free to use, a new one costs a token, and tokens do not
 //! accumulate beyond one interval's. So what is behind the lane (a pool, a cache, a callee's own scaling) has time to
 //! follow.
 
@@ -22,8 +22,8 @@ pub struct Ramp {
 }
 
 impl Ramp {
-    /// Grows to `burst` at once, then by `step` in each interval of `every`: by none, it grows no further. After ten
-    /// minutes without use it starts over.
+    /// Grows to `burst` at once, then by `step` in each interval of `every`; with a `step` of zero, no further. After
+    /// ten minutes without use it starts over.
     ///
     /// # Errors
     /// [`InvalidSetting`] if the burst or the interval is zero.
@@ -40,7 +40,7 @@ impl Ramp {
         Self { burst: concurrency, step: 0, every: Duration::MAX, idle: Duration::MAX }
     }
 
-    /// Starts over after so long without use: what had been provisioned is gone by then. [`Duration::MAX`] is never.
+    /// Starts over after this long without use: what was provisioned is gone by then. [`Duration::MAX`] is never.
     pub const fn with_idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
         self

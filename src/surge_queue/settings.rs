@@ -3,7 +3,7 @@ use std::{num::NonZeroU32, time::Duration};
 use super::ramp::Ramp;
 use crate::settings::{InvalidSetting, Ratio, at_least_one};
 
-/// How a [`SurgeQueue`](super::SurgeQueue) is set: a plain value.
+/// The settings of a [`SurgeQueue`](super::SurgeQueue): a plain value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -14,23 +14,24 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Bridges bursts of 100 ms, in as many places as they need.
+    /// Bridges bursts of 100 ms, with as many places as they need.
     pub const fn new() -> Self {
         Self { name: "surge_queue", burst: Duration::from_millis(100), max_waiting: None, surge: None }
     }
 
-    /// The name under which it refuses and announces. By default `surge_queue`.
+    /// The name in its refusals and events. By default `surge_queue`.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// How long a burst it bridges: a request that would have to wait longer is refused on arrival, as far as can be
-    /// told. Where calls take longer than that, it is three quarters of what they take. While the queue has been
-    /// standing for a while, it is a tenth of this for all but the critical; and nobody waits longer than twice this.
+    /// How long a burst it bridges: a request whose forecast wait is longer is refused on arrival. Where three quarters
+    /// of a call take longer than this, they count instead. Once the queue has been standing for a while, the bound is
+    /// a tenth of that for most; see [how it decides](super#how-it-decides).
     ///
     /// # Errors
-    /// [`InvalidSetting`] if it is zero. [`Duration::MAX`] is for ever: only the places bound who waits.
+    /// [`InvalidSetting`] if it is zero. [`Duration::MAX`] is for ever: only the number of places bounds the queue
+    /// then.
     pub fn try_with_burst(mut self, burst: Duration) -> Result<Self, InvalidSetting> {
         if burst.is_zero() {
             return Err(InvalidSetting::new("surge_queue.burst", burst, "above zero"));
@@ -39,8 +40,8 @@ impl Settings {
         Ok(self)
     }
 
-    /// How many may wait at once. Without it, as many as can be served in one and a half bursts, and 64 and four times
-    /// the limit at least.
+    /// How many may wait at once. By default as many as can be served in one and a half bursts, but at least 64, and at
+    /// least four times the limit.
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is zero.
@@ -49,14 +50,14 @@ impl Settings {
         Ok(self)
     }
 
-    /// Gives it a second lane, for what cannot be served in time: it waits there for longer, and is served by places of
-    /// that lane.
+    /// Adds a second lane for requests that cannot be served in time: they wait there for longer, and are served by
+    /// that lane's places.
     pub const fn with_surge(mut self, surge: Surge) -> Self {
         self.surge = Some(surge);
         self
     }
 
-    /// The name under which it refuses and announces.
+    /// The name in its refusals and events.
     pub const fn name(&self) -> &'static str {
         self.name
     }
@@ -96,7 +97,8 @@ pub struct Surge {
 }
 
 impl Surge {
-    /// A lane of `concurrency` places of its own, there at once, in which up to 1024 wait for a minute.
+    /// A lane with `concurrency` places of its own, all available at once, where up to 1024 requests wait for up to a
+    /// minute.
     pub const fn new(concurrency: NonZeroU32) -> Self {
         Self {
             concurrency,
@@ -108,7 +110,7 @@ impl Surge {
         }
     }
 
-    /// As [`new`](Self::new), from a number that may be anything.
+    /// As [`new`](Self::new), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `concurrency` is zero.
@@ -116,13 +118,13 @@ impl Surge {
         at_least_one("surge_queue.surge.concurrency", concurrency).map(Self::new)
     }
 
-    /// Lets its places come one after the other.
+    /// Makes its places available step by step.
     pub const fn with_ramp(mut self, ramp: Ramp) -> Self {
         self.ramp = ramp;
         self
     }
 
-    /// How long after its arrival a request is given up on that waits here. [`Duration::MAX`] is for ever.
+    /// How long after its arrival a request that still waits here is given up on. [`Duration::MAX`] is for ever.
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is zero.
@@ -134,15 +136,15 @@ impl Surge {
         Ok(self)
     }
 
-    /// After how long in the first lane a request is moved to this one: at once where that is zero. Without it, after
-    /// twice the burst, when it would be refused otherwise.
+    /// After how long in the first lane a request is moved to this one; with zero, at once. By default after two
+    /// bursts, or one and a half calls where that is longer: when it would otherwise be refused.
     pub const fn with_demotion_after(mut self, age: Duration) -> Self {
         self.demotion_after = Some(age);
         self
     }
 
-    /// Up to which share of the limit's places it may borrow while nobody waits for them. A place that is lent comes
-    /// back when its call ends, so this is what a full second lane can cost the first.
+    /// What share of the limit's places it may borrow while nobody waits for them. A place on loan comes back when its
+    /// call ends, so this is what a full second lane can cost the first.
     pub const fn with_lending(mut self, share: Ratio) -> Self {
         self.lending = Some(share);
         self
@@ -168,7 +170,7 @@ impl Surge {
         self.concurrency
     }
 
-    /// How fast they come.
+    /// How fast they become available.
     pub const fn ramp(&self) -> Ramp {
         self.ramp
     }
@@ -183,7 +185,7 @@ impl Surge {
         self.demotion_after
     }
 
-    /// Up to which share of the limit's places it may borrow.
+    /// What share of the limit's places it may borrow.
     pub const fn lending(&self) -> Option<Ratio> {
         self.lending
     }

@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use super::span::unit;
 use crate::{clock::Instant, rejection::Reason};
 
-/// How a caller behaves: how long it waits, and what it does then.
+/// How a caller behaves: how long it waits, and what it does afterwards.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use]
 pub struct Client {
@@ -17,7 +17,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Waits a second for each attempt, then drops its future; never tries again, and keeps its deadline to itself.
+    /// Waits a second for each attempt, then drops its future; never retries, and keeps its deadline to itself.
     pub const fn new() -> Self {
         Self {
             timeout: Duration::from_secs(1),
@@ -34,7 +34,7 @@ impl Client {
         self
     }
 
-    /// Tries up to so many times again after a refusal, a failure or a timeout, each after a pause that is drawn evenly
+    /// Retries up to this many times after a refusal, a failure or a timeout, each time after a pause drawn uniformly
     /// from `pause`: as naive as most callers are.
     pub const fn retries(mut self, retries: u32, pause: RangeInclusive<Duration>) -> Self {
         self.retries = retries;
@@ -42,15 +42,15 @@ impl Client {
         self
     }
 
-    /// Nobody tells the service that a caller has given up: the future of an attempt that timed out is polled to its
-    /// end, and its answer comes too late. So it is where requests go through a queue, or over HTTP/1 to a server that
-    /// does not look at its socket while it works.
+    /// The service is not told that a caller has given up: the future of an attempt that timed out is polled to its
+    /// end, and its answer comes too late. That is how it is where requests go through a queue, or over HTTP/1 to a
+    /// server that does not look at its socket while it works.
     pub const fn goes_unnoticed(mut self) -> Self {
         self.hangs_up = false;
         self
     }
 
-    /// Tells the end of its timeout with each attempt, in [`Arrival::deadline`].
+    /// Sends the end of its timeout along with each attempt, in [`Arrival::deadline`].
     pub const fn tells_deadline(mut self) -> Self {
         self.tells_deadline = true;
         self
@@ -76,7 +76,7 @@ impl Default for Client {
     }
 }
 
-/// What is known of an attempt when its request is made.
+/// What is known about an attempt when its request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Arrival {
@@ -86,9 +86,9 @@ pub struct Arrival {
     pub attempt: u32,
     /// The request's class, from 0.
     pub class: u8,
-    /// To whom the request belongs, from 0.
+    /// The tenant the request belongs to, from 0.
     pub tenant: u64,
-    /// When the client gives this attempt up, if it [says so](Client::tells_deadline).
+    /// When the client gives up on this attempt, if it [says so](Client::tells_deadline).
     pub deadline: Option<Instant>,
     /// A random number, uniform over `u64`, the same for all attempts of the request and in all runs of the seed.
     pub random: u64,

@@ -4,11 +4,11 @@ use std::{f64::consts::TAU, fmt, ops::Range, sync::Arc, time::Duration};
 
 use crate::clock::nanos;
 
-/// A number that changes over time. It begins as one value, and each change that is added acts on what was there before
+/// A number that changes over time. It begins as one value, and each change added acts on the result of those before
 /// it: the last one has the last word. Times count from the start of the run.
 ///
-/// Steps take effect at their nanosecond. What changes smoothly (ramps, waves, functions) is held for a millisecond at
-/// a time, at the value of its middle. A value that is not a number or below zero counts as zero.
+/// Steps take effect at their nanosecond. Smooth changes (ramps, waves, functions) are held for a millisecond at a
+/// time, at the value of its middle. NaN and values below zero count as zero.
 ///
 /// ```
 /// use std::time::Duration;
@@ -77,7 +77,7 @@ impl Curve {
         Self { base: Base::Constant(value), changes: Vec::new() }
     }
 
-    /// What `value` says for the seconds since the start. It must be a pure function, or runs do not repeat.
+    /// The function `value` of the seconds since the start. It must be pure, or runs do not repeat.
     pub fn of(value: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Self {
         Self { base: Base::Of(Arc::new(value)), changes: Vec::new() }
     }
@@ -87,17 +87,17 @@ impl Curve {
         self.with(Change::From { start: nanos(start), value })
     }
 
-    /// Is `value` for so long, and then as before.
+    /// Is `value` during `when`, and then as before.
     pub fn during(self, when: Range<Duration>, value: f64) -> Self {
         self.with(Change::During { start: nanos(when.start), end: nanos(when.end), value })
     }
 
-    /// Goes evenly from what it was to `value`, and stays there.
+    /// Goes linearly from what it was to `value`, and stays there.
     pub fn ramp(self, when: Range<Duration>, value: f64) -> Self {
         self.with(Change::Ramp { start: nanos(when.start), end: nanos(when.end), value })
     }
 
-    /// Swings up and down around what it was: times 1 + `swing` · sin(2π·t / `period`). A period of zero is no wave.
+    /// Swings around what it was: multiplied by 1 + `swing` · sin(2π·t / `period`). A period of zero is no wave.
     pub fn wave(self, period: Duration, swing: f64) -> Self {
         self.with(Change::Wave { period: nanos(period), swing })
     }

@@ -10,8 +10,8 @@ use super::{
 /// When requests come.
 ///
 /// An *open* loop has a rate, whatever becomes of the requests: people on the internet do not wait for one another. A
-/// *closed* loop has callers that each wait for their answer, think, and ask again: workers, a batch job. Overload is a
-/// matter of open loops; a closed one can never have more than its callers in flight.
+/// *closed* loop has callers that each wait for their answer, think, and ask again: workers, a batch job. Overload
+/// comes from open loops; a closed one can never have more requests in flight than callers.
 ///
 /// Rates are requests a second, first attempts only; retries come on top. More than a million a second counts as a
 /// million.
@@ -36,7 +36,7 @@ const MOST_CALLERS: u32 = 1_000_000;
 const MOST: f64 = 1e6;
 
 impl Load {
-    /// Requests that know nothing of one another: a Poisson process, of a rate that may change.
+    /// Requests that know nothing of one another: a Poisson process, with a rate that may change.
     pub fn poisson(rate: impl Into<Curve>) -> Self {
         Self { kind: Kind::Poisson(rate.into()), batch: 1 }
     }
@@ -46,20 +46,21 @@ impl Load {
         Self { kind: Kind::Even(rate.into()), batch: 1 }
     }
 
-    /// So many callers, each of which waits for its answer (after retries), then thinks, then asks again. They begin
-    /// after a first thought. A thought is at least a microsecond; more than a million callers count as a million.
+    /// `callers` callers, each of which waits for its answer (retries included), then thinks, then asks again. They
+    /// begin after a first thought. A thought is at least a microsecond; more than a million callers count as a
+    /// million.
     pub fn closed(callers: u32, think: impl Into<Span>) -> Self {
         Self { kind: Kind::Closed { callers: callers.min(MOST_CALLERS), think: think.into() }, batch: 1 }
     }
 
-    /// Lets requests come in batches of so many at the same instant; the rate is still that of requests. For open
+    /// Makes requests come in batches of this many at the same instant; the rate is still that of requests. For open
     /// loops. Zero counts as one.
     pub const fn in_batches_of(mut self, batch: u32) -> Self {
         self.batch = if batch == 0 { 1 } else { batch };
         self
     }
 
-    /// Has this rate for so long, then as before. For open loops.
+    /// Has this rate during `when`, then the one before. For open loops.
     pub fn spike(self, when: Range<Duration>, rate: f64) -> Self {
         self.change(|curve| curve.during(when, rate))
     }
@@ -69,12 +70,12 @@ impl Load {
         self.change(|curve| curve.then(start, rate))
     }
 
-    /// Goes evenly to this rate and stays there. For open loops.
+    /// Goes linearly to this rate and stays there. For open loops.
     pub fn ramp(self, when: Range<Duration>, rate: f64) -> Self {
         self.change(|curve| curve.ramp(when, rate))
     }
 
-    /// Swings around the rate it had: times 1 + `swing` · sin(2π·t / `period`). For open loops.
+    /// Swings around the rate it had: multiplied by 1 + `swing` · sin(2π·t / `period`). For open loops.
     pub fn wave(self, period: Duration, swing: f64) -> Self {
         self.change(|curve| curve.wave(period, swing))
     }

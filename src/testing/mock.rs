@@ -16,7 +16,7 @@ use crate::sync::Lock;
 type Script<Req, Res, E> = dyn Fn(usize, &Req) -> Reply<Res, E> + Send + Sync;
 type ReadyScript<E> = dyn Fn(usize) -> Readiness<E> + Send + Sync;
 
-/// A service that does as it is told. Clones are one service: they share the script and the [`Handle`].
+/// A service that does as it is told. Clones are the same service: they share the script and the [`Handle`].
 pub struct Mock<Req, Res, E> {
     script: Arc<Script<Req, Res, E>>,
     ready: Arc<ReadyScript<E>>,
@@ -36,7 +36,7 @@ struct World {
 }
 
 impl<Req, Res, E> Mock<Req, Res, E> {
-    /// A service that does with its `n`th call, counted from 0, what `script` says.
+    /// A service that treats its `n`th call, counted from 0, as `script` says.
     pub fn new(script: impl Fn(usize, &Req) -> Reply<Res, E> + Send + Sync + 'static) -> (Self, Handle) {
         let world = Arc::new(Lock::new(World::default()));
         let mock = Self { script: Arc::new(script), ready: Arc::new(|_| Readiness::Ready), world: Arc::clone(&world) };
@@ -51,8 +51,8 @@ impl<Req, Res, E> Mock<Req, Res, E> {
         })
     }
 
-    /// Lets it say, the `n`th time that it is asked whether it is ready, counted from 0 over all clones, what `ready`
-    /// says. Without this it is always ready.
+    /// Makes its `n`th `poll_ready`, counted from 0 over all clones, say what `ready` says. Without this it is always
+    /// ready.
     #[must_use]
     pub fn with_readiness(mut self, ready: impl Fn(usize) -> Readiness<E> + Send + Sync + 'static) -> Self {
         self.ready = Arc::new(ready);
@@ -192,7 +192,7 @@ impl<Res, E> fmt::Debug for MockFuture<Res, E> {
     }
 }
 
-/// Tells what was asked of a [`Mock`], and wakes what waits in it.
+/// Tells what was asked of a [`Mock`], and wakes calls that wait in it.
 #[derive(Clone, Debug)]
 pub struct Handle(Arc<Lock<World>>);
 
@@ -207,7 +207,7 @@ impl Handle {
         self.0.lock().answered
     }
 
-    /// Calls whose future was dropped before it was done, by a panic too.
+    /// Calls whose future was dropped before it was done, also by a panic.
     pub fn abandoned(&self) -> usize {
         self.0.lock().abandoned
     }
@@ -222,12 +222,12 @@ impl Handle {
         self.0.lock().peak
     }
 
-    /// How often it was asked whether it is ready.
+    /// How often its readiness was polled.
     pub fn asked_ready(&self) -> usize {
         self.0.lock().asked_ready
     }
 
-    /// Wakes who has waited longest of those who wait to be woken. Whether there was one is the answer.
+    /// Wakes the call that has waited longest to be woken, and says whether there was one.
     pub fn wake_one(&self) -> bool {
         let sleeper = self.0.lock().sleepers.pop_front();
         sleeper.map(Waker::wake).is_some()

@@ -9,7 +9,7 @@
 //!
 //! # A service that does as it is told
 //! [`Mock`] is a service that answers, fails, takes its time, hangs, panics, or refuses to become ready, as its script
-//! says. Its [`Handle`] tells what was asked of it: how many calls, how many at once, how many were given up.
+//! says. Its [`Handle`] tells what was asked of it: how many calls, how many at once, how many were abandoned.
 //!
 //! ```
 //! use std::time::Duration;
@@ -34,13 +34,13 @@
 //!
 //! # A world that is overloaded
 //! A [`Simulation`] plays thousands of callers against your own stack, the very one that serves in production, in
-//! virtual time. Only what is behind it is modelled, and who calls:
+//! virtual time. Only what is behind the stack, and who calls it, is modelled:
 //!
 //! | | is | says |
 //! |---|---|---|
-//! | [`Server`] | a tower service, for a [`Model`] | how a machine shares itself among requests: cores, a pool, a law; how much work they are; when it is slow; what it does about callers that hang up |
+//! | [`Server`] | a tower service, for a [`Model`] | how a machine is shared among requests: cores, a pool, a law; how much work each is; when the machine is slow; what it does about callers that hang up |
 //! | [`Load`] | requests over time | a rate with spikes, ramps and waves, or callers in a loop |
-//! | [`Client`] | who sends them | how long it waits, how it tries again, whether anybody notices that it has gone |
+//! | [`Client`] | who sends them | how long it waits, how it retries, whether the server notices that it has gone |
 //! | [`Report`] | what became of them | goodput against the best possible, latency, refusals and their reasons, wasted work, fairness, recovery |
 //!
 //! ```
@@ -71,38 +71,38 @@
 //! # }
 //! ```
 //!
-//! Several loads at once, each with its own clients and its own service, are [`Traffic::to`] again and again, and then
-//! [`Run::play`]: four instances in front of one database, a noisy neighbour, a batch job. [`simulate`] brings a runtime
-//! along, for examples and plain tests; [`Report::beside`] prints several reports as one table.
+//! For several loads at once, each with its own clients and its own service, call [`Traffic::to`] for each, and then
+//! [`Run::play`]: four instances in front of one database, a noisy neighbour, a batch job. [`simulate`] brings its own
+//! runtime, for examples and plain tests; [`Report::beside`] prints several reports as one table.
 //!
 //! # How exact it is
-//! * Arrivals, answers, timeouts and retries happen at their nanosecond. Timers of tokio, those of the layers in your
-//!   stack too, are due at the millisecond at which tokio would fire them, whatever else happens. At one instant, servers
-//!   answer first, then what is ready is polled in the order in which it was woken, then callers act.
-//! * A server's speed depends on what it has to do at that very moment. Between changes it is exact; speeds that change
-//!   smoothly are held for a millisecond.
-//! * The models do what queueing theory says of them: M/M/1, M/M/c and M/D/1 queues, processor sharing, the scalability
-//!   law.
+//! * Arrivals, answers, timeouts and retries happen at their nanosecond. tokio's timers, those of the layers in your
+//!   stack among them, fire at the millisecond at which tokio would fire them, whatever else happens. At any one
+//!   instant servers answer first, then what is ready is polled in the order in which it was woken, then callers act.
+//! * A server's speed depends on its load at that very moment. Between changes it is exact; speeds that change smoothly
+//!   are held for a millisecond.
+//! * The models behave as queueing theory says: M/M/1, M/M/c and M/D/1 queues, processor sharing, the universal
+//!   scalability law.
 //! * The same seed gives the same report to the last digit, as long as your services do nothing random: give their
-//!   [`Chance`](crate::chance::Chance) a seed. Loads draw from a source of their own, so two stacks are compared on the
+//!   [`Chance`](crate::chance::Chance) a seed. Loads draw from sources of their own, so two stacks are compared on the
 //!   very same requests.
 //! * Your own code takes no time. What a refusal costs a server is for the model to say
 //!   ([`Model::refusal_cost`]).
-//! * One seed is one day. Before you believe a difference of a few percent, play sixteen of them.
+//! * One seed is one day. Before you believe a difference of a few per cent, play sixteen of them.
 //!
 //! # What it costs
 //! About a microsecond for each attempt, more where your stack takes more, and as much for each millisecond of virtual
-//! time; ten times that in a build for debugging. Ten seconds of ten times the load with naive retries (300,000 attempts)
-//! take a quarter of a second. Memory is that of the attempts under way, and about 40 bytes for each request.
+//! time; ten times that in a debug build. Ten seconds at ten times the load with naive retries (300,000 attempts) take
+//! a quarter of a second. Memory is that of the attempts under way, and about 40 bytes for each request.
 //!
 //! # What it does not do
-//! It polls everything on one thread, so it finds no data races. It knows nothing of networks, garbage collection or the
-//! scheduler of an operating system but what you put into the [`Model`]. A service that hands requests to tasks of its own
-//! (tower's `Buffer`) is played rightly, but a server behind it knows neither their class nor whether it worked in
-//! vain. A future that gives way to the runtime (`tokio::task::yield_now`) has its next turn at the next millisecond.
+//! It polls everything on one thread, so it finds no data races. It knows nothing of networks, garbage collection or an
+//! operating system's scheduler but what you put into the [`Model`]. A service that hands requests to tasks of its own
+//! (tower's `Buffer`) is simulated correctly, but a server behind it knows neither their class nor whether it worked in
+//! vain. A future that yields to the runtime (`tokio::task::yield_now`) has its next turn at the next millisecond.
 //!
 //! # Cancel safety
-//! Dropping the future of a run drops all that is under way in it. The simulation can be played again.
+//! Dropping the future of a run drops everything under way in it. The simulation can be played again.
 
 mod agenda;
 mod attempts;

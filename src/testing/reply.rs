@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, time::Duration};
 
-/// What a [`Mock`](super::Mock) does with one call: first, perhaps, takes its time, and then ends in some way.
+/// What a [`Mock`](super::Mock) does with one call: perhaps takes its time first, and then ends in some way.
 #[derive(Debug)]
 #[must_use]
 pub struct Reply<Res, E> {
@@ -53,17 +53,17 @@ impl<Res, E> Reply<Res, E> {
         Self::new(End::PanicInCall)
     }
 
-    /// Takes so long first, by tokio's clock.
+    /// Takes this long first, by tokio's clock.
     pub fn after(self, time: Duration) -> Self {
         self.delayed(Delay::Time(time))
     }
 
-    /// Is pending for so many polls first, and asks to be polled again each time.
+    /// Is pending for this many polls first, and asks to be polled again each time.
     pub fn after_yields(self, times: usize) -> Self {
         (0..times).fold(self, |reply, _| reply.delayed(Delay::Yield))
     }
 
-    /// Is pending first until [`Handle::wake_one`](super::Handle::wake_one) has woken it so many times.
+    /// Is pending first until [`Handle::wake_one`](super::Handle::wake_one) has woken it this many times.
     pub fn after_wakes(self, times: usize) -> Self {
         (0..times).fold(self, |reply, _| reply.delayed(Delay::Wake))
     }
@@ -78,18 +78,18 @@ impl<Res, E> Reply<Res, E> {
     }
 }
 
-/// What a [`Mock`](super::Mock) says when it is asked whether it is ready.
+/// What a [`Mock`](super::Mock) says when its readiness is polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Readiness<E> {
-    /// It will never be.
+    /// It fails: it will never be ready.
     Fail(E),
     /// It panics.
     Panic,
-    /// It is.
+    /// It is ready.
     Ready,
-    /// Not yet; [`Handle::wake_one`](super::Handle::wake_one) wakes who asked.
+    /// Not yet; [`Handle::wake_one`](super::Handle::wake_one) wakes the task that polled.
     Wake,
-    /// Not yet; it wakes who asked at once.
+    /// Not yet; it wakes the task that polled at once.
     Yield,
 }

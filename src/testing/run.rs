@@ -42,22 +42,22 @@ impl<'a> Run<'a> {
         Traffic::new(self, load)
     }
 
-    /// What is measured, from the start of the run. By default the first ten seconds: a cold start included.
+    /// What is measured, from the start of the run. By default the first ten seconds, cold start included.
     pub fn measure(mut self, window: Range<Duration>) -> Self {
         self.window = Some(window);
         self
     }
 
     /// Until when requests come. By default until a second after the window, so that its last requests meet the same
-    /// load as the others. The run is over when the last of them is.
+    /// load as the others. The run is over when the last request is.
     pub fn until(mut self, end: Duration) -> Self {
         self.until = Some(end);
         self
     }
 
-    /// How many requests a second are possible, over time, for [`Report::best`]: where no server of this simulation
-    /// says so, or where several do that follow one another. By default the sum over the servers, and without a server
-    /// no bound.
+    /// How many requests a second are possible, over time, for [`Report::best`]: for when no server of this simulation
+    /// says so, or several that follow one another do. By default it is the sum over the servers, and without a server
+    /// there is no bound.
     pub fn capacity(mut self, capacity: impl Into<Curve>) -> Self {
         self.capacity = Some(capacity.into());
         self
@@ -65,14 +65,14 @@ impl<'a> Run<'a> {
 
     /// Plays it.
     ///
-    /// It ends when its last request does; what has not ended after as long as its client can be patient, or a minute
-    /// where that is for ever, has failed. More than a day, sixteen million attempts, or a million at once
-    /// are not played: the report [says so](Report::is_cut_short).
+    /// It ends when its last request does; a request that has not ended after its client's longest patience, or a
+    /// minute where that is for ever, has failed. More than a day, sixteen million attempts, or a million at once are
+    /// not played: the report [says so](Report::is_cut_short).
     ///
     /// # Panics
     /// Unless it is called in a current-thread runtime of tokio whose clock is paused; while another run of the same
-    /// simulation is played; and if something else moves the clock meanwhile, another simulation in the same runtime
-    /// for instance.
+    /// simulation is being played; and if something else moves the clock meanwhile, another simulation in the same
+    /// runtime, say.
     pub async fn play(self) -> Report {
         // Many futures are polled in this one task; tokio's budget for a task would hold them up.
         tokio::task::unconstrained(self.played()).await

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::sync::Lock;
 
-/// A world of its own: modelled servers, loads, and a seed that makes it repeat.
+/// A world of its own: modelled servers, loads, and a seed that makes it repeatable.
 ///
-/// The same seed gives the same requests at the same time, each of the same work for a server, whatever becomes of them:
-/// two stacks are compared on the very same day. With the same services it gives the same
+/// The same seed gives the same requests at the same time, each the same work for a server, whatever becomes of them:
+/// two stacks are compared on the very same day. With the same services a seed gives the same
 /// [`Report`](super::Report), to the last digit.
 pub struct Simulation {
     pub(super) seed: u64,
@@ -37,7 +37,7 @@ impl Simulation {
         server
     }
 
-    /// Begins a run with a load. More of them: [`Traffic::to`].
+    /// Begins a run with a load. [`Traffic::to`] lets you add more.
     pub fn load(&self, load: Load) -> Traffic<'_> {
         self.begin().load(load)
     }
@@ -70,7 +70,7 @@ impl fmt::Debug for Simulation {
 /// ```
 ///
 /// # Panics
-/// If it is called in an async context: a runtime cannot be started within another. Or if the operating system does
+/// If it is called in an async context: a runtime cannot be started within another. Also if the operating system does
 /// not let a runtime start.
 pub fn simulate<T>(run: impl AsyncFnOnce() -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();

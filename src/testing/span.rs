@@ -7,8 +7,8 @@ pub(super) type Draw<'a> = &'a mut dyn FnMut() -> u64;
 
 /// A distribution of spans of time.
 ///
-/// What makes no sense draws nothing but zeros: a share or a spread that is not a number, or below zero. No draw is
-/// longer than a thousand years.
+/// Nonsense (a share or spread that is NaN or below zero) draws nothing but zeros. No draw is longer than a thousand
+/// years.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use]
 pub struct Span(Kind);
@@ -40,7 +40,7 @@ impl Span {
         Self(Kind::Uniform(least.as_secs_f64(), most.as_secs_f64()))
     }
 
-    /// Exponential: what has no memory. With Poisson arrivals, the server of the textbooks.
+    /// Exponential: memoryless. With Poisson arrivals, the server of the textbooks.
     pub const fn exponential(mean: Duration) -> Self {
         Self(Kind::Exponential(mean.as_secs_f64()))
     }
@@ -51,7 +51,7 @@ impl Span {
         Self(Kind::Lognormal(mean.as_secs_f64(), sigma))
     }
 
-    /// `common`, but for a share of `share` that takes `rare`: a cache and its misses.
+    /// `common`, except for a share of `share` that takes `rare`: a cache and its misses.
     pub const fn bimodal(common: Duration, rare: Duration, share: f64) -> Self {
         Self(Kind::Bimodal(common.as_secs_f64(), rare.as_secs_f64(), share))
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::error::Refusal;
 
-/// A load of a [`Run`] that is being put together: how its clients behave, and to whom its requests belong.
+/// A load of a [`Run`] that is being put together: how its clients behave, and which tenants its requests belong to.
 #[must_use = "a load does nothing until it is sent somewhere"]
 pub struct Traffic<'a> {
     run: Run<'a>,
@@ -67,8 +67,8 @@ impl<'a> Traffic<'a> {
         self
     }
 
-    /// Sends this load to `service`, of which each attempt gets a clone, with the requests that `request` makes. `Ok`
-    /// is a success, a [`Rejection`](crate::Rejection) in the error a refusal, and any other error a failure.
+    /// Sends this load to `service`, a clone for each attempt, with the requests that `request` makes. `Ok` is a
+    /// success, a [`Rejection`](crate::Rejection) in the error a refusal, and any other error a failure.
     pub fn to<S, Req>(self, service: S, request: impl FnMut(&Arrival) -> Req + 'a) -> Run<'a>
     where
         S: Service<Req> + Clone + 'a,
@@ -84,7 +84,7 @@ impl<'a> Traffic<'a> {
         })
     }
 
-    /// As [`to`](Self::to), with a say of your own in how results count: a response of status 503, say.
+    /// As [`to`](Self::to), with a say in how results count: for a response of status 503, for instance.
     pub fn to_judged<S, Req>(
         mut self,
         service: S,

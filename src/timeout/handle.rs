@@ -25,7 +25,7 @@ impl Handle {
         Snapshot { settings: self.0.settings() }
     }
 
-    /// Limits by `settings` from now on; the name stays. Calls under way keep the limit that they began with.
+    /// Limits by `settings` from now on; the name stays. Calls under way keep the limit they began with.
     pub fn update(&self, settings: impl Into<Settings>) {
         self.0.limit.store(nanos(settings.into().limit()), Relaxed);
     }

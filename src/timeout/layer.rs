@@ -62,41 +62,41 @@ impl From<Duration> for TimeoutLayer {
 }
 
 impl<D, T, K> TimeoutLayer<D, T, K> {
-    /// Heeds the deadline that a request brings: `|r: &Req| r.deadline`, or where it says how long is left,
-    /// `|r: &Req| r.left.map(|left| clock::now().after(left))`; [`clock::Instant`](crate::clock::Instant) tells more. The earlier of it and the limit ends the
-    /// call. A deadline that a stranger may set should be clamped there.
+    /// Heeds a request's own deadline: `|r: &Req| r.deadline`, or if the request says how much time is left,
+    /// `|r: &Req| r.left.map(|left| clock::now().after(left))`; see [`clock::Instant`](crate::clock::Instant). The call
+    /// ends at the deadline or the limit, whichever is earlier. Clamp here a deadline that a stranger may set.
     pub fn deadline_by<F>(self, deadline: F) -> TimeoutLayer<F, T, K> {
         let Questions { timeout, carry, .. } = self.questions;
         TimeoutLayer { shared: self.shared, questions: Questions { deadline, timeout, carry } }
     }
 
-    /// Gives some requests another limit than the layer's: `|r: &Req| r.is_export.then_some(MINUTE)`. `None` is the
+    /// Gives some requests another limit than the layer's: `|r: &Req| r.is_export.then_some(MINUTE)`. `None` means the
     /// layer's, `Some(Duration::MAX)` none at all.
     pub fn timeout_by<F>(self, timeout: F) -> TimeoutLayer<D, F, K> {
         let Questions { deadline, carry, .. } = self.questions;
         TimeoutLayer { shared: self.shared, questions: Questions { deadline, timeout, carry } }
     }
 
-    /// Lets requests carry their deadline to the inner service, and heeds the one that they carry: see
+    /// Lets requests carry their deadline to the inner service, and heeds a deadline that they carry already: see
     /// [`Carry`](crate::request::Carry).
     pub fn carry<F>(self, carry: F) -> TimeoutLayer<D, T, F> {
         let Questions { deadline, timeout, .. } = self.questions;
         TimeoutLayer { shared: self.shared, questions: Questions { deadline, timeout, carry } }
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called. The first
-    /// who asks is heard.
+    /// Tells `observer` what happens here. In a stack the stack's observer is told unless this was called. The first
+    /// observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.shared.events.observe(observer);
         self
     }
 
-    /// Looks at it and changes it while it serves. Take it before the layer goes into the stack.
+    /// To look at it and change it while it serves. Take the handle before the layer goes into the stack.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.shared))
     }
 
-    /// The same settings, questions and observer, with new state: its limit is changed apart from this one's.
+    /// The same settings, closures and observer, with new state: its limit changes independently of this one's.
     pub fn fresh(&self) -> Self
     where
         D: Clone,
@@ -112,7 +112,7 @@ impl<D, T, K> TimeoutLayer<D, T, K> {
     }
 }
 
-/// Whatever the questions are: closures are not `Debug`.
+/// Whatever the closures are: they need not be `Debug`.
 impl<D, T, K> fmt::Debug for TimeoutLayer<D, T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimeoutLayer").field("settings", &self.shared.settings()).finish_non_exhaustive()

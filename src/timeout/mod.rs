@@ -6,38 +6,37 @@
 //!
 //! # When to use it
 //! Outermost on a server, so that no request is worked on longer than anybody waits. Twice on a client: one for the
-//! whole call, outside of retry, and a shorter one for each attempt, inside of it.
-//! [`Settings::try_total_and_attempt`] makes the pair. Choose the attempt's so that few good answers are cut off:
-//! the callee's 99.9th percentile, and some.
+//! whole call, outside retry, and a shorter one for each attempt, inside it. [`Settings::try_total_and_attempt`] makes
+//! the pair. Choose the attempt's so that few good answers are cut off: the callee's 99.9th percentile and a bit more.
 //!
 //! # When not to
 //! For work that must not be given up half-way: the inner future is dropped when the time is up, wherever it is. To
-//! bound how long a request *queues*: the rooms that queue have a bound of their own.
+//! bound how long a request *queues*: the rooms that queue have bounds of their own.
 //!
 //! # What the caller sees
 //! | | |
 //! |---|---|
-//! | it | **bounds**; it **refuses** a request whose deadline is past already |
-//! | [`Reason`](crate::Reason) | `Timeout`, or `DeadlineExceeded` if it was the deadline that the request itself brought |
+//! | it | **bounds**; it **refuses** a request whose deadline has passed already |
+//! | [`Reason`](crate::Reason) | `Timeout`, or `DeadlineExceeded` if it was the deadline that came with the request |
 //! | `retry_after` | not known |
-//! | dispatched | yes, for it may have been; not if the deadline was past before |
+//! | dispatched | yes, since it may have been; no if the deadline had passed before |
 //! | `poll_ready` | the inner service's |
 //! | cancel safety | dropping the future drops the inner one; nothing else is held |
 //!
-//! The limit counts from the first poll that finds the inner service pending: what is answered at once needs neither
-//! clock nor timer. Time spent in `poll_ready` does not count; gates are always ready and drive what is behind them in
-//! the future, where it does. When the time is up the inner future is dropped at once, before the caller hears of it. A
-//! timer needs a tokio runtime with time enabled.
+//! The limit counts from the first poll that finds the inner future pending: a call answered at once needs neither
+//! clock nor timer. Time spent in `poll_ready` does not count; gates are always ready and drive the readiness of what
+//! is behind them in the future, where it does. When the time is up the inner future is dropped at once, before the
+//! caller hears of it. A timer needs a tokio runtime with time enabled.
 //!
 //! # Place in the stack
-//! See "When to use it". A circuit breaker belongs above the timeout for attempts, so that it sees a callee that hangs.
-//! What is further in knows how long it has: [`request::current`](crate::request::current), and the rooms heed it:
-//! retry does not start a pause that it cannot finish, and a bulkhead lets nobody wait longer.
+//! See "When to use it". A circuit breaker belongs above the per-attempt timeout, so that it sees a callee that hangs.
+//! What is further in finds out how long it has by [`request::current`](crate::request::current), and the rooms heed
+//! it: retry does not start a delay that it cannot finish, and a bulkhead lets nobody wait longer.
 //!
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | [limit](Settings::new) | none, you say | only you know how long an answer is of use |
+//! | [limit](Settings::new) | none: you choose | only you know how long an answer is of use |
 //! | [deadline of the request](TimeoutLayer::deadline_by) | not asked | a stranger's word is not taken unless you say so |
 //! | [limit of the request](TimeoutLayer::timeout_by) | not asked | most requests of a stack are alike |
 //! | name | `timeout` | give each limit its own where there are two |
@@ -45,7 +44,7 @@
 //! # Events
 //! | event | when |
 //! |---|---|
-//! | [`Refused`](crate::Event::Refused) | the time is up, or was before it began |
+//! | [`Refused`](crate::Event::Refused) | the time is up, or was up before the call began |
 //!
 //! # Example
 //! ```
@@ -73,8 +72,8 @@
 //!                  ▼
 //!            set a timer once for min(limit, deadline) ─due─▶ drop inner, refused
 //! ```
-//! Every call costs O(1), and allocates nothing. One that is answered at once: no clock, no timer, no lock. One that is
-//! pending: one clock read and one timer, which lives in the future.
+//! Every call costs O(1), and allocates nothing. A call answered at once needs no clock, timer or lock; one that is
+//! pending, one clock read and one timer, which lives in the future.
 
 mod future;
 mod handle;

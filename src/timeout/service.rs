@@ -18,7 +18,7 @@ use crate::{
     sync::atomic::Ordering::Relaxed,
 };
 
-/// A service whose calls take so long and no longer. See the [module](super).
+/// A service whose calls take no longer than a limit. See the [module](super).
 #[derive(Clone)]
 pub struct Timeout<S, D = Unasked, T = Unasked, K = Scoped> {
     inner: S,

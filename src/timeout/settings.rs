@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::settings::InvalidSetting;
 
-/// How a timeout is set: a plain value. Wherever one is asked for, a [`Duration`] will do.
+/// The settings of a timeout: a plain value. Wherever one is asked for, a [`Duration`] will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -12,12 +12,12 @@ pub struct Settings {
 
 impl Settings {
     /// Calls take at most `limit`. Zero lets through only what is answered at the first poll; [`Duration::MAX`] is no
-    /// limit, and leaves the deadlines that requests bring.
+    /// limit: only the deadlines of requests count then.
     pub const fn new(limit: Duration) -> Self {
         Self { name: "timeout", limit }
     }
 
-    /// As [`new`](Self::new), for a number that may be anything.
+    /// As [`new`](Self::new), checked.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `limit` is zero.
@@ -25,11 +25,11 @@ impl Settings {
         longer_than_zero("timeout.limit", limit).map(Self::new)
     }
 
-    /// A timeout for a whole call, retries and pauses included, and one for each attempt: the first goes outside of
-    /// retry, the second inside. They are named `timeout.total` and `timeout.attempt`.
+    /// A timeout for a whole call, retries and delays included, and one for each attempt: the first goes outside retry,
+    /// the second inside. They are named `timeout.total` and `timeout.attempt`.
     ///
     /// # Errors
-    /// [`InvalidSetting`] if either is zero, or `attempt` is not shorter than `total`: it would never end an attempt
+    /// [`InvalidSetting`] if either is zero, or if `attempt` is not shorter than `total`: it would never end an attempt
     /// before the call is over.
     pub fn try_total_and_attempt(total: Duration, attempt: Duration) -> Result<(Self, Self), InvalidSetting> {
         let total = longer_than_zero("timeout.total", total)?;
@@ -39,13 +39,13 @@ impl Settings {
         Ok((Self::new(total).with_name("timeout.total"), Self::new(attempt).with_name("timeout.attempt")))
     }
 
-    /// The name under which it refuses. By default `timeout`.
+    /// The name in its refusals. By default `timeout`.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// The name under which it refuses.
+    /// The name in its refusals.
     pub const fn name(&self) -> &'static str {
         self.name
     }

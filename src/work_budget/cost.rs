@@ -16,21 +16,21 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// One seat, and nothing known of its fuel: what every request costs that nobody is asked about.
+    /// One seat, and nothing known of its fuel: the cost of every request where no closure says otherwise.
     pub const ONE: Self = Self::seats(1);
 
-    /// So many seats, and nothing known of its fuel: it may spend as much as any request may. Zero counts as one.
+    /// This many seats, and nothing known of its fuel: it may spend as much as any request may. Zero counts as one.
     pub const fn seats(seats: u32) -> Self {
         Self { seats: if seats == 0 { 1 } else { seats }, fuel: None }
     }
 
-    /// About so much fuel: rows, bytes, calls, in a unit of your own. Its seats follow from it, one for each
+    /// About this much fuel: rows, bytes, calls, in a unit of your own. Its seats follow from it, one for each
     /// [`fuel_per_seat`](super::Settings::with_fuel_per_seat). Zero counts as one.
     pub const fn fuel(fuel: u64) -> Self {
         Self { seats: 0, fuel: Some(if fuel == 0 { 1 } else { fuel }) }
     }
 
-    /// So many seats, whatever its fuel. Zero counts as one.
+    /// This many seats, whatever its fuel. Zero counts as one.
     #[must_use]
     pub const fn with_seats(self, seats: u32) -> Self {
         Self { fuel: self.fuel, ..Self::seats(seats) }
@@ -69,22 +69,22 @@ impl<Req> CostModel<Req> for Unasked {
     }
 }
 
-/// What is done with a request that would cost more than one may.
+/// What is done with a request that would cost more than any may.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OverCost {
     /// It is refused: `TooExpensive`. The caller can ask for less, and is told so while that is still cheap.
     #[default]
     Refuse,
-    /// It goes on with as many seats and as much fuel as one request may have: for estimates that are not to be trusted, or
+    /// It goes on with as many seats and as much fuel as one request may have: for estimates that cannot be trusted, or
     /// work that can be cut short.
     Clamp,
     /// It goes to a lane of its own.
     Demote(Demotion),
 }
 
-/// The lane of those that cost too much for the others': some places, one for each request however wide. They are not of
-/// the seats of the others, and never become so: what is demoted waits, and is refused, behind its own kind alone.
+/// The lane for requests that cost too much: some places, each for one request however wide. They are not taken from
+/// the seats, nor ever added to them: demoted requests wait, and are refused, behind their own kind alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Demotion {
@@ -93,12 +93,13 @@ pub struct Demotion {
 }
 
 impl Demotion {
-    /// So many at once, beside the seats of the others; with all the fuel that they are estimated to need.
+    /// `places` requests at once, beside the seats of the others, each with its estimate times the
+    /// [headroom](super::Settings::with_headroom) as fuel.
     pub const fn new(places: NonZeroU32) -> Self {
         Self { places, fuel: NonZeroU64::MAX }
     }
 
-    /// As [`new`](Self::new), from a number that may be anything.
+    /// As [`new`](Self::new), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is zero.
@@ -106,8 +107,8 @@ impl Demotion {
         at_least_one("work_budget.demotion", places).map(Self::new)
     }
 
-    /// The most that one of them may spend. What is estimated to need more is refused as too expensive. By default as much
-    /// as it takes.
+    /// The most that one of them may spend. A request estimated to need more is refused as too expensive. By default
+    /// there is no such bound.
     pub const fn with_fuel(mut self, fuel: NonZeroU64) -> Self {
         self.fuel = fuel;
         self

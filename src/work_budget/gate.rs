@@ -33,7 +33,7 @@ pub struct WorkBudget<C = Unasked, K = Unasked, D = Unasked, W = Scoped> {
 }
 
 impl WorkBudget {
-    /// A budget set like this, with all its seats free.
+    /// A budget with these settings and all its seats free.
     pub fn new(settings: Settings) -> Self {
         let state = Arc::new(State::new(settings, Events::default()));
         Self { state, cost: Unasked, kind: Unasked, deadline: Unasked, carry: Scoped }
@@ -47,34 +47,34 @@ impl From<Settings> for WorkBudget {
 }
 
 impl<C, K, D, W> WorkBudget<C, K, D, W> {
-    /// Lets a request cost what `cost` says: `|r: &Req| Cost::fuel(r.rows)`. Without it, each costs one seat.
+    /// Makes a request cost what `cost` says: `|r: &Req| Cost::fuel(r.rows)`. Without it, each costs one seat.
     pub fn cost_by<F>(self, cost: F) -> WorkBudget<F, K, D, W> {
         let Self { state, kind, deadline, carry, .. } = self;
         WorkBudget { state, cost, kind, deadline, carry }
     }
 
-    /// Corrects estimates for each kind of request apart: `|r: &Req| r.route as usize`, below
-    /// [`MAX_KINDS`](super::MAX_KINDS); those above are of the last kind. Without it, all are of one kind.
+    /// Corrects estimates for each kind of request separately: `|r: &Req| r.route as usize`, below
+    /// [`MAX_KINDS`](super::MAX_KINDS); higher numbers count as the last kind. Without it, all are of one kind.
     pub fn kind_by<F>(self, kind: F) -> WorkBudget<C, F, D, W> {
         let Self { state, cost, deadline, carry, .. } = self;
         WorkBudget { state, cost, kind, deadline, carry }
     }
 
-    /// Lets a request wait no longer than until its own deadline: `|r: &Req| r.deadline`, and its
-    /// [`Work`](crate::work::Work) know of it. A timeout further out in the same task is known without it.
+    /// Lets no request wait beyond its own deadline, `|r: &Req| r.deadline`, and tells its [`Work`](crate::work::Work)
+    /// of it. A timeout further out in the same task is known without it.
     pub fn deadline_by<F>(self, deadline: F) -> WorkBudget<C, K, F, W> {
         let Self { state, cost, kind, carry, .. } = self;
         WorkBudget { state, cost, kind, deadline, carry }
     }
 
-    /// Lets requests carry their [`Work`](crate::work::Work) to the inner service, and draws from the one that they carry:
-    /// see [`CarryWork`].
+    /// Lets requests carry their [`Work`](crate::work::Work) to the inner service, and draws from one they carry
+    /// already: see [`CarryWork`].
     pub fn carry<F>(self, carry: F) -> WorkBudget<C, K, D, F> {
         let Self { state, cost, kind, deadline, .. } = self;
         WorkBudget { state, cost, kind, deadline, carry }
     }
 
-    /// The same settings, questions and observer, with new state.
+    /// The same settings, closures and observer, with new state.
     pub fn fresh(&self) -> Self
     where
         C: Clone,
@@ -91,13 +91,13 @@ impl<C, K, D, W> WorkBudget<C, K, D, W> {
         }
     }
 
-    /// Looks at it and changes it while it serves. Take it before the budget goes into the stack.
+    /// To look at it and change it while it serves. Take the handle before the budget goes into the stack.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.state))
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
-    /// of refusals in any case. The first who asks is heard.
+    /// Tells `observer` what happens here. In a stack the stack's observer is told unless this was called, and of
+    /// refusals in any case. The first observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.state.events().observe(observer);
         self
@@ -108,7 +108,7 @@ impl<C, K, D, W> WorkBudget<C, K, D, W> {
     }
 }
 
-/// Whatever the questions are: closures are not `Debug`.
+/// Whatever the closures are: they need not be `Debug`.
 impl<C, K, D, W> fmt::Debug for WorkBudget<C, K, D, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkBudget").field("snapshot", &self.handle().snapshot()).finish_non_exhaustive()

@@ -17,44 +17,43 @@ pub struct Snapshot {
     pub seats: Usage,
     /// The places of those that were demoted.
     pub demoted: Usage,
-    /// All the fuel that was granted to requests that have ended; of those that could spend as much as it takes, what they
-    /// spent.
+    /// All the fuel granted to requests that have ended; for those without a bound, what they spent.
     pub granted: u64,
-    /// All the fuel that was spent by requests that have ended.
+    /// All the fuel spent by requests that have ended.
     pub spent: u64,
-    /// Requests that wanted more than they were granted.
+    /// How many requests asked for more fuel than they were granted.
     pub exhausted: u64,
-    /// What was learned of each kind of request.
+    /// What was learned about each kind of request.
     pub kinds: [Kind; MAX_KINDS],
-    /// How far apart requests are in what they spend; `None` before any has spent anything.
+    /// How far apart requests are in the fuel they spend; `None` before any has spent anything.
     pub spread: Option<Percentiles>,
     /// Whether it only observes.
     pub observe_only: bool,
 }
 
-/// What was learned of one kind of request.
+/// What was learned about one kind of request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Kind {
-    /// What it spends, as a multiple of what it is estimated to: between a quarter and 4, 1 before anything was learned.
+    /// What it spends, as a multiple of its estimate: between a quarter and 4; 1 before anything was learned.
     pub ratio: f64,
     /// From how many requests that was learned.
     pub measured: u64,
 }
 
-/// What requests spend, of the last few thousand, exact to a quarter.
+/// What the last few thousand requests spent, exact to a quarter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Percentiles {
-    /// Half of them spend this or less.
+    /// Half of them spent this or less.
     pub median: u64,
-    /// One in a hundred spends more.
+    /// One in a hundred spent more.
     pub p99: u64,
 }
 
 impl Percentiles {
-    /// How many times the median the dearest hundredth spends. Where that is more than 10, requests are not similar work,
-    /// and are better told apart: by their cost, by demotion, or by a budget of their own.
+    /// The 99th percentile as a multiple of the median. Where that is more than 10, requests are not similar work, and
+    /// are better told apart: by their cost, by demotion, or by a budget of their own.
     pub fn ratio(&self) -> f64 {
         self.p99 as f64 / self.median.max(1) as f64
     }
@@ -85,9 +84,9 @@ impl Handle {
         }
     }
 
-    /// Goes by `settings` from now on; the name stays, and what was learned. Nothing in flight is lost: seats in use beyond
-    /// those that are left stay in use until their calls end, and a request that is wider than all of them runs alone.
-    /// Requests under way keep the fuel that they were granted, and those that wait the bound on their wait.
+    /// Goes by `settings` from now on; the name and what was learned stay. Nothing in flight is lost: where there are
+    /// fewer seats than are in use, calls run to their end, and a request wider than all seats runs alone. Requests
+    /// under way keep the fuel they were granted, and those that wait keep the bound on their wait.
     pub fn update(&self, settings: Settings) {
         let state = &*self.0;
         state.changed.store(true, Relaxed);
@@ -102,9 +101,9 @@ impl Handle {
         }
     }
 
-    /// Counts as ever, but refuses nothing, lets nobody wait, and ends nothing: instead, it announces
-    /// [`WouldRefuse`](Event::WouldRefuse). Requests that come may spend as much as it takes; those that draw from another
-    /// budget further out spend from that. To try a budget on real traffic.
+    /// Counts as before, but refuses nobody, makes nobody wait, and ends nothing: it announces
+    /// [`WouldRefuse`](Event::WouldRefuse) instead. New requests may spend as much as they need, or, if they draw from
+    /// another budget further out, what that allows. For trying a budget on real traffic.
     pub fn observe_only(&self) {
         self.0.changed.store(true, Relaxed);
         self.0.permits.observe_only(true);

@@ -1,53 +1,53 @@
 //! Let every request do a similar amount of work, and no more.
 //!
 //! # Why
-//! A limit on requests takes them all for alike. They are not: one search goes through ten rows and another through ten
-//! million, and the one holds up everybody behind it, who asked for little. Rather than hoping that no such request comes,
-//! say what one may cost: it takes room according to its cost, is told at once if it wants too much, and stops when it has
-//! done as much as it may.
+//! A limit on requests takes them all to be alike. They are not: one search goes through ten rows and another through
+//! ten million, and the latter holds up everybody behind it who asked for little. Rather than hope that no such request
+//! comes, say what one may cost: a request takes room according to its cost, is told at once if it wants too much, and
+//! stops when it has done as much as it may.
 //!
 //! # When to use it
-//! Where what a request costs can be told from it, roughly: rows, bytes, a depth, a page size. Where a handler does work
-//! in a loop, or in calls to others, that it can count. Where one tenant's report must not slow down everybody's look-ups.
+//! Where a request shows roughly what it will cost: rows, bytes, a depth, a page size. Where a handler does work in a
+//! loop, or in calls to others, that it can count. Where one tenant's report must not slow down everybody's look-ups.
 //!
 //! # When not to
-//! Where requests are all alike: a [`bulkhead`](crate::bulkhead) is enough. Where how many at once is right is not known or
-//! changes: [`load_shed`](crate::load_shed) finds out, and this goes inside of it, for what one request may do. For how
-//! *often* something is asked: that is a rate limit. Fuel is counted by the handler: it is no sandbox for code that does not
-//! ask.
+//! Where requests are all alike: a [`bulkhead`](crate::bulkhead) is enough. Where the right number at once is not
+//! known, or changes: [`load_shed`](crate::load_shed) finds it, and a work budget goes inside that, for what one
+//! request may do. For how *often* something is asked: that takes a rate limit. The handler counts its own fuel: this
+//! is no sandbox for code that does not.
 //!
 //! # What the caller sees
 //! | | |
 //! |---|---|
 //! | it | **refuses**; it **waits** if told to ([`Settings::with_wait`]), in a bounded queue; it **bounds** a call while it runs, by its fuel, and by the time of its polls if told to |
-//! | [`Reason`](crate::Reason) | `TooExpensive` for what costs more than one may; `LimitReached` when the seats are taken; `WaitTimeout` or `DeadlineExceeded` at the end of a wait; `WorkExhausted` when its work is spent |
+//! | [`Reason`](crate::Reason) | `TooExpensive` for a request that costs more than any may; `LimitReached` when the seats are taken; `WaitTimeout` or `DeadlineExceeded` at the end of a wait; `WorkExhausted` when its work is spent |
 //! | `retry_after` | not known |
-//! | dispatched | no; for `WorkExhausted` yes, unless there was nothing left to begin with |
+//! | dispatched | no; for `WorkExhausted` yes, unless no work was left to begin with |
 //! | `poll_ready` | always ready |
-//! | cancel safety | dropping the future gives the seats back, or leaves the queue, and closes its [`Work`](crate::work::Work): what was spent stays spent, and nobody spends any more |
+//! | cancel safety | dropping the future gives the seats back, or leaves the queue, and closes its [`Work`](crate::work::Work): what was spent stays spent, and nothing more can be |
 //!
-//! `TooExpensive` and `WorkExhausted` are the caller's to mend (422): a retry does not try them again, and they say nothing
-//! about the callee to a circuit breaker. The inner service has to be `Clone`; one that is not goes over
-//! `tower::buffer::Buffer`. A wait needs a tokio runtime with time enabled.
+//! `TooExpensive` and `WorkExhausted` are the caller's to mend (422): a retry does not try them again, and they say
+//! nothing about the callee to a circuit breaker. The inner service has to be `Clone`; put one that is not behind
+//! `tower::buffer::Buffer`. Waiting needs a tokio runtime with time enabled.
 //!
 //! # Place in the stack
-//! On a server next to the handler, inside of what sheds load: what is refused there need not be weighed. What is further
-//! in draws from the same fuel, a retry and another work budget too, so that the tries of a request cost no more than one.
-//! On a client around the calls to what is behind, if it has no work budget further out.
+//! On a server next to the handler, inside what sheds load: what is refused there need not be weighed. All layers
+//! further in draw from the same fuel, a retry and another work budget too, so that all attempts of a request together
+//! cost no more than one may. On a client around the calls to the callee, if there is no work budget further out.
 //!
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | [seats](Settings::new) | none, you say | only you know what can be done at once |
-//! | [width](Settings::with_width) | 15 % of the seats, at least one | six of the widest fit beside one another, so that none holds up all others (the rule of Kubernetes' API priority and fairness) |
+//! | [seats](Settings::new) | none: you choose | only you know what can be done at once |
+//! | [width](Settings::with_width) | 15 % of the seats, at least one | six of the widest fit side by side, so that none holds up all others (the rule of Kubernetes' API priority and fairness) |
 //! | [cost](WorkBudget::cost_by) | one seat | then it is a bulkhead |
 //! | [fuel per seat](Settings::with_fuel_per_seat) | one seat for any fuel | only you know what a median request spends |
 //! | [fuel](Settings::with_fuel) | none granted | a handler has to spend it |
-//! | [headroom](Settings::with_headroom) | 4 times the estimate | estimates are rough; as far as they are ever corrected |
+//! | [headroom](Settings::with_headroom) | 4 times the estimate | estimates are rough; and no estimate is ever corrected further than that |
 //! | [over cost](OverCost) | refuse | the caller can ask for less; the others should not pay |
-//! | [correction](Settings::without_correction) | on, within a quarter and 4 times | estimates grow old |
-//! | [wait](Settings::with_wait) | nobody waits | a queue hides overload until all who wait are late |
-//! | [page](Settings::with_max_page) | 100 items | what public APIs of this kind give at most |
+//! | [correction](Settings::without_correction) | on, between a quarter and 4 times | estimates grow old |
+//! | [wait](Settings::with_wait) | nobody waits | a queue hides overload until everybody in it is late |
+//! | [page](Settings::with_max_page) | 100 items | the most that public APIs of this kind give |
 //! | [busy time](Settings::with_max_busy), [long polls](Settings::with_long_poll) | not looked at | two clock readings a poll |
 //! | name | `work_budget` | give each its own where there are two |
 //!
@@ -55,10 +55,10 @@
 //! | event | when |
 //! |---|---|
 //! | [`Refused`](crate::Event::Refused) | a request is refused, or ended because its polls took too long |
-//! | [`WorkExhausted`](crate::Event::WorkExhausted) | a request that has ended wanted more fuel than it was granted |
-//! | [`LongPoll`](crate::Event::LongPoll) | a poll kept its thread for as long as that or longer |
-//! | [`Demoted`](crate::Event::Demoted) | a request costs too much, and goes to the lane of those |
-//! | [`WouldRefuse`](crate::Event::WouldRefuse) | one of these would have been, were it not only observing |
+//! | [`WorkExhausted`](crate::Event::WorkExhausted) | a request that has ended had asked for more fuel than it was granted |
+//! | [`LongPoll`](crate::Event::LongPoll) | a poll kept its thread for as long as a [long poll](Settings::with_long_poll) or longer |
+//! | [`Demoted`](crate::Event::Demoted) | a request costs too much, and goes to the lane for such requests |
+//! | [`WouldRefuse`](crate::Event::WouldRefuse) | one of these would have happened, were the budget not only observing |
 //! | [`BudgetResized`](crate::Event::BudgetResized) | the number of seats is changed |
 //!
 //! # Example
@@ -122,21 +122,22 @@
 //!                 │               │ spends, in parts, up to what was granted
 //!                 └── spent ── call ends: seats and what was left are given back
 //! ```
-//! Nobody narrow passes one who is too wide for what is free just now: the wide one would wait for ever. How long it keeps
-//! the others waiting is bounded, as its width is.
+//! No narrow request overtakes one that is too wide for the seats free at the moment: the wide one would wait for ever.
+//! How long it keeps the others waiting is bounded, as its width is.
 //!
-//! Without fuel, a call costs one compare-and-swap in and one add out: no lock, no clock, no allocation. With it, its books
-//! are taken from those of calls that have ended: no allocation as long as no more are under way than ever before, and an
-//! uncontended lock of its own at each poll. The clock is read for busy time alone. Memory is in proportion to the most
-//! that were ever under way or waiting, which is bounded.
+//! Without fuel, a call costs one compare-and-swap in and one add out: no lock, no clock, no allocation. With fuel, a
+//! call's account is one left by a call that has ended: no allocation as long as no more are under way than ever
+//! before, and an uncontended lock of its own at each poll. The clock is read only for busy time. Memory grows with the
+//! most calls that were ever under way or waiting at once, which is bounded.
 //!
-//! One for each key makes room for another [when it is forgotten](crate::keyed#how-it-decides) at no cost to the others: nobody
-//! is in it, it was not changed by hand, and no kind of request has turned out dearer than its estimates by more than an
-//! eighth. That one spends more than it says narrows how many of it run at once, and is not to be got rid of by making up keys.
-//! That it spends less is forgotten: it is charged its estimates again, until that is learned anew.
+//! In a map of budgets by key, one makes room for another [when it can be forgotten](crate::keyed#how-it-decides) at no
+//! cost to the others: nobody is in it, it was not changed by hand, and no kind of request has turned out dearer than
+//! its estimates by more than an eighth. A kind that spends more than estimated has fewer running at once, and cannot
+//! shake that off by making up keys. That a kind spends less is forgotten: it is charged its estimates again, until
+//! that is learned anew.
 //!
-//! Seats that are held on for a while after the answer, for work that an answer leaves behind, are not offered: giving them
-//! back on time would need a task. The handler answers when the work is done, or holds a permit of a limit of its own.
+//! There is no way to hold seats for a while after the answer, for work that an answer leaves behind: giving them back
+//! on time would need a task. Let the handler answer when the work is done, or hold a permit of a limit of its own.
 
 mod corrections;
 mod cost;
@@ -161,6 +162,7 @@ use crate::{
     request::{Scoped, Unasked},
 };
 
-/// A work budget alone, as a layer for `tower::ServiceBuilder`: `WorkBudgetLayer::new(settings)`, or of a [`WorkBudget`].
+/// A work budget alone, as a layer for `tower::ServiceBuilder`: `WorkBudgetLayer::new` takes settings or a
+/// [`WorkBudget`].
 pub type WorkBudgetLayer<C = Unasked, K = Unasked, D = Unasked, W = Scoped> =
     GateLayer<WorkBudget<C, K, D, W>, Unjudged>;

@@ -14,7 +14,7 @@ pub(super) const LANES: usize = 2;
 pub(super) const ORDINARY: usize = 0;
 pub(super) const DEMOTED: usize = 1;
 
-/// How a [`WorkBudget`](super::WorkBudget) is set: a plain value.
+/// The settings of a [`WorkBudget`](super::WorkBudget): a plain value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -34,7 +34,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// At most `seats` in use at once. Requests are admitted by their cost, and no more: no fuel is granted.
+    /// At most `seats` in use at once. Requests are admitted by their cost, and nothing else is done: no fuel is
+    /// granted.
     pub const fn new(seats: NonZeroU32) -> Self {
         Self {
             name: "work_budget",
@@ -53,7 +54,7 @@ impl Settings {
         }
     }
 
-    /// As [`new`](Self::new), from a number that may be anything.
+    /// As [`new`](Self::new), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `seats` is zero.
@@ -61,7 +62,7 @@ impl Settings {
         at_least_one("work_budget.seats", seats).map(Self::new)
     }
 
-    /// The name under which it refuses and announces. By default `work_budget`.
+    /// The name in its refusals and events. By default `work_budget`.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
@@ -73,14 +74,14 @@ impl Settings {
         self
     }
 
-    /// A request takes a seat for each so much fuel that it is estimated to spend. Choose what your median request spends:
+    /// A request takes one seat for each `fuel` that it is estimated to spend. Choose what your median request spends:
     /// half of all then take one seat. By default every request takes one.
     pub const fn with_fuel_per_seat(mut self, fuel: NonZeroU64) -> Self {
         self.fuel_per_seat = fuel;
         self
     }
 
-    /// As [`with_fuel_per_seat`](Self::with_fuel_per_seat), from a number that may be anything.
+    /// As [`with_fuel_per_seat`](Self::with_fuel_per_seat), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is zero.
@@ -88,14 +89,14 @@ impl Settings {
         not_zero("work_budget.fuel_per_seat", fuel).map(|fuel| self.with_fuel_per_seat(fuel))
     }
 
-    /// Grants each request a [`Work`](crate::work::Work), of `fuel` at most. What is estimated to need more costs
-    /// [too much](OverCost). `NonZeroU64::MAX` is as much as it takes. By default none is granted, and nothing measured.
+    /// Grants each request a [`Work`](crate::work::Work) of at most `fuel`. A request estimated to need more costs [too
+    /// much](OverCost). `NonZeroU64::MAX` is as much as it takes. By default no fuel is granted, and none is measured.
     pub const fn with_fuel(mut self, fuel: NonZeroU64) -> Self {
         self.fuel = Some(fuel);
         self
     }
 
-    /// As [`with_fuel`](Self::with_fuel), from a number that may be anything.
+    /// As [`with_fuel`](Self::with_fuel), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is zero.
@@ -103,14 +104,15 @@ impl Settings {
         not_zero("work_budget.fuel", fuel).map(|fuel| self.with_fuel(fuel))
     }
 
-    /// A request is granted so many times what it is estimated to spend, and never more than [`fuel`](Self::with_fuel). By
-    /// default 4 times, which is as far as estimates are ever corrected. `NonZeroU32::MAX` leaves `fuel` as the only bound.
+    /// A request is granted this many times what it is estimated to spend, but never more than
+    /// [`fuel`](Self::with_fuel). By default 4 times, since estimates are never corrected further than that.
+    /// `NonZeroU32::MAX` leaves `fuel` as the only bound.
     pub const fn with_headroom(mut self, times: NonZeroU32) -> Self {
         self.headroom = times;
         self
     }
 
-    /// As [`with_headroom`](Self::with_headroom), from a number that may be anything.
+    /// As [`with_headroom`](Self::with_headroom), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is zero.
@@ -118,23 +120,23 @@ impl Settings {
         at_least_one("work_budget.headroom", times).map(|times| self.with_headroom(times))
     }
 
-    /// What is done with a request that costs more than one may: by default it is refused. It costs too much when the
-    /// seats or the fuel that it is estimated to take, without any correction, are more than [`width`](Self::with_width)
-    /// and [`fuel`](Self::with_fuel) allow: so the same request gets the same answer, whatever was learned meanwhile.
+    /// What is done with a request that costs more than any may: by default it is refused. It costs too much when its
+    /// estimated seats or fuel, before any correction, are more than [`width`](Self::with_width) and
+    /// [`fuel`](Self::with_fuel) allow: so the same request gets the same answer, whatever has been learned meanwhile.
     pub const fn with_over_cost(mut self, over_cost: OverCost) -> Self {
         self.over_cost = over_cost;
         self
     }
 
-    /// Lets up to `max_waiting` requests wait for their seats, each at most `max_wait`, and no longer than its deadline, in
-    /// the order of their arrival; and as many demoted ones for theirs. If either is zero, nobody waits.
+    /// Lets up to `max_waiting` requests wait for their seats, each for at most `max_wait` and not beyond its deadline,
+    /// in the order of their arrival; and as many demoted ones for theirs. If either is zero, nobody waits.
     pub const fn with_wait(mut self, max_waiting: u32, max_wait: Duration) -> Self {
         self.max_waiting = max_waiting;
         self.max_wait = max_wait;
         self
     }
 
-    /// Takes estimates as they are, whatever requests of the same kind have spent. What would have been learned is still
+    /// Takes estimates as they are, whatever requests of the same kind have spent. Corrections are still learned and
     /// shown.
     pub const fn without_correction(mut self) -> Self {
         self.correction = false;
@@ -147,7 +149,7 @@ impl Settings {
         self
     }
 
-    /// As [`with_max_page`](Self::with_max_page), from a number that may be anything.
+    /// As [`with_max_page`](Self::with_max_page), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is zero.
@@ -155,16 +157,17 @@ impl Settings {
         at_least_one("work_budget.max_page", items).map(|items| self.with_max_page(items))
     }
 
-    /// Ends a request once its polls have taken so long together: `WorkExhausted`. That is time in which it kept a thread
-    /// from others; time in which it waited does not count. It is looked at after each poll, so a poll that never ends is
-    /// not ended; nor is the body of an answer, whose polls count where the seats are held until it ends. Two clock readings a poll, and so are those of [`long polls`](Self::with_long_poll). By default it is not
-    /// looked at.
+    /// Ends a request with `WorkExhausted` once its polls have taken this long in all: the time in which it kept a
+    /// thread from others; time spent waiting does not count. That is checked after each poll, so a poll that never
+    /// returns is not ended; nor is the body of a response, though its polls count where the seats are held until it
+    /// ends. Costs two clock readings a poll, shared with [`long polls`](Self::with_long_poll). By default busy time is
+    /// not looked at.
     pub const fn with_max_busy(mut self, busy: Duration) -> Self {
         self.max_busy = busy;
         self
     }
 
-    /// As [`with_max_busy`](Self::with_max_busy), for a time that may be anything.
+    /// As [`with_max_busy`](Self::with_max_busy), checked.
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is zero.
@@ -172,14 +175,14 @@ impl Settings {
         longer_than_zero("work_budget.max_busy", busy).map(|busy| self.with_max_busy(busy))
     }
 
-    /// Announces polls that take this long or longer: [`LongPoll`](crate::Event::LongPoll). 10 ms is a good value: no task
-    /// should keep a thread so long. By default it is not looked at.
+    /// Announces polls that take this long or longer: [`LongPoll`](crate::Event::LongPoll). 10 ms is a good value: no
+    /// task should keep a thread that long. By default polls are not timed.
     pub const fn with_long_poll(mut self, took: Duration) -> Self {
         self.long_poll = took;
         self
     }
 
-    /// As [`with_long_poll`](Self::with_long_poll), for a time that may be anything.
+    /// As [`with_long_poll`](Self::with_long_poll), checked.
     ///
     /// # Errors
     /// [`InvalidSetting`] if it is zero.
@@ -187,7 +190,7 @@ impl Settings {
         longer_than_zero("work_budget.long_poll", took).map(|took| self.with_long_poll(took))
     }
 
-    /// The name under which it refuses and announces.
+    /// The name in its refusals and events.
     pub const fn name(&self) -> &'static str {
         self.name
     }
@@ -219,12 +222,12 @@ impl Settings {
         self.fuel
     }
 
-    /// How many times its estimate a request is granted.
+    /// How many times its estimate a request is granted in fuel.
     pub const fn headroom(&self) -> NonZeroU32 {
         self.headroom
     }
 
-    /// What is done with a request that costs more than one may.
+    /// What is done with a request that costs more than any may.
     pub const fn over_cost(&self) -> OverCost {
         self.over_cost
     }
@@ -254,7 +257,7 @@ impl Settings {
         self.max_busy
     }
 
-    /// From when on a poll is announced as long; [`Duration::MAX`] is never.
+    /// From what duration on a poll is announced as long; [`Duration::MAX`] is never.
     pub const fn long_poll(&self) -> Duration {
         self.long_poll
     }

@@ -1,8 +1,8 @@
-//! A worker that sends letters through a post office with bad days: what fails is tried again, and while nothing works the
-//! letters are not even tried. It ends by itself.
+//! A worker that sends letters through a post office with bad days: failed letters are tried again, and while nothing
+//! works they are not even tried. It ends by itself.
 //!
-//! A stack goes over apalis as it is, as a layer: its errors are boxed, and a refusal is found in the box again. Layers are
-//! outside of what counts apalis's own attempts, so a refused task is as the backend has it.
+//! A stack is a layer for apalis as it is: errors are boxed there, and a refusal is found in the box again. Layers are
+//! outside apalis's own count of attempts, so what becomes of a refused task is up to the backend.
 
 use std::{
     num::NonZeroU32,

@@ -1,8 +1,9 @@
 //! A function on AWS Lambda, behind an API gateway: refusals become answers, and a call that hangs is over before Lambda
 //! ends it without a word. `cargo lambda watch` runs it on your machine.
 //!
-//! One process serves one request at a time by default, so limits on what is under way are for what the function calls. What helps
-//! here is a timeout, and a circuit breaker around a dependency: both outlive the request, as the process does.
+//! One process serves one request at a time by default, so concurrency limits are only for what the function calls.
+//! What helps here is a timeout, and a circuit breaker around a dependency, whose state outlives the request, as the
+//! process does.
 
 use std::{io, time::Duration};
 

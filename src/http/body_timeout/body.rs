@@ -18,7 +18,7 @@ use crate::{
     rejection::{Reason, Rejection},
 };
 
-/// A body let somebody wait for too long. Its source is the [`Rejection`].
+/// A body made its reader wait too long. The source of this error is the [`Rejection`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyTooSlow {
     slow: Slow,
@@ -48,7 +48,7 @@ impl std::error::Error for BodyTooSlow {
 }
 
 pin_project! {
-    /// A body that may let nobody wait for too long. See the [module](super).
+    /// A body that may not make its reader wait too long. See the [module](super).
     ///
     /// **Cancel safety**: it holds nothing but the inner body and a timer.
     pub struct TimedBody<B> {

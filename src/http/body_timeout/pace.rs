@@ -1,4 +1,4 @@
-//! How long a body may still let somebody wait: pure.
+//! How long a body may still make its reader wait: pure.
 
 use super::Settings;
 use crate::clock::{Instant, nanos};
@@ -16,7 +16,7 @@ pub(super) struct Pace {
     waiting: Option<Instant>,
 }
 
-/// Why somebody has waited for too long.
+/// Why a wait was too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Slow {

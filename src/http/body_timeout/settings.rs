@@ -2,7 +2,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use crate::settings::{InvalidSetting, at_least_one};
 
-/// How long a body may let somebody wait: a plain value.
+/// How long a body may make its reader wait: a plain value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -17,7 +17,7 @@ impl Settings {
         Self { name: "body_timeout", idle, rate: None }
     }
 
-    /// As [`new`](Self::new), for a number that may be anything.
+    /// As [`new`](Self::new), checked.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `idle` is zero.
@@ -28,14 +28,14 @@ impl Settings {
         Ok(Self::new(idle))
     }
 
-    /// Not fewer than so many bytes in each second that is waited for them, after a time of `grace`. What comes early may be
-    /// rested on later, but never for longer than the grace.
+    /// At least this many bytes for each second of waiting, after an initial `grace`. A body that was early may be late
+    /// afterwards, but never by more than the grace.
     pub const fn with_rate(mut self, bytes_per_second: NonZeroU32, grace: Duration) -> Self {
         self.rate = Some((bytes_per_second, grace));
         self
     }
 
-    /// As [`with_rate`](Self::with_rate), for numbers that may be anything.
+    /// As [`with_rate`](Self::with_rate), checked.
     ///
     /// # Errors
     /// [`InvalidSetting`] if either is zero: without grace the first byte would be late.
@@ -47,13 +47,13 @@ impl Settings {
         Ok(self.with_rate(rate, grace))
     }
 
-    /// The name under which it refuses. By default `body_timeout`.
+    /// The name in its refusals. By default `body_timeout`.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// The name under which it refuses.
+    /// The name in its refusals.
     pub const fn name(&self) -> &'static str {
         self.name
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 pin_project! {
-    /// The body of a response whose permit is held until it ends. See the [module](super).
+    /// The body of a response, with a permit that is held until the body ends. See the [module](super).
     ///
     /// **Cancel safety**: dropping it settles the permit.
     pub struct HeldBody<B, G, C, Req>

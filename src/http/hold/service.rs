@@ -21,7 +21,7 @@ pub struct UntilBodyEnds<G, C = Standard> {
 }
 
 impl<G, C> UntilBodyEnds<G, C> {
-    /// What this layer does, and until bodies end.
+    /// Does what this layer does, but holds on until bodies end.
     pub const fn new(gates: GateLayer<G, C>) -> Self {
         Self { gates }
     }

@@ -13,8 +13,8 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// The largest integer of a structured field (RFC 9651, section 3.3.1).
 const LARGEST: u64 = 999_999_999_999_999;
 
-/// A caller's quota, and how much is left of it: plain numbers. The name may be anything; letters that a field cannot hold
-/// are left out. Numbers of more than fifteen digits are told as that many nines.
+/// A caller's quota, and how much is left of it: plain numbers. The name may be anything; characters that a field
+/// cannot hold are left out. Numbers of more than fifteen digits are written as fifteen nines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Quota {
@@ -30,20 +30,20 @@ impl Quota {
         Self { name, limit, window: None, left: None }
     }
 
-    /// The time within which the limit may be used up. Told in whole seconds, at least one.
+    /// The time within which the limit may be used up. Written in whole seconds, at least one.
     pub const fn with_window(mut self, window: Duration) -> Self {
         self.window = Some(window);
         self
     }
 
-    /// So much is left, until the quota is whole again after `reset`. Told in whole seconds, rounded up.
+    /// `remaining` is left, and the quota is whole again after `reset`, which is written in whole seconds, rounded up.
     pub const fn left(mut self, remaining: u64, reset: Duration) -> Self {
         self.left = Some((remaining, reset));
         self
     }
 
-    /// Adds this to both fields, after whatever stands there. Where the response has a `Retry-After`, the time until the
-    /// reset is told as no later than that, as the draft asks.
+    /// Adds this to both fields, after whatever stands there. Where the response has a `Retry-After`, the reset is
+    /// written as no later than that, as the draft asks.
     pub fn write(&self, headers: &mut HeaderMap) {
         let mut name = String::with_capacity(self.name.len() + 2);
         name.push('"');

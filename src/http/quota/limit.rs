@@ -8,8 +8,8 @@ impl Quota {
     }
 }
 
-/// One limit that all callers share: of its quotas the tightest is told, under the limit's name, which is also the policy
-/// that [`Problems`](crate::http::Problems) say was violated.
+/// One limit that all callers share: the tightest of its quotas is told, under the limit's name, which is also the
+/// policy that [`Problems`](crate::http::Problems) name as violated.
 impl<Req> QuotaOf<Req> for Handle {
     type Later = Self;
 

@@ -8,9 +8,9 @@
 //! RateLimit: "default";r=50;t=30
 //! ```
 //!
-//! It goes outermost, outside of [`RespondRejections`](super::RespondRejections), and takes its numbers from whoever limits:
-//! from the handle of a [rate limit](crate::rate_limit), or from a closure that is asked about the request and answers with a
-//! question for later. The numbers are those after the request was counted.
+//! It goes outermost, outside [`RespondRejections`](super::RespondRejections), and gets its numbers from the handle of
+//! a [rate limit](crate::rate_limit), or from a closure that is given the request and returns another, to be called
+//! when the response is there. The numbers are those after the request was counted.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -43,8 +43,8 @@
 //! # }
 //! ```
 //!
-//! Where each tenant has a limit, the one that is asking is looked up once its request was counted; whoever has no place is told
-//! nothing:
+//! Where each tenant has a limit, the caller's is looked up after its request was counted; a tenant without a place in
+//! the map is told nothing:
 //!
 //! ```
 //! use http::{Request, Response};

@@ -6,19 +6,19 @@ use tower_service::Service;
 
 use super::{Quota, ResponseFuture};
 
-/// Says of a request what will tell, once it is answered, how much its sender has left. The handle of a
-/// [rate limit](crate::rate_limit::Handle) does, and so does a closure that returns a closure:
-/// `|req: &Request<B>| { let caller = …; move || limits.quota(&caller) }`. What that returns is `Some` quota or `None`, or
-/// several.
+/// Makes from a request what will tell, once it is answered, how much its sender has left. The handle of a [rate
+/// limit](crate::rate_limit::Handle) qualifies, and so does a closure that returns a closure:
+/// `|req: &Request<B>| { let caller = …; move || limits.quota(&caller) }`. The inner one returns `Some` quota, `None`,
+/// or several.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not know what is left for who sent `{Req}`",
+    message = "`{Self}` does not know what is left for the sender of `{Req}`",
     note = "the handle of a rate limit does, and a closure that returns a closure: `|req: &Request<B>| move || Some(quota)`"
 )]
 pub trait QuotaOf<Req> {
-    /// What will tell; it runs when there is an answer. A panic in either is the caller's to see, and loses nothing.
+    /// What will tell; it runs when there is a response. A panic in either reaches the caller, and loses nothing.
     type Later: TellQuota;
 
-    /// What will tell of this request, before it is counted.
+    /// Called before the request is counted.
     fn later(&self, req: &Req) -> Self::Later;
 }
 
@@ -30,9 +30,9 @@ impl<F: Fn(&Req) -> Later, Req, Later: TellQuota> QuotaOf<Req> for F {
     }
 }
 
-/// Tells how much is left, when there is an answer. A closure such as `move || Some(quota)` qualifies.
+/// Tells how much is left, when there is a response. A closure such as `move || Some(quota)` qualifies.
 pub trait TellQuota {
-    /// The quotas: `Some` or `None`, or several.
+    /// The quotas: `Some`, `None`, or several.
     type Quotas: IntoIterator<Item = Quota>;
 
     /// What is left of them now.

@@ -13,8 +13,8 @@ use crate::{error::BoxError, sync::Lock};
 
 /// The body of a request that may be sent again. Made by [`ReplayBodies`](super::ReplayBodies); see the [module](super).
 ///
-/// **Cancel safety**: dropping one attempt's body leaves what is left of it to the next. Polling the body of a later attempt
-/// ends that of an earlier one, which may still be in the hands of a connection, with [`Superseded`].
+/// **Cancel safety**: dropping one attempt's body leaves the rest of it to the next attempt. Polling the body of a
+/// later attempt ends an earlier one's, which a connection may still hold, with [`Superseded`].
 ///
 /// [`Superseded`]: super::ReplayError::Superseded
 pub struct Replay<B>(Source<B>);

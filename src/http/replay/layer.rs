@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use super::Replay;
 
-/// Lets the bodies of requests be sent again: goes around a retry. See the [module](super).
+/// Lets the bodies of requests be sent again; goes around a retry. See the [module](super).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ReplayBodies {
@@ -15,13 +15,13 @@ pub struct ReplayBodies {
 }
 
 impl ReplayBodies {
-    /// Keeps up to 64 KiB of each body: forms and most API calls fit, and a thousand of them at once are 64 MiB. Linkerd
-    /// chose the same.
+    /// Keeps up to 64 KiB of each body: forms and most API calls fit, and a thousand at once take 64 MiB. Linkerd chose
+    /// the same.
     pub const fn new() -> Self {
         Self { cap: 64 << 10 }
     }
 
-    /// Keeps up to so many bytes of each body, trailers included. With zero only requests without a body are sent again.
+    /// Keeps up to `cap` bytes of each body, trailers included. With zero only requests without a body are sent again.
     pub const fn with_cap(mut self, cap: usize) -> Self {
         self.cap = cap;
         self

@@ -1,10 +1,10 @@
 //! Send a request's body again.
 //!
-//! A body is a stream, and once it is sent it is gone; so a request that has one is tried once, however often its method
-//! may be. [`ReplayBodies`], around a retry, lets the attempts read from a tape: what the first attempt reads of the body is
-//! kept on the way, up to a cap, and the next one reads that, and then what is left. Nothing is read ahead, so a body that
-//! waits for its answer streams as it would; beyond the cap it streams on, nothing is kept any more, and the request is not
-//! tried again.
+//! A body is a stream, and once it is sent it is gone; so a request that has one is tried only once, even if its method
+//! is idempotent. [`ReplayBodies`], around a retry, lets the attempts read from a tape: what the first attempt reads of
+//! the body is kept, up to a cap, and the next attempt reads that, and then the rest of the body. Nothing is read
+//! ahead, so a body that waits for an answer before it goes on streams as before. Beyond the cap it streams on, nothing
+//! is kept, and the request is not tried again.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -40,16 +40,16 @@
 //! ```
 //!
 //! # What is tried again
-//! By [`ReplayRequests`]: requests of [idempotent](is_idempotent) methods, and those with an `Idempotency-Key`, whose body is
-//! still whole on the tape. A body that was found to be larger than the cap, that failed, or whose sender left early is not.
-//! A retry judges a response by its head, before any byte of its body has reached the caller, and never after.
+//! With [`ReplayRequests`]: requests of [idempotent](is_idempotent) methods, and those with an `Idempotency-Key`, whose
+//! body is still whole on the tape. It is not if it turned out larger than the cap, if it failed, or if its sender left
+//! early. A retry judges a response by its head, before any byte of its body has reached the caller, and never after.
 //!
 //! # What it costs
-//! A request without a body, or whose length is known to be beyond the cap, nothing. Others: one allocation, two uncontended
-//! locks for each frame (none is held while the body is polled), and a copy of what is kept; that is copied so that the cap
-//! is what it says, and does not pin a large buffer for each small piece. Where no other attempt may follow, nothing is kept.
-//! The body has to be `Unpin`; box one that is not. Errors are boxed, as by other bodies that have something to add: the
-//! body's own, unchanged, or a [`ReplayError`].
+//! Nothing for a request without a body, or with one known to be larger than the cap. For others, one allocation, two
+//! uncontended locks for each frame (none is held while the body is polled), and a copy of what is kept: without a
+//! copy, each small piece could pin a large buffer, and the cap would be no cap. Where no other attempt may follow,
+//! nothing is kept. The body has to be `Unpin`; box one that is not. Errors are boxed, as with other bodies that add
+//! errors to the inner one's: the body's own, unchanged, or a [`ReplayError`].
 
 mod body;
 mod layer;

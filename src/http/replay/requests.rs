@@ -6,7 +6,7 @@ use crate::retry;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Whether a request may be sent twice without harm: by its method (RFC 9110, section 9.2.2: `GET`, `HEAD`, `OPTIONS`,
-/// `TRACE`, `PUT`, `DELETE`), or because the callee knows it again by its `Idempotency-Key`.
+/// `TRACE`, `PUT`, `DELETE`), or because the callee recognises it by its `Idempotency-Key`.
 pub fn is_idempotent<B>(req: &Request<B>) -> bool {
     req.method().is_idempotent() || req.headers().get(IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty())
 }
@@ -41,14 +41,14 @@ pub struct ReplayRequests<R = Idempotent> {
 }
 
 impl ReplayRequests {
-    /// Sends requests again that [are idempotent](is_idempotent).
+    /// Sends again those requests that [are idempotent](is_idempotent).
     pub const fn new() -> Self {
         Self { repeatable: Idempotent }
     }
 }
 
 impl<R> ReplayRequests<R> {
-    /// Sends requests again of which `repeatable` says so:
+    /// Sends again those requests that `repeatable` accepts:
     /// `|req: &Request<Replay<B>>| is_idempotent(req) || req.uri().path() == "/search"`.
     pub const fn when(repeatable: R) -> Self {
         Self { repeatable }

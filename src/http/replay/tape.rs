@@ -13,7 +13,7 @@ use crate::{
     sync::{Lock, Turn, Wakeup},
 };
 
-/// What a copy of a body has to say that the body itself has not.
+/// The errors of a copy of a body that are not the body's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {

@@ -3,12 +3,12 @@ use http_body_util::Either;
 
 use crate::rejection::Rejection;
 
-/// Puts a body to the answer that tells a caller of a refusal.
+/// Makes the response that tells a caller of a refusal.
 ///
-/// A closure `Fn(&Rejection, Response<()>) -> Response<B>` qualifies. It is given the answer as the
-/// [settings](super::Settings) make it, with its status and its `Retry-After`, and completes it; gRPC callers get a standard
-/// answer. It has to make the inner service's body; for one of its own see [`OwnBody`]. A panic in it is the caller's to
-/// see: by then the inner service's future is gone, so that nothing of the call is left, and the service goes on.
+/// A closure `Fn(&Rejection, Response<()>) -> Response<B>` qualifies. It is given the response as the
+/// [settings](super::Settings) make it, with status and `Retry-After`, and adds a body; gRPC callers get a standard
+/// response. The body has to be of the inner service's type; for another see [`OwnBody`]. A panic in it reaches the
+/// caller: the inner service's future is gone by then, so nothing of the call is left, and the service goes on.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` makes no answers beside those with a body `{B}`",
     label = "not an answer for this body",
@@ -16,16 +16,16 @@ use crate::rejection::Rejection;
     note = "`RespondRejections::problems` and `OwnBody` go over any body"
 )]
 pub trait Answer<B> {
-    /// The body of all answers, the inner service's among them.
+    /// The body of all responses, the inner service's among them.
     type Body;
 
-    /// An answer of the inner service.
+    /// A response of the inner service.
     fn pass(&self, response: Response<B>) -> Response<Self::Body>;
 
-    /// The answer to whoever was refused over HTTP.
+    /// The response to a caller refused over HTTP.
     fn answer(&self, rejection: &Rejection, response: Response<()>) -> Response<Self::Body>;
 
-    /// The answer to whoever was refused over gRPC. The headers say all; the body must be empty.
+    /// The response to a caller refused over gRPC. The headers say everything; the body must be empty.
     fn answer_grpc(&self, rejection: &Rejection, response: Response<()>) -> Response<Self::Body>;
 }
 
@@ -50,7 +50,7 @@ where
     }
 }
 
-/// Leaves the body empty: the status says what there is to say, and `Retry-After` when to come back.
+/// Leaves the body empty: the status says why, and `Retry-After` when to come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeadersOnly;
 
@@ -71,8 +71,8 @@ impl<B: Default> Answer<B> for HeadersOnly {
     }
 }
 
-/// A closure whose answers have a body of another type than the inner service's: callers get one or the other, as
-/// [`Either`], which goes over bodies that cannot be made, such as hyper's `Incoming`.
+/// A closure whose responses have another body type than the inner service's: callers get one or the other, as
+/// [`Either`]. It works with bodies that cannot be made by hand, such as hyper's `Incoming`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OwnBody<F>(pub F);
 

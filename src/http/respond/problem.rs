@@ -10,11 +10,11 @@ use crate::rejection::Rejection;
 const QUOTA: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 const CAPACITY: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
 
-/// Says what is the matter in a body that programs read: `application/problem+json` of RFC 9457. It goes over any body.
+/// Says what is the matter in a body for programs to read: `application/problem+json` of RFC 9457. Works with any body.
 ///
-/// 429 and 503 are of the types that the `RateLimit` draft (draft-ietf-httpapi-ratelimit-headers-10) registers, and a 429
-/// names the layer as the policy that was violated; other answers have no type, and the status's own title. No other name
-/// is told to callers. Costs an allocation or two for each refusal.
+/// 429 and 503 have the types that the `RateLimit` draft (draft-ietf-httpapi-ratelimit-headers-10) registers, and a 429
+/// names the layer as the violated policy; other responses have no type, and the status's own title. Callers are told
+/// no other name. Costs an allocation or two for each refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Problems;
 

@@ -16,7 +16,7 @@ use crate::{chance::Chance, error::Error, rejection::Rejection};
 
 /// Turns refusals into responses: the outermost layer of a server's stack, over [`Stack::service`](crate::Stack::service).
 ///
-/// Callers of gRPC, told by their content type, get an answer in gRPC: HTTP 200 and headers alone, with the reason's code.
+/// gRPC callers, told by their content type, get a gRPC response: HTTP 200 and headers alone, with the reason's code.
 /// So a stack may stand in front of a server that speaks both. A clone costs a reference count.
 #[must_use]
 pub struct RespondRejections<A = HeadersOnly> {
@@ -53,28 +53,28 @@ impl RespondRejections {
 }
 
 impl RespondRejections<Problems> {
-    /// Answers with [`Problems`], beside any body.
+    /// Answers with [`Problems`], whatever the inner service's body.
     pub fn problems() -> Self {
         Self::with(Problems)
     }
 }
 
 impl<F> RespondRejections<OwnBody<F>> {
-    /// Answers as `answer` says, a closure `|rejection: &Rejection, response: Response<()>| -> Response<Own>` with a body of
-    /// any type, beside any body.
+    /// Answers as `answer` says, a closure `|rejection: &Rejection, response: Response<()>| -> Response<Own>` with a
+    /// body of any type, whatever the inner service's is.
     pub fn with_own_body(answer: F) -> Self {
         Self::with(OwnBody(answer))
     }
 }
 
 impl<A> RespondRejections<A> {
-    /// Answers as `answer` says: a closure `|rejection: &Rejection, response: Response<()>| -> Response<B>` with the inner
-    /// service's body, for one.
+    /// Answers as `answer` says: a closure `|rejection: &Rejection, response: Response<()>| -> Response<B>` with the
+    /// inner service's body type, for example.
     pub fn with(answer: A) -> Self {
         Self { plan: Arc::new(Plan { answer, settings: Settings::new(), chance: Arc::new(Chance::from_entropy()) }) }
     }
 
-    /// Says what `settings` say.
+    /// Answers as `settings` say.
     pub fn settings(self, settings: Settings) -> Self
     where
         A: Clone,
@@ -82,7 +82,7 @@ impl<A> RespondRejections<A> {
         self.with_plan(|plan| plan.settings = settings)
     }
 
-    /// Spreads hints by `chance`: a seeded one makes them repeat.
+    /// Spreads hints by `chance`; a seed makes them repeatable.
     pub fn chance(self, chance: Chance) -> Self
     where
         A: Clone,
@@ -147,7 +147,7 @@ impl<A: Default> Default for RespondRejections<A> {
     }
 }
 
-/// Whatever the answer is: closures are not `Debug`.
+/// Whatever the closure is: it need not be `Debug`.
 impl<A> fmt::Debug for RespondRejections<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RespondRejections").field("settings", &self.plan.settings).finish_non_exhaustive()

@@ -8,7 +8,7 @@ use crate::{
 
 const REASONS: usize = Reason::ALL.len();
 
-/// What is said to whom was refused: a status for each reason, and how exactly when to come back. A plain value.
+/// What a refused caller is told: a status for each reason, and how exactly when to come back. A plain value.
 ///
 /// ```
 /// use plimsoll::{Ratio, Reason, http::respond::Settings};
@@ -44,7 +44,7 @@ impl Settings {
         Self { statuses, codes, jitter: None }
     }
 
-    /// Says `status` to whom is refused for this reason.
+    /// Answers refusals for this reason with `status`.
     ///
     /// # Errors
     /// [`InvalidSetting`] unless it is an error: 400 to 599.
@@ -58,7 +58,7 @@ impl Settings {
         Ok(self)
     }
 
-    /// Says `code` to whom is refused for this reason over gRPC.
+    /// Answers refusals for this reason over gRPC with `code`.
     ///
     /// # Errors
     /// [`InvalidSetting`] unless it is one of gRPC's errors: 1 to 16.
@@ -70,8 +70,8 @@ impl Settings {
         Ok(self)
     }
 
-    /// Sends those who find no room (503, and gRPC's 14 `UNAVAILABLE`) away for up to this share longer than need be, so
-    /// that they do not come back all at once. A caller's own rate limit (429) is told exactly, always.
+    /// Sends callers that find no room (503, and gRPC's 14 `UNAVAILABLE`) away for up to this share longer than
+    /// necessary, so that they do not come back all at once. A caller's own rate limit (429) is always told exactly.
     pub const fn with_jitter(mut self, jitter: Ratio) -> Self {
         self.jitter = Some(jitter);
         self
@@ -87,7 +87,7 @@ impl Settings {
         self.codes[reason as usize] as i32
     }
 
-    /// How much longer than need be some are sent away.
+    /// How much longer than necessary some are sent away.
     pub const fn jitter(&self) -> Option<Ratio> {
         self.jitter
     }

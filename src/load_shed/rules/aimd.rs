@@ -8,12 +8,12 @@ const BACKOFF: f64 = 0.9;
 /// The share of calls that must have ended at the limit for it to grow.
 const BOUND: f64 = 0.5;
 
-/// Additive increase, multiplicative decrease: one more after every round of calls that went well, a tenth less after one
-/// with an overload in it.
+/// Additive increase, multiplicative decrease: one more after every round of calls that went well, a tenth less after a
+/// round with an overload in it.
 ///
 /// It needs to be told what an overload is: a call that took longer than `slow`, or that failed further in for want of
-/// room or time. With the right number it works and settles in a saw-tooth below the edge; with one that is too long it
-/// grows until the service is lost, and with one that is too short it starves it.
+/// room or time. With the right `slow` it works, and settles in a saw-tooth below the edge; with one too long it grows
+/// until the service is lost, with one too short it starves the service.
 ///
 /// Source: Chiu and Jain, *Analysis of the increase and decrease algorithms for congestion avoidance* (1989); Netflix
 /// *concurrency-limits*, `AIMDLimit`.
@@ -25,7 +25,7 @@ pub struct Aimd {
 }
 
 impl Aimd {
-    /// One that takes calls for overloads that take longer than `slow`.
+    /// One that takes calls longer than `slow` for overloads.
     pub fn new(settings: &Settings, slow: Duration) -> Self {
         let (limit, max) = (settings.initial_limit().get(), settings.max_limit().get());
         Self { limit: f64::from(limit), max: f64::from(max), slow }

@@ -1,11 +1,11 @@
 use crate::load_shed::{Rule, Settings, Step, Window};
 
-/// A limit that does not adapt: the initial limit, for ever, beyond which nobody is let in. To compare with.
+/// A limit that does not adapt: the initial limit, for ever, beyond which nobody is let in. For comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed(f64);
 
 impl Fixed {
-    /// What the settings say is the initial limit.
+    /// The settings' initial limit, fixed.
     pub fn new(settings: &Settings) -> Self {
         Self(f64::from(settings.initial_limit().get()))
     }

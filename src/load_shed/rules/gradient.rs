@@ -16,10 +16,10 @@ const LONG_RUN: f64 = 600.0;
 /// The share of calls that must have ended at the limit for it to move.
 const BOUND: f64 = 0.5;
 
-/// Follows the ratio of how long calls take in the long run to how long they take now.
+/// Follows the ratio of long-run latency to current latency.
 ///
 /// It needs no baseline, and so has none: whatever lasts becomes normal, and under a lasting overload the limit creeps
-/// up. [`VerifiedGradient`](super::VerifiedGradient) is what we made of it.
+/// up. [`VerifiedGradient`](super::VerifiedGradient) is what we made of this rule.
 ///
 /// Source: Netflix *concurrency-limits*, `Gradient2Limit`.
 #[derive(Clone, Copy, Debug)]

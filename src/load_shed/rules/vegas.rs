@@ -6,11 +6,11 @@ const FORGET: f64 = 30.0;
 /// The share of calls that must have ended at the limit for it to grow.
 const BOUND: f64 = 0.5;
 
-/// Keeps a short queue inside of the service, measured in calls.
+/// Keeps a short queue inside the service, measured in calls.
 ///
-/// How many calls wait there is estimated from how much longer they take than the fastest round did. Below one it grows
-/// fast, up to three slowly, above six it falls, each times the decimal logarithm of the limit. Where calls differ much by
-/// nature, it takes that for a queue and stays too low.
+/// How many calls wait there is estimated from how much longer they take than the fastest round did. With fewer than
+/// one waiting the limit grows fast, with up to three slowly, and with more than six it falls; each number times the
+/// decimal logarithm of the limit. Where calls differ much by nature, it takes that for a queue and stays too low.
 ///
 /// Source: Brakmo and Peterson, *TCP Vegas* (1994); Netflix *concurrency-limits*, `VegasLimit`.
 #[derive(Clone, Copy, Debug)]

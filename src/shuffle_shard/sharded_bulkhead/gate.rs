@@ -44,13 +44,13 @@ pub struct Permit {
 }
 
 impl<T> ShardedBulkhead<T> {
-    /// A bulkhead set like this, with all its cells empty, for requests of which `tenant` says whose they are:
-    /// `|r: &Req| r.tenant`, a number or the [hash of a name](crate::shuffle_shard::tenant_id).
+    /// A bulkhead with these settings, and all its cells empty. `tenant` says whose a request is: `|r: &Req| r.tenant`,
+    /// a number or the [hash of a name](crate::shuffle_shard::tenant_id).
     pub fn new(settings: Settings, tenant: T) -> Self {
         Self { state: Arc::new(State::new(settings, Events::default())), tenant }
     }
 
-    /// The same settings, question and observer, with new state. Where no seed was given, tenants are dealt other hands.
+    /// The same settings, closure and observer, with new state. Where no seed was given, tenants are dealt other hands.
     pub fn fresh(&self) -> Self
     where
         T: Clone,
@@ -59,13 +59,13 @@ impl<T> ShardedBulkhead<T> {
         Self { state: Arc::new(state), tenant: self.tenant.clone() }
     }
 
-    /// Looks at it and changes it while it serves. Take it before the bulkhead goes into the stack.
+    /// To look at it and change it while it serves. Take the handle before the bulkhead goes into the stack.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.state))
     }
 
-    /// Lets `observer` hear what happens here; in a stack, the stack's observer does unless this was called, and hears
-    /// of refusals in any case. The first who asks is heard.
+    /// Tells `observer` what happens here. In a stack the stack's observer is told unless this was called, and of
+    /// refusals in any case. The first observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.state.events.observe(observer);
         self
@@ -76,7 +76,7 @@ impl<T> ShardedBulkhead<T> {
     }
 }
 
-/// Whatever the question is: closures are not `Debug`.
+/// Whatever the closure is: it need not be `Debug`.
 impl<T> fmt::Debug for ShardedBulkhead<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ShardedBulkhead").field("settings", &self.state.settings()).finish_non_exhaustive()
@@ -104,7 +104,7 @@ impl<Req, T: TenantOf<Req>> Gate<Req> for ShardedBulkhead<T> {
         self.state.cells.put_back(permit.cell);
     }
 
-    /// Whether all cells are empty, and it does refuse. O(n), unlike the rest.
+    /// Whether all cells are empty, and it is not only observing. O(n), unlike the rest.
     fn is_neutral(&self, _: &Moment) -> bool {
         !self.state.observing.load(Relaxed) && self.state.cells.in_use().all(|in_use| in_use == 0)
     }

@@ -13,7 +13,8 @@ pub struct Handle(Arc<State>);
 pub struct Snapshot {
     /// Its settings.
     pub settings: Settings,
-    /// How many requests are in each cell. More than there are permits after these became fewer, or while it only observes.
+    /// How many requests are in each cell. May exceed the permits after these became fewer, or while the bulkhead only
+    /// observes.
     pub cells: Box<[u32]>,
     /// Whether it only observes.
     pub observe_only: bool,
@@ -45,14 +46,14 @@ impl Handle {
         }
     }
 
-    /// The cells that a tenant may use: to see in a [snapshot](Self::snapshot) with whom they are shared.
+    /// The cells that a tenant may use: to see in a [snapshot](Self::snapshot) how full they are.
     pub fn hand(&self, tenant: u64) -> Hand {
         self.0.dealt.deal_to(tenant)
     }
 
-    /// Gives each cell as many permits as `settings` say, from now on. What is in a cell beyond them stays until it ends, and
-    /// is not replaced. Name, cells, hands and seed stay what they are, as requests are in those cells: for others, make
-    /// another bulkhead.
+    /// Gives each cell as many permits as `settings` say, from now on. Calls in a cell beyond them run to their end,
+    /// and are not replaced. Name, cells, hands and seed stay as they are, since requests are in those cells: to change
+    /// them, make another bulkhead.
     pub fn update(&self, settings: Settings) {
         let to = settings.permits().get();
         let from = self.0.permits.swap(to, Relaxed);
@@ -61,8 +62,8 @@ impl Handle {
         }
     }
 
-    /// Counts as ever, but does not refuse: instead, it announces [`WouldRefuse`](Event::WouldRefuse). To try a limit on real
-    /// traffic.
+    /// Counts as before, but refuses nobody: it announces [`WouldRefuse`](Event::WouldRefuse) instead. For trying a
+    /// limit on real traffic.
     pub fn observe_only(&self) {
         self.0.observing.store(true, Relaxed);
     }

@@ -2,17 +2,17 @@
 //!
 //! # Why
 //! One limit for all is used up by whoever sends most. A limit for each tenant needs memory for each, and a name for
-//! everybody who may ever come. Here there are n cells of c permits, and every tenant may use the k cells of a hand of
-//! their own: in memory for n cells, whatever the number of tenants. A flood fills its k cells and is refused. Others share
-//! k−1 cells with it at most, but for very few, and go on in those that they do not share.
+//! everybody who may ever come. Here there are n cells of c permits, and each tenant may use a hand of k of them: in
+//! memory for n cells, whatever the number of tenants. A flood fills its k cells and is refused. All but very few
+//! others share at most k−1 cells with it, and go on in those that they do not share.
 //!
 //! # When to use it
 //! Around a handler or a dependency that many tenants share, when one of them could take all of it: tenants by the million,
 //! made up on the spot, or without a contract that says how much each may have.
 //!
 //! # When not to
-//! Where a tenant has paid for a number: that is a bulkhead for each. Where all requests belong to one tenant, who could never
-//! have more than k·c at once. For nodes in other processes: that is the [router](super).
+//! Where a tenant has paid for a number: that takes a bulkhead for each. Where all requests belong to one tenant, who
+//! could never have more than k·c at once. For nodes in other processes: that is the [router](super).
 //!
 //! # What the caller sees
 //! | | |
@@ -24,21 +24,21 @@
 //! | `poll_ready` | always ready |
 //! | cancel safety | dropping the future leaves the cell |
 //!
-//! The inner service has to be `Clone`; one that is not goes over `tower::buffer::Buffer`. Requests that belong to nobody
-//! ([`TenantOf`](crate::request::TenantOf) says `None`) share one hand, as if all of them were one tenant's: a flood without a
-//! name is a flood.
+//! The inner service has to be `Clone`; put one that is not behind `tower::buffer::Buffer`. Requests of no tenant
+//! ([`TenantOf`](crate::request::TenantOf) says `None`) share one hand, as if all of them were one tenant's: a flood
+//! without a name is a flood.
 //!
 //! # Place in the stack
-//! On a server behind whatever finds out who asks, and above the queue or the limit that all share, which then never sees
-//! more of one tenant than k·c.
+//! On a server behind whatever finds out who asks, and above the queue or the limit that all share, which then never
+//! sees more than k·c of one tenant's requests.
 //!
 //! # Defaults
 //! | setting | default | why |
 //! |---|---|---|
-//! | [permits](Settings::new) a cell | none, you say | k·c is what one tenant may have at once, and n·c what all may |
+//! | [permits](Settings::new) a cell | none: you choose | k·c is what one tenant may have at once, and n·c what all may |
 //! | [cells](Settings::try_with_cells) | 64 | one flood is held to a sixteenth of everything |
-//! | [hand](Settings::try_with_cells) | 4 of them | four floods at once take all cells of two tenants in a thousand; with 2 of 64 it would be thirteen, with 6 of 64 a flood has a tenth of everything |
-//! | [seed](Settings::with_seed) | drawn anew for each bulkhead | nobody can foresee whose cells are whose; and another process deals other hands |
+//! | [hand](Settings::try_with_cells) | 4 of them | four floods at once take all cells of two tenants in a thousand; with 2 of 64 it would be thirteen, and with 6 of 64 one flood has a tenth of everything |
+//! | [seed](Settings::with_seed) | drawn anew for each bulkhead | nobody can foresee whose cells are whose; another process deals other hands |
 //! | name | `sharded_bulkhead` | |
 //!
 //! [`probability`](super::probability) has these numbers for other sizes: `cover(64, hand, floods)`.
@@ -83,9 +83,9 @@
 //!                                                                       ▼           ▼
 //!                                                                    admitted    refused
 //! ```
-//! The hash is [dealt](super::Dealt) as Kubernetes deals its flows to queues. Of cells that are equally empty, it is the turn
-//! of the one that was used least often. That is O(k) and one compare-and-swap in, and one subtraction out: no lock, no
-//! clock, no allocation. Tenants get in each other's way only where they share a cell.
+//! The hash is [dealt](super::Dealt) as Kubernetes deals its flows to queues. Among equally empty cells, the one used
+//! least often has its turn. That is O(k) and one compare-and-swap in, and one subtraction out: no lock, no clock, no
+//! allocation. Tenants get in each other's way only where they share a cell.
 
 mod cells;
 mod gate;

@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 use super::super::{dealt::Dealt, hand::HandSize};
 use crate::settings::{InvalidSetting, at_least_one};
 
-/// How a [`ShardedBulkhead`](super::ShardedBulkhead) is set: a plain value.
+/// The settings of a [`ShardedBulkhead`](super::ShardedBulkhead): a plain value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
@@ -14,12 +14,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// 64 cells of so many permits each, of which every tenant may use 4.
+    /// 64 cells with this many permits each; every tenant may use 4 of the cells.
     pub const fn new(permits: NonZeroU32) -> Self {
         Self { name: "sharded_bulkhead", permits, dealt: Dealt::FOUR_OF_64, seeded: false }
     }
 
-    /// As [`new`](Self::new), from a number that may be anything.
+    /// As [`new`](Self::new), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `permits` is zero.
@@ -27,7 +27,7 @@ impl Settings {
         at_least_one("sharded_bulkhead.permits", permits).map(Self::new)
     }
 
-    /// The name under which it refuses and announces. By default `sharded_bulkhead`.
+    /// The name in its refusals and events. By default `sharded_bulkhead`.
     pub const fn with_name(mut self, name: &'static str) -> Self {
         self.name = name;
         self
@@ -39,27 +39,27 @@ impl Settings {
         self
     }
 
-    /// So many cells, of which every tenant may use `hand`. By default 64 and 4. A cell costs eight bytes.
+    /// `cells` cells, of which every tenant may use `hand`. By default 64 and 4. A cell costs eight bytes.
     ///
     /// # Errors
-    /// [`InvalidSetting`] for what cannot be [dealt](Dealt::try_new): no cells, more than 2<sup>26</sup>, a hand of none, of
-    /// more than [`MAX_HAND`](crate::shuffle_shard::MAX_HAND) or of more than there are, or cells<sup>hand</sup> above
-    /// 2<sup>60</sup>.
+    /// [`InvalidSetting`] for what cannot be [dealt](Dealt::try_new): no cells, more than 2<sup>26</sup>, a hand of
+    /// none, of more than [`MAX_HAND`](crate::shuffle_shard::MAX_HAND) or more than all cells, or cells<sup>hand</sup>
+    /// above 2<sup>60</sup>.
     pub fn try_with_cells(mut self, cells: u32, hand: usize) -> Result<Self, InvalidSetting> {
         self.dealt = self.dealt.try_with_deck("sharded_bulkhead.cells", cells, hand)?;
         Ok(self)
     }
 
-    /// Deals every tenant the same hand in every process that has this seed: for tests. By default each bulkhead draws its
-    /// own, so that nobody can foresee whose cells are whose, and whoever has the bad luck to share a hand with a flood in one
-    /// process does not in the next.
+    /// Deals every tenant the same hand in every process that has this seed: for tests. By default each bulkhead draws
+    /// its own, so that nobody can foresee whose cells are whose, and a tenant that has the bad luck to share a hand
+    /// with a flood in one process does not in the next.
     pub const fn with_seed(mut self, seed: u128) -> Self {
         self.dealt = self.dealt.with_seed(seed);
         self.seeded = true;
         self
     }
 
-    /// The name under which it refuses and announces.
+    /// The name in its refusals and events.
     pub const fn name(&self) -> &'static str {
         self.name
     }
@@ -79,7 +79,7 @@ impl Settings {
         self.dealt.hand_size()
     }
 
-    /// How many requests of one tenant there can be at once: hand times permits.
+    /// The most requests one tenant can have at once: hand times permits.
     pub const fn most_of_a_tenant(&self) -> u64 {
         self.hand_size().get() as u64 * self.permits.get() as u64
     }

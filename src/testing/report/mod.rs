@@ -12,8 +12,8 @@ use crate::{clock::nanos, rejection::Reason};
 
 /// What became of a run: of all its loads together, and of [each](Self::loads).
 ///
-/// All but the plots are of the measured window: requests count if they came in it, attempts and the work for them if they
-/// began in it. Two reports are equal if everything in them is.
+/// Everything but the plots is of the measured window, unless said otherwise: requests count if they came in it,
+/// attempts and the work for them if they began in it. Two reports are equal if everything in them is.
 ///
 /// [`Display`](std::fmt::Display) writes it as a table, beside others if need be ([`beside`](Self::beside)), and feature
 /// `serde` serializes it.
@@ -65,14 +65,14 @@ impl Report {
     }
 
     /// Whether the run was too much to be played to its end; see [`Run::play`](super::Run::play). Then nothing else in
-    /// here is of use.
+    /// the report is of use.
     pub const fn is_cut_short(&self) -> bool {
         self.cut_short
     }
 
-    /// Requests that were answered in the window, as a share of the [best possible](Self::best). A little more than 1
-    /// can be: the best knows the mean of the work, and the server may have been given less. It is 1 where nothing was
-    /// possible.
+    /// Requests that were answered in the window, as a share of the [best possible](Self::best). It may be a little
+    /// above 1: the best possible is computed from the mean work, and the server may have been given less. It is 1
+    /// where nothing was possible.
     pub fn goodput(&self) -> f64 {
         if self.best > 0.0 { self.tally.answers as f64 / self.best } else { 1.0 }
     }
@@ -90,7 +90,7 @@ impl Report {
         self.tally.requests
     }
 
-    /// Of these, the ones of which an attempt was answered in time.
+    /// Of these, the ones with an attempt that was answered in time.
     pub const fn successes(&self) -> u64 {
         self.tally.successes
     }
@@ -161,7 +161,7 @@ impl Report {
         self.tally.failed
     }
 
-    /// Attempts that their client gave up, and those still under way when the run was over.
+    /// Attempts that their client gave up on, and those still under way when the run was over.
     pub const fn timed_out(&self) -> u64 {
         self.tally.timed_out
     }
@@ -197,15 +197,15 @@ impl Report {
         mean(&self.tally.refusals)
     }
 
-    /// The share of the servers' work that went into answers which nobody got; 0 if there was no work. What was begun and
-    /// not brought to an end in the run is among it.
+    /// The share of the servers' work that went into answers nobody got; 0 if there was no work. Work begun but not
+    /// finished in the run is included.
     pub fn wasted(&self) -> f64 {
         let all = self.tally.useful + self.tally.wasted;
         if all > 0.0 { self.tally.wasted / all } else { 0.0 }
     }
 
-    /// How long it took from `since` until all was well: until the first moment from which 97 % of the requests of the
-    /// next second succeeded. To 10 ms; `None` if it never was. Not of the window, but of the whole run.
+    /// How long it took from `since` until all was well: until 97 % of the requests of the following second succeeded.
+    /// To 10 ms; `None` if that never happened. Of the whole run, not of the window.
     pub fn recovery(&self, since: Duration) -> Option<Duration> {
         let start = nanos(since).div_ceil(ARRIVAL_BIN) as usize;
         let second = (1_000_000_000 / ARRIVAL_BIN) as usize;
@@ -218,7 +218,7 @@ impl Report {
         Some(Duration::from_nanos(at.saturating_sub(nanos(since))))
     }
 
-    /// The most requests that were in the servers at once, those that nobody waited for among them. Of the whole run.
+    /// The most requests in the servers at once, including those that nobody waited for. Of the whole run.
     pub const fn peak_in_flight(&self) -> usize {
         self.peak_in_flight
     }

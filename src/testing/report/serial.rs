@@ -6,8 +6,8 @@ use crate::rejection::Reason;
 /// The quantiles that are written.
 const QUANTILES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999), ("max", 1.0)];
 
-/// As a map of what the methods say, under their names. Times are in milliseconds, latencies a map of quantiles, refusals
-/// a map of reasons, and `answers` are those of each 100 ms.
+/// A map of what the methods say, under their names. Times are in milliseconds, latencies are a map of quantiles,
+/// refusals a map of reasons, and `answers` those of each 100 ms.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;

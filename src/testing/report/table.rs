@@ -14,7 +14,7 @@ pub struct Comparison<'a> {
 }
 
 impl Report {
-    /// Puts this report beside others, to be printed as one table; each has a title.
+    /// Puts this report beside others, each with a title, to be printed as one table.
     ///
     /// ```
     /// # use plimsoll::{Stack, testing::{Load, Model, Simulation, simulate}};

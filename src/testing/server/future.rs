@@ -10,8 +10,8 @@ use tower_service::Service;
 use super::{Served, Server};
 
 /// A [`Server`] in front of a service of your own, made by [`Server::before`]: takes the server's time, then calls the
-/// service, and answers as it does. That is for the service to say: failures of the [`Model`](super::Model) do not count
-/// here, and outside of a run it takes no time.
+/// service, and answers as that does. The answer is up to the service: failures of the [`Model`](super::Model) do not
+/// count here, and outside a run it takes no time.
 #[derive(Clone, Debug)]
 pub struct Before<S> {
     pub(super) server: Server,

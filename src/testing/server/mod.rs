@@ -33,10 +33,10 @@ use super::{
 };
 use crate::{chance::Chance, sync::Lock};
 
-/// A modelled server of a [`Simulation`](super::Simulation): a service that answers any request with `()`, after the
-/// time that its [`Model`] says. Always ready. Clones are one server.
+/// A modelled server of a [`Simulation`](super::Simulation): a service that answers any request with `()` after the
+/// time its [`Model`] says. Always ready. Clones are the same server.
 ///
-/// It lives in the run of its simulation: outside of one it answers nothing but [`Broken`].
+/// It lives in the runs of its simulation: outside one it answers nothing but [`Broken`].
 #[derive(Clone)]
 pub struct Server(pub(super) Arc<Place>);
 
@@ -55,7 +55,7 @@ struct Inside {
     waiting: Vec<Option<Waker>>,
 }
 
-/// A modelled server failed: because its [`Model`] says so, or because it was called outside of a run.
+/// A modelled server failed: because its [`Model`] says so, or because it was called outside a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the modelled server failed")]
 pub struct Broken;
@@ -66,18 +66,18 @@ impl Server {
         Self(Arc::new(Place { world, seed, inside: Lock::new(inside) }))
     }
 
-    /// How many requests a second it can do at that time of a run; see [`Model::capacity`].
+    /// How many requests a second it can serve at that time of a run; see [`Model::capacity`].
     pub fn capacity(&self, since_start: Duration) -> f64 {
         self.0.inside.lock().machine.model().capacity(since_start)
     }
 
-    /// Requests that are in it now, those that nobody waits for among them.
+    /// Requests in it now, including those that nobody waits for.
     pub fn in_flight(&self) -> usize {
         self.0.inside.lock().machine.in_flight()
     }
 
-    /// Puts it in front of a service of your own, which is called when a request's time here is over, and says what the
-    /// answer is.
+    /// Puts it in front of a service of your own, which is called when a request's time here is over, and makes the
+    /// answer.
     pub fn before<S>(&self, inner: S) -> Before<S> {
         Before { server: self.clone(), inner }
     }
@@ -174,8 +174,7 @@ impl<Req> Service<Req> for Server {
     }
 }
 
-/// The future of a [`Server`]. Dropped before it is done, the server works on for nobody, or stops, as its
-/// [`Model`] says.
+/// The future of a [`Server`]. If it is dropped early, the server works on for nobody, or stops, as its [`Model`] says.
 pub struct Served {
     place: Arc<Place>,
     /// None of no run, and none once answered.

@@ -11,11 +11,11 @@ use crate::{
     },
 };
 
-/// What a modelled server is like: how it shares itself among the requests it has, how much work they are, how its
-/// speed changes, and what it does about callers that are gone.
+/// What a modelled server is like: how it is shared among its requests, how much work they are, how its speed changes,
+/// and what it does about callers that are gone.
 ///
-/// Numbers that make no sense (no cores, a share that is not a number) make a server that hangs or a term that is
-/// left out, never a panic.
+/// Nonsensical numbers (no cores, a share that is NaN) make a server that hangs or a term that is left out, never a
+/// panic.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Model {
@@ -56,15 +56,15 @@ impl Model {
         Self::of(Law::Cores { cores, knee: cores, linear: 0.0, square: 0.0 })
     }
 
-    /// The server of most scenarios of overload: 8 cores, 10 ms of work (lognormal, σ = 0.8), so 800 requests a second;
-    /// it does 98 % of that with 16 requests in flight, 85 % with 64, 47 % with 200, 4 % with 1000.
+    /// The server of most overload scenarios: 8 cores, 10 ms of work (lognormal, σ = 0.8), so 800 requests a second; it
+    /// does 98 % of that with 16 requests in flight, 85 % with 64, 47 % with 200, 4 % with 1000.
     pub fn knee() -> Self {
         Self::cores(8).penalty(0.016, 0.00128).work(Span::lognormal(Duration::from_millis(10), 0.8))
     }
 
-    /// The [Universal Scalability Law](http://www.perfdynamics.com/Manifesto/USLscalability.html): N requests go at
-    /// N / (1 + σ(N − 1) + κN(N − 1)) times the speed of one. Contention σ flattens it, coherency κ bends it down again:
-    /// its peak is at √((1 − σ) / κ).
+    /// The [Universal Scalability Law](http://www.perfdynamics.com/Manifesto/USLscalability.html): N requests go at N /
+    /// (1 + σ(N − 1) + κN(N − 1)) times the speed of one. Contention σ flattens the curve, coherency κ bends it down
+    /// again: the peak is at √((1 − σ) / κ).
     pub fn usl(sigma: f64, kappa: f64) -> Self {
         Self::of(Law::Usl { sigma, kappa })
     }
@@ -93,8 +93,8 @@ impl Model {
         }
     }
 
-    /// Lets cores lose speed to too many requests at work: with x = (N − cores) / cores, if above 0, to
-    /// 1 / (1 + `linear`·x + `square`·x²). Only for [`cores`](Self::cores).
+    /// Makes cores lose speed to too many requests at work: with x = (N − cores) / cores, if above 0, to 1 / (1 +
+    /// `linear`·x + `square`·x²). Only for [`cores`](Self::cores).
     pub fn penalty(mut self, linear: f64, square: f64) -> Self {
         if let Law::Cores { cores, knee, .. } = self.law {
             self.law = Law::Cores { cores, knee, linear, square };
@@ -102,8 +102,8 @@ impl Model {
         self
     }
 
-    /// Lets the [penalty](Self::penalty) begin at so many requests at work, in place of the cores: x = (N − `requests`) /
-    /// `requests`. Zero counts as one.
+    /// Makes the [penalty](Self::penalty) begin at this many requests at work, in place of the number of cores: x = (N
+    /// − `requests`) / `requests`. Zero counts as one.
     pub fn knee_at(mut self, requests: u32) -> Self {
         if let Law::Cores { cores, linear, square, .. } = self.law {
             self.law = Law::Cores { cores, knee: requests, linear, square };
@@ -111,8 +111,8 @@ impl Model {
         self
     }
 
-    /// Lets cores go at full speed with up to `requests` requests at once, and at the share `left` of it with more: a
-    /// machine that begins to swap. Only for [`cores`](Self::cores).
+    /// Makes cores go at full speed with up to `requests` requests at once, and at the share `left` of that with more:
+    /// a machine that begins to swap. Only for [`cores`](Self::cores).
     pub fn cliff(mut self, requests: u32, left: f64) -> Self {
         if let Law::Cores { cores, .. } = self.law {
             self.law = Law::Cliff { cores, jobs: requests, left };
@@ -120,7 +120,7 @@ impl Model {
         self
     }
 
-    /// How much work a request is: the time that it takes when it is alone. By default 10 ms.
+    /// How much work a request is: the time it takes when it is alone. By default 10 ms.
     pub fn work(mut self, work: impl Into<Span>) -> Self {
         self.work = work.into();
         self
@@ -133,14 +133,14 @@ impl Model {
         self
     }
 
-    /// Gives `share` of the requests this work instead, a share that may change: a mix that shifts. A share above 1
+    /// Gives a share of the requests, which may change over time, this work instead: a mix that shifts. A share above 1
     /// counts as 1. Classes with work of their own are left out.
     pub fn mix(mut self, share: impl Into<Curve>, work: impl Into<Span>) -> Self {
         self.mix = Some((share.into(), work.into()));
         self
     }
 
-    /// Lets a request wait for something else, which costs this server nothing, after its work is done: a database, a
+    /// Makes a request wait after its work is done for something else, which costs this server nothing: a database, a
     /// service further on. Any number may wait at once.
     pub fn delay(mut self, delay: impl Into<Span>) -> Self {
         (self.delay, self.delay_first) = (Some(delay.into()), false);
@@ -153,56 +153,57 @@ impl Model {
         self
     }
 
-    /// Makes delays so many times as long, for those under way too, without loss of capacity. Zero never ends them.
+    /// Multiplies delays by this, also those under way, without loss of capacity. Zero never ends them.
     pub fn delay_scale(mut self, scale: impl Into<Curve>) -> Self {
         self.delay_scale = scale.into();
         self
     }
 
-    /// Lets a share of the requests keep its place for a while without any work: streams, long polls. Their clients give
-    /// them up as they do others; for more patient ones, see [`hold_of`](Self::hold_of).
+    /// Makes a share of the requests keep their places for a while without any work: streams, long polls. Their clients
+    /// give up on them as on others; for more patient clients, see [`hold_of`](Self::hold_of).
     pub fn holders(mut self, share: f64, hold: impl Into<Span>) -> Self {
         self.holders = Some((share, hold.into()));
         self
     }
 
-    /// Lets all requests of `class` keep their place for so long without any work. With a load of their own, their clients
-    /// can be as patient as those of streams are. The last word for a class counts.
+    /// Makes all requests of `class` keep their places for this long without any work. In a load of their own, their
+    /// clients can be as patient as those of streams are. The last word for a class counts.
     pub fn hold_of(mut self, class: u8, hold: impl Into<Span>) -> Self {
         self.hold_of.retain(|(known, _)| *known != class);
         self.hold_of.push((class, hold.into()));
         self
     }
 
-    /// How fast it is, over time: 1 is as it was built, 0 stands still, 0.2 is five times slower. Requests that are under
-    /// way feel it at once.
+    /// How fast it is, over time: 1 is as built, 0 stands still, 0.2 is five times slower. Requests that are under way
+    /// feel it at once.
     pub fn speed(mut self, speed: impl Into<Curve>) -> Self {
         self.speed = speed.into();
         self
     }
 
-    /// Lets a share of the requests fail with [`Broken`](super::Broken), after their time, a share that may change.
+    /// Makes a share of the requests, which may change over time, fail with [`Broken`](super::Broken) when their time
+    /// is over.
     pub fn failures(mut self, share: impl Into<Curve>) -> Self {
         self.failures = share.into();
         self
     }
 
-    /// Lets it stop working on a request whose future was dropped. By default it works on to the end, for nobody, as
+    /// Makes it stop working on a request whose future was dropped. By default it works on to the end, for nobody, as
     /// most servers do.
     pub const fn cancels(mut self) -> Self {
         self.cancels = true;
         self
     }
 
-    /// What an attempt that was refused still costs of this server's time on one core: accepting, parsing, answering.
-    /// It is taken from the requests under way.
+    /// What a refused attempt still costs this server in time on one core: accepting, parsing, answering. It is taken
+    /// from the requests under way.
     pub const fn refusal_cost(mut self, cost: Duration) -> Self {
         self.refusal_cost = cost.as_secs_f64();
         self
     }
 
     /// How many requests a second it can do at that time, at its best: the peak of its law and speed, over the mean
-    /// work of requests without a class of their own. Infinite if they are no work.
+    /// work of requests without a class of their own. Infinite if those are no work.
     pub fn capacity(&self, since_start: Duration) -> f64 {
         self.capacity_piece(nanos(since_start)).value
     }

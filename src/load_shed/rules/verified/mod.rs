@@ -40,17 +40,17 @@ const OVERLOADS: f64 = 0.02;
 
 /// A gradient limit that verifies its baseline. The default.
 ///
-/// The limit follows the *gradient*, the ratio of how long calls take when nothing waits inside of the service (the
-/// baseline) to how long they take now: as in Netflix's and Envoy's limits, with the geometric mean for the time of a call,
-/// which needs no quantiles and is moved little by a few slow calls.
+/// The limit follows the *gradient*, the ratio of how long calls take when nothing waits inside the service (the
+/// baseline) to how long they take now: as Netflix's and Envoy's limits do, but by the geometric mean of call times,
+/// which needs no quantiles and which a few slow calls move little.
 ///
-/// What a gradient cannot tell is why calls got slower. If it is our queue, the limit must fall; if the callee has become
-/// slower by itself, a lower limit helps nobody. So before it takes slower calls for the new normal (and for ever keeps a
-/// queue), or holds on to the old one (and chokes), it *tries*: it halves itself for a moment. If calls get faster, it was
-/// our queue. If they do not, it was not, and the baseline may rise, within bounds.
+/// What a gradient cannot tell is why calls got slower. If they wait in our queue, the limit must fall; if the callee
+/// has become slower by itself, a lower limit helps nobody. So before this rule takes slower calls for the new normal
+/// (and keeps a queue for ever), or holds on to the old one (and chokes), it makes a *trial*: it halves the limit for a
+/// moment. If calls get faster, it was our queue. If not, the baseline may rise, within bounds.
 ///
-/// It grows only while it is reached: a limit that nobody reaches shows nothing. And after it has moved it waits for as long
-/// as a call takes before it looks: what ends sooner began before, and shows the limit that was.
+/// The limit grows only while it is reached: a limit that nobody reaches shows nothing. And after a move the rule waits
+/// for as long as a call takes before it looks: calls that end sooner began under the old limit, and show that.
 ///
 /// Sources: Netflix *concurrency-limits* (Gradient2), Envoy's adaptive concurrency filter, Little's law. The verification
 /// is this library's own.
