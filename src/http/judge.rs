@@ -25,7 +25,7 @@ use crate::{
 ///
 /// `Retry-After` is a number of seconds or a date in any of HTTP's three forms (RFC 9110, sections 5.6.7 and 10.2.3); a
 /// field that is neither, or stands there twice, is not there. Whoever hears a hint has a bound of their own beside
-/// [`with_longest_hint`](Self::with_longest_hint).
+/// [`with_max_hint`](Self::with_max_hint).
 ///
 /// ```
 /// use plimsoll::{Classify, Error, Outcome, classify::Failure, http::ByStatus};
@@ -51,14 +51,14 @@ pub struct ByStatus<H = Plain, A = Unadjusted> {
     head: H,
     adjust: A,
     wall: Wall,
-    longest: Duration,
+    max_hint: Duration,
 }
 
 impl ByStatus {
     /// Judges `http::Response`s. Hints are believed up to an hour: a callee that asks for more will be as busy to say so
     /// again, and a date that is wrong by a year takes nobody out for a year.
     pub const fn new() -> Self {
-        Self { head: Plain, adjust: Unadjusted, wall: Wall::SYSTEM, longest: Duration::from_secs(3600) }
+        Self { head: Plain, adjust: Unadjusted, wall: Wall::SYSTEM, max_hint: Duration::from_secs(3600) }
     }
 }
 
@@ -76,12 +76,12 @@ impl<H, A> ByStatus<H, A> {
     where
         New: for<'a> Fn(&'a Res) -> (StatusCode, &'a HeaderMap),
     {
-        ByStatus { head, adjust: self.adjust, wall: self.wall, longest: self.longest }
+        ByStatus { head, adjust: self.adjust, wall: self.wall, max_hint: self.max_hint }
     }
 
     /// Lets `adjust` have the last word: a closure `|status: StatusCode, headers: &HeaderMap, outcome: Outcome| …`.
     pub fn adjust<New>(self, adjust: New) -> ByStatus<H, New> {
-        ByStatus { head: self.head, adjust, wall: self.wall, longest: self.longest }
+        ByStatus { head: self.head, adjust, wall: self.wall, max_hint: self.max_hint }
     }
 
     /// Judges whether the callee is well, for a circuit breaker or a router: 429 and 503 say nothing of that, as a server
@@ -128,8 +128,8 @@ impl<H, A> ByStatus<H, A> {
     }
 
     /// Takes no hint to be longer than this.
-    pub const fn with_longest_hint(mut self, longest: Duration) -> Self {
-        self.longest = longest;
+    pub const fn with_max_hint(mut self, max_hint: Duration) -> Self {
+        self.max_hint = max_hint;
         self
     }
 
@@ -143,7 +143,7 @@ impl<H, A> ByStatus<H, A> {
     pub fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
         let text = only(headers, RETRY_AFTER)?;
         let hint = digits(text).map(Duration::from_secs).or_else(|| self.wall.until(text))?;
-        Some(hint.min(self.longest))
+        Some(hint.min(self.max_hint))
     }
 
     /// What a response with this head says about the callee.

@@ -174,7 +174,7 @@ impl Desk {
         self.version = self.version.wrapping_add(1);
         self.settings = settings.with_name(self.settings.name());
         self.quotas = self.quotas.changed(&self.settings, self.version, now);
-        self.paused_until = self.paused_until.min(now.after(self.settings.max_pause()));
+        self.paused_until = self.paused_until.min(now.after(self.settings.max_hint()));
         self.serve(now, wake);
         self.plan_anew(now, true, wake);
     }

@@ -62,8 +62,8 @@ impl Handle {
     /// is used, and cells come back from now on; nobody is let wait for what would be a debt. A quota takes over from the one
     /// with the same period, else from the first that is left over; one for which none is left begins unused.
     ///
-    /// A pause that the callee asked for lasts no longer, from now on, than these settings allow: without throttle hints it is
-    /// over.
+    /// A pause that the callee asked for lasts no longer, from now on, than the new [max hint](Settings::with_max_hint): with
+    /// zero it is over.
     ///
     /// Whoever waits keeps their place and the bound on their wait, and has their turn when the new quotas say so. Whoever cannot
     /// have it in time by these is refused at once.

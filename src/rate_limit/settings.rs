@@ -17,7 +17,7 @@ pub struct Settings {
     max_waiting: u32,
     max_wait: Duration,
     puts_back: bool,
-    max_pause: Duration,
+    max_hint: Duration,
 }
 
 impl Settings {
@@ -30,7 +30,7 @@ impl Settings {
             max_waiting: 0,
             max_wait: Duration::ZERO,
             puts_back: true,
-            max_pause: Duration::ZERO,
+            max_hint: Duration::ZERO,
         }
     }
 
@@ -92,10 +92,10 @@ impl Settings {
     }
 
     /// Lets nobody in for as long as the callee asks in a failure that is judged
-    /// [`Throttled`](crate::classify::Failure::Throttled), and for at most `max_pause`. Zero, and the default, is not to
+    /// [`Throttled`](crate::classify::Failure::Throttled), and for at most `max_hint`. Zero, and the default, is not to
     /// listen: whoever may say so needs to be trusted. It needs a [judge](crate::Classify) that finds such hints.
-    pub const fn with_throttle_hints(mut self, max_pause: Duration) -> Self {
-        self.max_pause = max_pause;
+    pub const fn with_max_hint(mut self, max_hint: Duration) -> Self {
+        self.max_hint = max_hint;
         self
     }
 
@@ -124,9 +124,9 @@ impl Settings {
         self.puts_back
     }
 
-    /// For how long the callee can have it pause. Zero if it is not listened to.
-    pub const fn max_pause(&self) -> Duration {
-        self.max_pause
+    /// For how long it lets nobody in at most, because the callee asked so. Zero if it is not listened to.
+    pub const fn max_hint(&self) -> Duration {
+        self.max_hint
     }
 
     /// How many may wait, with the time to do so.
@@ -149,7 +149,7 @@ impl fmt::Debug for Settings {
             .field("max_waiting", &self.max_waiting)
             .field("max_wait", &self.max_wait)
             .field("refunds", &self.puts_back)
-            .field("max_pause", &self.max_pause)
+            .field("max_hint", &self.max_hint)
             .finish()
     }
 }

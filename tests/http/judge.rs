@@ -38,7 +38,7 @@ fn ten_megabytes_are_no_hint() {
 fn the_longest_hint_is_as_set() {
     let mut headers = HeaderMap::new();
     headers.insert(RETRY_AFTER, HeaderValue::from_static("7200"));
-    let judge = |longest| ByStatus::new().with_longest_hint(longest).retry_after(&headers);
+    let judge = |longest| ByStatus::new().with_max_hint(longest).retry_after(&headers);
     assert_eq!(judge(Duration::MAX), Some(Duration::from_secs(7200)));
     assert_eq!(judge(Duration::ZERO), Some(Duration::ZERO));
 }

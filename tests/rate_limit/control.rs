@@ -169,7 +169,7 @@ async fn what_happens_is_announced() {
 
 #[tokio::test(start_paused = true)]
 async fn it_may_be_forgotten_when_it_is_as_full_as_a_new_one() {
-    let settings = waiting(quota(10, 2)).with_throttle_hints(SECOND);
+    let settings = waiting(quota(10, 2)).with_max_hint(SECOND);
     let limit = RateLimit::new(settings);
     let handle = limit.handle();
     let neutral = || Gate::<u32>::is_neutral(&limit, &Moment::new());

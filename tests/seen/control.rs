@@ -57,7 +57,7 @@ fn a_description_names_each_layer_in_order_with_its_settings() {
     let expected = "\
 1. meter \"front\": times yes, events no
 2. timeout: limit 5s
-3. rate_limit: quotas 10 per 1s, burst 10, max_waiting 0, max_wait 0ns, refunds yes, max_pause 0ns
+3. rate_limit: quotas 10 per 1s, burst 10, max_waiting 0, max_wait 0ns, refunds yes, max_hint 0ns
 4. keyed: capacity 16384, idle 600s, overflow Share
 5. surge_queue: burst 100ms, max_waiting none, surge.concurrency 2, surge.max_waiting 1024, surge.ttl 60s, surge.demotion_after none, surge.lending 0.5, surge.ramp.burst 2, surge.ramp.step 0, surge.ramp.every for ever
 6. load_shed: initial_limit 4, max_limit 65536, bottleneck Auto

@@ -84,7 +84,7 @@ pub(crate) fn any_rate() -> impl Strategy<Value = rate_limit::Settings> {
             let one = rate_limit::Settings::new(Quota::per_day(NonZeroU32::MIN));
             let settings = parsed("rate_limit.", rate_limit::Settings::try_new(&quotas), one);
             let settings = parsed("rate_limit.", settings.try_with_costs_up_to(cost), settings);
-            let settings = settings.with_wait(places, wait).with_throttle_hints(pause);
+            let settings = settings.with_wait(places, wait).with_max_hint(pause);
             if keeps { settings.without_refunds() } else { settings }
         },
     )
