@@ -164,8 +164,8 @@ impl Desk {
     }
 
     /// Uses up what is left.
-    pub(super) fn drain(&mut self, now: Instant, wake: &mut Vec<Wakeup>) {
-        self.quotas.drain(now);
+    pub(super) fn use_up(&mut self, now: Instant, wake: &mut Vec<Wakeup>) {
+        self.quotas.use_up(now);
         self.plan_anew(now, false, wake);
     }
 

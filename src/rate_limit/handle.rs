@@ -72,9 +72,9 @@ impl Handle {
     }
 
     /// Uses up all that is left: when somebody else says that it is gone, in a header, say. Cells come back as ever.
-    pub fn drain(&self) {
+    pub fn use_up(&self) {
         let now = clock::now();
-        self.0.at_desk(now, |desk, wake| desk.drain(now, wake));
+        self.0.at_desk(now, |desk, wake| desk.use_up(now, wake));
     }
 
     /// Counts as ever, but never refuses and lets nobody wait, those who do already included: instead, it announces

@@ -37,7 +37,7 @@ fn a_rate_limit_that_refuses_allocates_nothing() {
     let short = rate_limit::Settings::new(day).with_wait(9, Duration::from_secs(1));
     for settings in [day.into(), two, short, short.without_refunds()] {
         let limit = RateLimit::new(settings);
-        limit.handle().drain();
+        limit.handle().use_up();
         assert_eq!(allocations(Stack::new().rate_limit(limit).service(Inner), false), 0);
     }
     let dear = RateLimit::new(often).cost_by(|_: &u64| u32::MAX);

@@ -69,12 +69,12 @@ async fn who_cannot_have_its_turn_in_time_any_more_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_drained_comes_back_as_ever() {
+async fn what_is_used_up_comes_back_as_ever() {
     let limit = RateLimit::new(per_second(10));
     let handle = limit.handle();
     let mut service = Stack::new().rate_limit(limit).service(callee());
-    handle.drain();
-    handle.drain();
+    handle.use_up();
+    handle.use_up();
     assert_eq!(refused_for(service.call(1).await).1, Some(SECOND / 10));
     tokio::time::advance(SECOND).await;
     assert_eq!(handle.remaining().remaining, 10);

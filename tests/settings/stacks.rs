@@ -146,7 +146,7 @@ proptest! {
                 prop_assert!(known.remaining.iter().flatten().all(|left| left.remaining <= left.limit), "{:?}", known);
                 prop_assert!(known.tightest.remaining <= known.tightest.limit);
                 tokio::time::advance(pass.min(Duration::from_secs(u32::MAX.into()))).await;
-                handle.drain();
+                handle.use_up();
             }
             Ok(())
         })?;
