@@ -16,7 +16,7 @@ use plimsoll::{
     bulkhead::Bulkhead,
     circuit_breaker::CircuitBreaker,
     keyed::{self, Keyed},
-    limit::Fixed,
+    limit::FixedLimit,
     load_shed,
     rate_limit::{self, RateLimit},
     surge_queue::{self, SurgeQueue},
@@ -89,7 +89,7 @@ fn admission(criterion: &mut Criterion) {
 
     measure(criterion, "load shed", Stack::new().load_shed(load_shed::Settings::new()).service(Inner));
     let queue = || SurgeQueue::new(surge_queue::Settings::new());
-    let fixed = || Fixed::try_new(1000).expect("not zero");
+    let fixed = || FixedLimit::try_new(1000).expect("not zero");
     measure(
         criterion,
         "surge queue, fixed limit",

@@ -75,7 +75,7 @@ impl From<Settings> for SurgeQueue<Nothing> {
 }
 
 impl<P, T, D, S, X> SurgeQueue<Nothing, P, T, D, S, X> {
-    /// Puts it in front of a limit: a [`Fixed`](crate::limit::Fixed) one, say, or an `Arc` of one. Who else takes places
+    /// Puts it in front of a limit: a [fixed](crate::limit::FixedLimit) one, say, or an `Arc` of one. Who else takes places
     /// of the same limit and puts them back does not tell this queue; who waits here then learns of it when the next
     /// call ends that came through here.
     pub fn in_front_of<L: Limit>(self, limit: L) -> SurgeQueue<L, P, T, D, S, X> {

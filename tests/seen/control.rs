@@ -8,7 +8,7 @@ use plimsoll::{
     event::Hold,
     gate::PerKind,
     keyed::{self, Keyed},
-    limit::Fixed,
+    limit::FixedLimit,
     load_shed::{self, LoadShed},
     meter,
     rate_limit::{self, Quota},
@@ -176,7 +176,7 @@ async fn what_is_held_is_said_and_done() {
 
 #[tokio::test(start_paused = true)]
 async fn gauges_are_what_the_handles_say() {
-    let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(Fixed::try_new(1).expect("not zero"));
+    let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(FixedLimit::try_new(1).expect("not zero"));
     let stack = Stack::new().surge_queue(queue);
     let mut service = stack.service(hanging());
     let _calls = [service.call(()), service.call(()), service.call(())];

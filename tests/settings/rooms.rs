@@ -8,7 +8,7 @@ use plimsoll::{
     chance::Chance,
     circuit_breaker::{self, CircuitBreaker, OpenTime, Probes, Window},
     keyed::{self, Overflow},
-    limit::Fixed,
+    limit::FixedLimit,
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
     meter,
     rate_limit::{self, Quota},
@@ -90,9 +90,9 @@ pub(crate) fn any_rate() -> impl Strategy<Value = rate_limit::Settings> {
     )
 }
 
-pub(crate) fn any_queue() -> impl Strategy<Value = SurgeQueue<Fixed>> {
+pub(crate) fn any_queue() -> impl Strategy<Value = SurgeQueue<FixedLimit>> {
     (any_queue_settings(), number()).prop_map(|(settings, limit)| {
-        let limit = parsed("limit.", Fixed::try_new(limit), Fixed::new(NonZeroU32::MIN));
+        let limit = parsed("limit.", FixedLimit::try_new(limit), FixedLimit::new(NonZeroU32::MIN));
         SurgeQueue::new(settings).chance(Chance::seeded(1)).in_front_of(limit)
     })
 }
