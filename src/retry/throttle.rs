@@ -11,7 +11,7 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 /// A [`Budget`](super::Budget) is spent by retries, so a callee that is down still gets some, one now and then. This is taken
 /// from by *failures*, whether they are tried again or not, so it needs no clock and stops all retries while most calls
 /// fail: of a callee that is down until it answers again. Use it where your clients are to do what other clients of gRPC do
-/// with `retryThrottling: {maxTokens, tokenRatio}`; one for each callee, shared by clones.
+/// with `retryThrottling: {maxTokens, tokenRatio}`; one for each callee, shared by clones, each of which is a handle on it.
 ///
 /// It counts thousandths of a token and rounds nothing. Every operation is O(1), one compare-and-swap, without a lock.
 /// After [gRPC's proposal A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#throttling-retry-attempts-and-hedged-rpcs).
@@ -31,6 +31,16 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Throttle(Arc<Counter>);
+
+/// A throttle at one moment. The numbers are read one after the other, while calls go on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ThrottleSnapshot {
+    /// The settings in force.
+    pub settings: ThrottleSettings,
+    /// How many tokens are left.
+    pub balance: f64,
+}
 
 /// All in thousandths of a token.
 #[derive(Debug)]
@@ -89,13 +99,17 @@ impl Throttle {
         });
     }
 
-    /// The settings in force.
-    pub fn settings(&self) -> ThrottleSettings {
+    /// The throttle as it is at this moment.
+    pub fn snapshot(&self) -> ThrottleSnapshot {
+        ThrottleSnapshot { settings: self.settings(), balance: self.balance() }
+    }
+
+    pub(super) fn settings(&self) -> ThrottleSettings {
         let most = Tokens::from_word(self.0.tokens.load(Relaxed)).most;
         ThrottleSettings { most, ratio: self.0.ratio.load(Relaxed) }
     }
 
-    /// How many tokens are left. A gauge.
+    /// How many tokens are left, as in its [`snapshot`](Self::snapshot).
     pub fn balance(&self) -> f64 {
         f64::from(Tokens::from_word(self.0.tokens.load(Relaxed)).left) / f64::from(TOKEN)
     }
@@ -170,7 +184,7 @@ mod tests {
         fail(&throttle, 4);
         let larger = ThrottleSettings::try_new(1000, 1.0).expect("in range");
         throttle.update(larger);
-        assert_eq!((throttle.balance(), throttle.settings()), (600.0, larger));
+        assert_eq!(throttle.snapshot(), ThrottleSnapshot { settings: larger, balance: 600.0 });
         throttle.update(ThrottleSettings::new());
         assert_eq!(throttle.balance(), 6.0);
     }
