@@ -50,6 +50,14 @@ impl Settings {
         self
     }
 
+    /// As [`with_initial_limit`](Self::with_initial_limit), from a number that may be anything.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is zero.
+    pub fn try_with_initial_limit(self, limit: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("load_shed.initial_limit", limit).map(|limit| self.with_initial_limit(limit))
+    }
+
     /// How many may ever be under way, parked streams included. By default 65,536. Streams are parked as long as that leaves
     /// room for the limit: where the limit is as large as this, none are.
     pub const fn with_max_limit(mut self, limit: NonZeroU32) -> Self {
@@ -57,17 +65,25 @@ impl Settings {
         self
     }
 
-    /// Both limits, from numbers that may be anything.
+    /// As [`with_max_limit`](Self::with_max_limit), from a number that may be anything.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is zero.
+    pub fn try_with_max_limit(self, limit: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("load_shed.max_limit", limit).map(|limit| self.with_max_limit(limit))
+    }
+
+    /// Both limits, from numbers that may be anything: set apart, an initial limit above the other would not be noticed, and
+    /// count as that.
     ///
     /// # Errors
     /// [`InvalidSetting`] if either is zero, or the first is above the second.
     pub fn try_with_limits(self, initial: u32, max: u32) -> Result<Self, InvalidSetting> {
-        let max = at_least_one("load_shed.max_limit", max)?;
-        let initial = at_least_one("load_shed.initial_limit", initial)?;
+        let settings = self.try_with_max_limit(max)?.try_with_initial_limit(initial)?;
         if initial > max {
             return Err(InvalidSetting::new("load_shed.initial_limit", initial, "at most the max_limit"));
         }
-        Ok(self.with_initial_limit(initial).with_max_limit(max))
+        Ok(settings)
     }
 
     /// Whose queue it is when calls get slower.

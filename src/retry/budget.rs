@@ -322,8 +322,9 @@ mod tests {
 
     #[test]
     fn kinds_of_failure_have_their_own_cost() {
-        let ten = NonZeroU32::new(10).expect("ten");
-        let settings = BudgetSettings::new().with_refill(0).with_cost(Failure::Timeout, ten);
+        let free = BudgetSettings::new().try_with_cost(Failure::Timeout, 0).expect_err("no bound");
+        assert_eq!(free.setting(), "retry.budget.cost");
+        let settings = BudgetSettings::new().with_refill(0).try_with_cost(Failure::Timeout, 10).expect("ten");
         let budget = Budget::new(settings.with_cost(Failure::Overload, NonZeroU32::MAX));
         budget.withdraw(Failure::Timeout, START).expect("enough").spend();
         assert_eq!(budget.balance(), 90.0);
