@@ -12,7 +12,7 @@ use plimsoll::{
     load_shed::{self, LoadShed},
     meter,
     rate_limit::{self, Quota},
-    retry,
+    retry::{self, RetryLayer, Throttle, ThrottleSettings},
     shuffle_shard::{
         self, Node, Nodes, ShuffleShard,
         sharded_bulkhead::{self, ShardedBulkhead},
@@ -70,6 +70,17 @@ fn a_description_names_each_layer_in_order_with_its_settings() {
 13. gate \"()\"
 14. timeout \"timeout#2\": limit for ever";
     assert_eq!(described, expected);
+}
+
+/// What bounds retries is told whichever it is.
+#[test]
+fn a_retry_is_described_with_its_throttle() {
+    let throttle = Throttle::new(ThrottleSettings::try_new(4, 0.5).expect("in range"));
+    let described = Stack::new().retry(RetryLayer::new(retry::Settings::new()).throttle(throttle)).describe();
+    let retry = &described.layers()[0];
+    assert_eq!(retry.setting("throttle.max_tokens"), Some(&Value::Whole(4)));
+    assert_eq!(retry.setting("throttle.token_ratio"), Some(&Value::Real(0.5)));
+    assert_eq!(retry.setting("budget.cap"), None);
 }
 
 /// The list is the stack's own: what is added to a clone is not there in the other, but what both have is the same layer.

@@ -23,6 +23,10 @@ impl Control for retry::Handle {
             page.set("budget.ratio", budget.ratio()).set("budget.cap", budget.cap());
             page.set("budget.refill", budget.refill());
         }
+        if let Some(retry::ThrottleSnapshot { settings: throttle, .. }) = self.throttle().map(retry::Throttle::snapshot)
+        {
+            page.set("throttle.max_tokens", throttle.max_tokens()).set("throttle.token_ratio", throttle.token_ratio());
+        }
         page.counter(Metric::RetriesSent, &[], now.retries).counter(Metric::RetriesStopped, &[], now.stopped);
         if let Some(balance) = now.balance {
             page.gauge(Metric::Budget, &[], balance);
