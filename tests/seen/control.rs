@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    hash::{BuildHasherDefault, DefaultHasher},
+    time::Duration,
+};
 
 use plimsoll::{
     Stack,
@@ -83,6 +86,38 @@ fn a_retry_is_described_with_its_throttle() {
     assert_eq!(retry.setting("budget.cap"), None);
 }
 
+/// At three in the morning somebody wants to know what a tenant may do, and the gates of no tenant in particular are asked.
+#[test]
+fn how_the_gate_of_each_key_is_set_is_told_if_somebody_says_how_that_is_known() {
+    let keyed = |limit: u32| {
+        let limit = bulkhead::Settings::try_new(limit).expect("not zero");
+        Keyed::new(keyed::Settings::new(), |ask: &u8| *ask, move |_: &u8| Bulkhead::new(limit))
+    };
+    let told = keyed(7)
+        .described_as(0, |bulkhead, page| bulkhead.handle().tell(page))
+        .with_hasher(BuildHasherDefault::<DefaultHasher>::default());
+    let handle = told.handle();
+    let fresh = told.fresh();
+    let registry = Stack::new().keyed(told).keyed(keyed(9)).keyed(fresh).control();
+    let limits = || {
+        let snapshot = registry.snapshot();
+        let limit = |layer: &plimsoll::control::Layer| layer.setting("each.limit").cloned();
+        snapshot.layers.iter().map(limit).collect::<Vec<_>>()
+    };
+    let whole = |limit| Some(Value::Whole(limit));
+    assert_eq!(limits(), [whole(7), None, whole(7)]);
+    let first = registry.describe().layers()[0].clone();
+    assert_eq!((first.setting("each.hold"), first.number(Metric::Limit, "")), (None, None), "it stands for nobody");
+
+    handle.update_gates(|_, bulkhead| {
+        bulkhead.handle().update(one());
+        bulkhead.handle().observe_only();
+    });
+    assert_eq!(limits(), [whole(1), None, whole(7)], "as a new one is made now");
+    assert_eq!(registry.describe().layers()[0].setting("each.hold"), Some(&Value::Word("ObserveOnly".into())));
+    assert!(handle.is_empty(), "and no key got a place by it");
+}
+
 /// The list is the stack's own: what is added to a clone is not there in the other, but what both have is the same layer.
 #[test]
 fn clones_share_their_layers_and_not_their_lists() {
@@ -92,7 +127,7 @@ fn clones_share_their_layers_and_not_their_lists() {
     assert_eq!(longer.labels().collect::<Vec<_>>(), ["bulkhead", "timeout"]);
     longer.handle::<bulkhead::Handle>("bulkhead").expect("there").update(one().with_wait(9, MS));
     let settings = plain.snapshot().layers[0].settings.clone();
-    assert_eq!(settings[1], ("max_waiting", Value::Whole(9)));
+    assert_eq!(settings[1], ("max_waiting".into(), Value::Whole(9)));
 }
 
 #[test]
