@@ -134,7 +134,7 @@ impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
         ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }
     }
 
-    /// Lets `observer` hear what happens here; in [`Stack::shuffle_shard`](crate::Stack::shuffle_shard), the stack's observer
+    /// Lets `observer` hear what happens here; in [`Stack::wrap_router`](crate::Stack::wrap_router), the stack's observer
     /// does unless this was called. The first who asks is heard.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.fleet.watch.events.observe(observer);

@@ -265,7 +265,7 @@ async fn a_router_is_a_layer_of_its_stack() {
     });
     let mut stack = Stack::new().bulkhead(one()).counted();
     let another = stack.clone();
-    let mut service = stack.shuffle_shard(router);
+    let mut service = stack.wrap_router(router);
     assert!(stack.describe().to_string().contains("\n2. shuffle_shard: "), "{}", stack.describe());
     assert_eq!(another.control().labels().collect::<Vec<_>>(), ["bulkhead"], "this stack was put around no router");
     let _under_way = service.call(());
