@@ -146,8 +146,13 @@ fn layers_of_one_name_are_numbered_and_a_handle_is_found_by_its_kind() {
     assert_eq!(registry.layer("inventory#2").map(Control::room).ok(), Some("circuit_breaker"));
 
     let error = registry.handle::<bulkhead::Handle>("inventory").expect_err("no bulkhead");
-    let wanted = "there is no layer \"inventory\" with a plimsoll::bulkhead::handle::Handle; there are: ";
+    let wanted = "there is no layer \"inventory\" with a bulkhead::Handle; there are: ";
     assert!(error.to_string().starts_with(wanted), "{error}");
+    let error = registry.handle::<keyed::Handle<Own, Bulkhead>>("inventory").expect_err("nothing keyed").to_string();
+    let wanted = " with a keyed::Handle<seen::control::Own, bulkhead::Bulkhead";
+    assert!(error.contains(wanted), "{error}");
+    let error = registry.handle::<sharded_bulkhead::Handle>("inventory").expect_err("no cells").to_string();
+    assert!(error.contains(" with a shuffle_shard::sharded_bulkhead::Handle; "), "{error}");
 }
 
 /// Names are often typed, at three in the morning: whoever mistypes one is told what there is.
