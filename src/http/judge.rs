@@ -19,7 +19,7 @@ use crate::{
 /// | 503 with `Retry-After` | throttled, with that hint |
 /// | 503 | overload |
 /// | 504 | a timeout |
-/// | 501, 505 | a [permanent](Failure::Permanent) failure: a method, or a version of HTTP, that the callee does not support now it will not support in a moment (RFC 9110, sections 15.6.2 and 15.6.6) |
+/// | 501, 505 | success, as gRPC's `UNIMPLEMENTED` is: a callee that answers that it does not have this method, or this version of HTTP, is up (RFC 9110, sections 15.6.2 and 15.6.6). It is not tried again, and opens no circuit for all else |
 /// | other 5xx | a transient failure |
 /// | all others | success: a client's mistake is not the callee's failure |
 ///
@@ -158,9 +158,7 @@ impl<H, A> ByStatus<H, A> {
                 None => Failure::Overload,
             }),
             StatusCode::GATEWAY_TIMEOUT => Outcome::Failure(Failure::Timeout),
-            StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => {
-                Outcome::Failure(Failure::Permanent)
-            }
+            StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => Outcome::Success,
             status if status.is_server_error() => Outcome::Failure(Failure::Transient),
             _ => Outcome::Success,
         };
@@ -266,7 +264,7 @@ mod tests {
                 429 => Outcome::Failure(Failure::Throttled(None)),
                 503 => Outcome::Failure(Failure::Overload),
                 504 => Outcome::Failure(Failure::Timeout),
-                501 | 505 => Outcome::Failure(Failure::Permanent),
+                501 | 505 => Outcome::Success,
                 500.. => Outcome::Failure(Failure::Transient),
                 _ => Outcome::Success,
             };
@@ -329,7 +327,7 @@ mod tests {
             let expected = match status {
                 418 | 429 | 503 => Outcome::Ignored,
                 504 => Outcome::Failure(Failure::Timeout),
-                501 | 505 => Outcome::Failure(Failure::Permanent),
+                501 | 505 => Outcome::Success,
                 404 | 500.. => Outcome::Failure(Failure::Transient),
                 _ => Outcome::Success,
             };
