@@ -16,7 +16,7 @@ use plimsoll::{
     bulkhead::Bulkhead,
     circuit_breaker::CircuitBreaker,
     keyed::{self, Keyed},
-    limit::Fixed,
+    limit::FixedLimit,
     load_shed,
     rate_limit::{self, RateLimit},
     surge_queue::{self, SurgeQueue},
@@ -89,7 +89,7 @@ fn admission(criterion: &mut Criterion) {
 
     measure(criterion, "load shed", Stack::new().load_shed(load_shed::Settings::new()).service(Inner));
     let queue = || SurgeQueue::new(surge_queue::Settings::new());
-    let fixed = || Fixed::try_new(1000).expect("not zero");
+    let fixed = || FixedLimit::try_new(1000).expect("not zero");
     measure(
         criterion,
         "surge queue, fixed limit",
@@ -103,7 +103,7 @@ fn admission(criterion: &mut Criterion) {
     measure(criterion, "rate limit, two quotas", Stack::new().rate_limit(two).service(Inner));
     let asked = RateLimit::new(often()).cost_by(|req: &u64| *req as u32).exempt_by(|req: &u64| *req == 1);
     measure(criterion, "rate limit, costs and exemptions", Stack::new().rate_limit(asked).service(Inner));
-    let heeding = rate_limit::Settings::from(often()).with_throttle_hints(SECOND);
+    let heeding = rate_limit::Settings::from(often()).with_max_hint(SECOND);
     measure(criterion, "rate limit, throttle hints", Stack::new().rate_limit(heeding).service(Inner));
     let governor = governor::RateLimiter::direct(governor::Quota::per_second(NonZeroU32::MAX));
     criterion.bench_function("rate limit, governor by hand", |bencher| bencher.iter(|| governor.check().is_ok()));

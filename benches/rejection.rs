@@ -10,7 +10,7 @@ use plimsoll::{
     circuit_breaker::CircuitBreaker,
     clock::{self, Moment},
     gate::Ending,
-    limit::{Fixed, Limit},
+    limit::{FixedLimit, Limit},
     rate_limit::{self, Quota},
     surge_queue::{self, SurgeQueue},
     timeout::TimeoutLayer,
@@ -61,7 +61,7 @@ fn rejection(criterion: &mut Criterion) {
     let _waits = foretelling.call(0);
     measure(criterion, "surge queue, wait foretold", foretelling.clone());
     let narrow = surge_queue::Settings::new().try_with_burst(Duration::MAX).and_then(|set| set.try_with_max_waiting(1));
-    let queue = SurgeQueue::new(narrow.expect("valid")).in_front_of(Fixed::try_new(1).expect("not zero"));
+    let queue = SurgeQueue::new(narrow.expect("valid")).in_front_of(FixedLimit::try_new(1).expect("not zero"));
     let mut packed = Stack::new().surge_queue(queue).service(service_fn(hang));
     let _waits_too = (packed.call(0), packed.call(0));
     measure(criterion, "surge queue full", packed.clone());

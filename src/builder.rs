@@ -262,9 +262,10 @@ impl<L, G, C> Stack<L, G, C> {
     /// Puts the stack around a [router](crate::shuffle_shard), as [`wrap`](Self::wrap) does, and lets the stack's observer
     /// hear what happens in that. The router is the innermost: further in, each of its members has a stack of its own.
     ///
-    /// Nothing comes after it, so the stack itself is told of the router: [`control`](Self::control) reaches it, and
-    /// [`describe`](Self::describe) has it, from this call on; a clone made before knows nothing of it. The router's parts have
-    /// to be `Send` and `Sync`, as they are shared with `control`; [`wrap`](Self::wrap) takes any.
+    /// Nothing comes after it, so it ends a stack, where methods named after rooms add to one. The stack itself is told of
+    /// the router: [`control`](Self::control) reaches it, and [`describe`](Self::describe) has it, from this call on; a clone
+    /// made before knows nothing of it. The router's parts have to be `Send` and `Sync`, as they are shared with `control`;
+    /// [`wrap`](Self::wrap) takes any.
     ///
     /// ```
     /// use std::time::Duration;
@@ -275,13 +276,13 @@ impl<L, G, C> Stack<L, G, C> {
     ///     Stack::new().service(tower::service_fn(|(): ()| async { Ok::<_, std::io::Error>(()) }))
     /// });
     /// let mut stack = Stack::new().timeout(Duration::from_secs(5));
-    /// let service = stack.shuffle_shard(router);
+    /// let service = stack.wrap_router(router);
     /// assert!(stack.control().handle::<shuffle_shard::Handle>("shuffle_shard")?.eject("red"));
     /// # let _ = tower::ServiceExt::oneshot(service, ());
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
-    pub fn shuffle_shard<S, F, T, A, J, K, R>(
+    pub fn wrap_router<S, F, T, A, J, K, R>(
         &mut self,
         router: ShuffleShard<S, F, T, A, J, K, R>,
     ) -> <Self as Layer<ShuffleShard<S, F, T, A, J, K, R>>>::Service

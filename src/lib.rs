@@ -150,13 +150,16 @@
 //! | `http` | yes | the crates `http`, `http-body`, `http-body-util`, `bytes` and `httpdate`: [`http`](mod@http), all of it |
 //! | `tracing` | yes | the `tracing` crate: [`telemetry::Tracing`]; and what [does not fit](lint) in a ready-made stack is written to the log |
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
-//! | `grpc` | | `http`, and the `tonic` crate, 0.14, without its transport: [`grpc`] |
+//! | `grpc` | | `http`, and the `tonic` crate, 0.14 \*, without its transport: [`grpc`] |
 //! | `testing` | | tokio's `test-util`: [`testing`], a scripted mock service and simulations in virtual time |
 //! | `serde` | | the `serde` crate: `Serialize` for the reports of [`testing`], and for what a stack tells of itself |
-//! | `prometheus` | | `prometheus-client`: a collector for its registry, in [`export`] |
-//! | `metrics` | | the `metrics` facade, in [`export`] |
-//! | `opentelemetry` | | OpenTelemetry's API: observable instruments, in [`export`] |
+//! | `prometheus` | | `prometheus-client`, 0.26 \*: a collector for its registry, in [`export`] |
+//! | `metrics` | | the `metrics` facade, 0.24 \*, in [`export`] |
+//! | `opentelemetry` | | OpenTelemetry's API, 0.33 \*: observable instruments, in [`export`] |
 //! | `emf` | | `serde_json`: CloudWatch's embedded metric format, in [`export`] |
+//!
+//! \* Its version is in the interface: your types are of the same, your recorder of `metrics` is installed in the same. When
+//! it changes here, that is a breaking change.
 #![forbid(unsafe_code)]
 
 pub mod builder;

@@ -8,7 +8,9 @@ const GROUND: &[&str] =
 const CELLAR: &[&str] = &["sync"];
 const MACHINERY: &[&str] = &["gate", "lift", "stats", "work"];
 /// What speaks of gates or of statistics, and is not a room yet.
-const LANDING: &[&str] = &["keyed", "limit", "telemetry"];
+const LANDING: &[&str] = &["limit", "telemetry"];
+/// Gates for keys, which tell of them.
+const GALLERY: &[&str] = &["keyed"];
 const ROOMS: &[&str] = &[
     "bulkhead",
     "circuit_breaker",
@@ -125,8 +127,21 @@ fn files() -> Vec<File> {
 }
 
 fn floor(module: &str) -> usize {
-    let floors =
-        [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ATTIC, GABLE, ANNEXES, BALCONY, &["builder"], &["ready"], &["lib"]];
+    let floors = [
+        GROUND,
+        CELLAR,
+        MACHINERY,
+        LANDING,
+        GALLERY,
+        ROOMS,
+        ATTIC,
+        GABLE,
+        ANNEXES,
+        BALCONY,
+        &["builder"],
+        &["ready"],
+        &["lib"],
+    ];
     floors.iter().position(|floor| floor.contains(&module)).unwrap_or_else(|| panic!("{module} is on no floor"))
 }
 
@@ -155,7 +170,8 @@ fn imports(code: &str) -> Vec<String> {
         }
     }
     let known =
-        [GROUND, CELLAR, MACHINERY, LANDING, ROOMS, ATTIC, GABLE, ANNEXES, BALCONY, &["builder", "ready"]].concat();
+        [GROUND, CELLAR, MACHINERY, LANDING, GALLERY, ROOMS, ATTIC, GABLE, ANNEXES, BALCONY, &["builder", "ready"]]
+            .concat();
     found.retain(|module| known.contains(&module.as_str()));
     found
 }

@@ -5,14 +5,14 @@ use std::num::NonZeroU32;
 use plimsoll::{
     clock::{self, Instant, Moment},
     gate::Ending,
-    limit::{Fixed, Limit},
+    limit::{FixedLimit, Limit},
     testing::Curve,
 };
 
 /// The best limit at every moment: a number, times a curve over time. What an adaptive limit that is perfect could do.
 #[derive(Debug)]
 pub(crate) struct Oracle {
-    fixed: Fixed,
+    fixed: FixedLimit,
     best: f64,
     scale: Curve,
     start: Instant,
@@ -21,7 +21,7 @@ pub(crate) struct Oracle {
 impl Oracle {
     /// One whose time begins now.
     pub(crate) fn new(best: NonZeroU32, scale: Curve) -> Self {
-        Self { fixed: Fixed::new(best), best: best.get().into(), scale, start: clock::now() }
+        Self { fixed: FixedLimit::new(best), best: best.get().into(), scale, start: clock::now() }
     }
 
     fn look(&self, now: &Moment) {

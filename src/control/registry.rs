@@ -223,7 +223,7 @@ impl fmt::Display for NoSuchLayer {
         write!(f, "there is no layer {:?}", self.label)?;
         match self.wanted {
             Wanted::Any => {}
-            Wanted::Handle(handle) => write!(f, " with a {handle}")?,
+            Wanted::Handle(handle) => write!(f, " with a {}", as_written(handle))?,
             Wanted::Hold(hold) => write!(f, " that can be held: {hold:?}")?,
         }
         match self.there_are.as_slice() {
@@ -234,3 +234,18 @@ impl fmt::Display for NoSuchLayer {
 }
 
 impl error::Error for NoSuchLayer {}
+
+/// The name of a type as whoever uses it writes it: ours without the crate, and without the file that it is in, which is
+/// private.
+fn as_written(name: &str) -> String {
+    let is_path = |letter: char| letter == ':' || letter == '_' || letter.is_alphanumeric();
+    let parts = name.split_inclusive(|letter| !is_path(letter)).map(|part| {
+        let (path, end) = part.split_at(part.trim_end_matches(|letter| !is_path(letter)).len());
+        match path.split("::").collect::<Vec<_>>().as_slice() {
+            ["plimsoll", room @ .., _file, name] if !room.is_empty() => format!("{}::{name}{end}", room.join("::")),
+            ["plimsoll", room @ ..] => room.join("::") + end,
+            _ => part.to_owned(),
+        }
+    });
+    parts.collect()
+}

@@ -1,5 +1,7 @@
 //! Snapshots and descriptions as maps of what their fields hold.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::snapshot::{Description, Layer, Snapshot};
@@ -48,7 +50,7 @@ impl Serialize for Entries<'_> {
     }
 }
 
-struct Pairs<'a>(&'a [(&'static str, Value)]);
+struct Pairs<'a>(&'a [(Cow<'static, str>, Value)]);
 
 impl Serialize for Pairs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use super::Control;
 use crate::{
@@ -35,7 +35,7 @@ pub struct Layer {
     /// Whether it is held by hand; `None` if it cannot be.
     pub hold: Option<Hold>,
     /// Its settings: names and values.
-    pub settings: Vec<(&'static str, Value)>,
+    pub settings: Vec<(Cow<'static, str>, Value)>,
     /// Its numbers.
     pub samples: Vec<Sample>,
 }

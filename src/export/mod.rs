@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `prometheus` | `Prometheus`: a collector for a registry of `prometheus-client`, which writes the text; serving it is up to you | `prometheus-client` |
 //! | `metrics` | `Facade`: publishes to whatever recorder is installed | `metrics` |
-//! | `opentelemetry` | `observe`: observable instruments of a meter of yours | `opentelemetry`, its API alone |
+//! | `opentelemetry` | `OpenTelemetry`: observable instruments of a meter of yours | `opentelemetry`, its API alone |
 //! | `emf` | `Emf`: lines for the log, in CloudWatch's embedded metric format | `serde_json` |
 //!
 //! All of them read [`Registry::snapshot`](crate::control::Registry::snapshot) when they are asked, and translate. Nothing
@@ -36,6 +36,6 @@ pub use self::emf::Emf;
 #[cfg(feature = "metrics")]
 pub use self::facade::Facade;
 #[cfg(feature = "opentelemetry")]
-pub use self::opentelemetry::{Instruments, observe};
+pub use self::opentelemetry::OpenTelemetry;
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::Prometheus;

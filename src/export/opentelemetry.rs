@@ -1,56 +1,54 @@
-use opentelemetry::{
-    KeyValue,
-    metrics::{Meter, ObservableCounter, ObservableGauge},
-};
+use opentelemetry::{KeyValue, metrics::Meter};
 
 use crate::{
     control::{Layer, Registry},
     telemetry::{Kind, Metric, Number, Sample},
 };
 
-/// The instruments that [`observe`] made. They work as long as their meter's provider does, with or without this.
-#[derive(Debug)]
-#[allow(dead_code, reason = "what its name says; there is nothing to do with it")]
-pub struct Instruments {
-    counters: Vec<ObservableCounter<u64>>,
-    sums: Vec<ObservableCounter<f64>>,
-    gauges: Vec<ObservableGauge<f64>>,
-}
-
-/// Makes an observable instrument of `meter` for each [`Metric`]: whenever the provider's reader collects, it asks how the
-/// layers stand.
+/// Observable instruments, of a meter of yours: whenever its provider's reader collects, they ask how all layers stand.
 ///
 /// There are no observable histograms. A histogram becomes three counters: `….count`, `….sum`, and `….bucket` with an
 /// attribute `le`, the upper bound in seconds, of which each counts what is not above it, as in Prometheus.
 ///
 /// ```
-/// use plimsoll::{Stack, bulkhead, export};
+/// use plimsoll::{Stack, bulkhead, export::OpenTelemetry};
 ///
 /// let stack = Stack::new().bulkhead(bulkhead::Settings::try_new(64)?.with_name("db")).counted();
-/// let _instruments = export::observe(&opentelemetry::global::meter("plimsoll"), &stack.control());
+/// OpenTelemetry::new(stack.control()).register(&opentelemetry::global::meter("plimsoll"));
 /// # Ok::<_, plimsoll::InvalidSetting>(())
 /// ```
-pub fn observe(meter: &Meter, registry: &Registry) -> Instruments {
-    let mut made = Instruments { counters: Vec::new(), sums: Vec::new(), gauges: Vec::new() };
-    for metric in Metric::ALL.iter().copied() {
-        match metric.kind() {
-            Kind::Counter => made.counters.push(counter(meter, registry, metric, metric.name().to_owned(), of_counter)),
-            Kind::Gauge => made.gauges.push(gauge(meter, registry, metric)),
-            Kind::Histogram => {
-                let name = |part: &str| format!("{}.{part}", metric.name());
-                made.counters.push(counter(meter, registry, metric, name("count"), of_count));
-                made.counters.push(counter(meter, registry, metric, name("bucket"), of_buckets));
-                made.sums.push(sum(meter, registry, metric, name("sum")));
+#[derive(Clone, Debug)]
+pub struct OpenTelemetry(Registry);
+
+impl OpenTelemetry {
+    /// Tells of these layers.
+    pub const fn new(registry: Registry) -> Self {
+        Self(registry)
+    }
+
+    /// Makes an instrument of `meter` for each [`Metric`]: once, as each call makes its own. They work as long as the meter's
+    /// provider does.
+    pub fn register(&self, meter: &Meter) {
+        let registry = &self.0;
+        for metric in Metric::ALL.iter().copied() {
+            match metric.kind() {
+                Kind::Counter => counter(meter, registry, metric, metric.name().to_owned(), of_counter),
+                Kind::Gauge => gauge(meter, registry, metric),
+                Kind::Histogram => {
+                    let name = |part: &str| format!("{}.{part}", metric.name());
+                    counter(meter, registry, metric, name("count"), of_count);
+                    counter(meter, registry, metric, name("bucket"), of_buckets);
+                    sum(meter, registry, metric, name("sum"));
+                }
             }
         }
     }
-    made
 }
 
 /// What one sample is to an instrument: numbers, each with an attribute or without.
 type Read = fn(&Number) -> Vec<(u64, Option<KeyValue>)>;
 
-fn counter(meter: &Meter, registry: &Registry, metric: Metric, name: String, read: Read) -> ObservableCounter<u64> {
+fn counter(meter: &Meter, registry: &Registry, metric: Metric, name: String, read: Read) {
     let registry = registry.clone();
     let unit = if metric.kind() == Kind::Histogram { "{call}" } else { metric.unit() };
     let builder = meter.u64_observable_counter(name).with_unit(unit).with_description(metric.description());
@@ -62,10 +60,11 @@ fn counter(meter: &Meter, registry: &Registry, metric: Metric, name: String, rea
             }
         }
     });
-    observed.build()
+    // There is nothing to keep: the provider has the callback.
+    let _ = observed.build();
 }
 
-fn gauge(meter: &Meter, registry: &Registry, metric: Metric) -> ObservableGauge<f64> {
+fn gauge(meter: &Meter, registry: &Registry, metric: Metric) {
     let registry = registry.clone();
     let builder = meter.f64_observable_gauge(metric.name()).with_unit(metric.unit());
     let observed = builder.with_description(metric.description()).with_callback(move |instrument| {
@@ -75,10 +74,10 @@ fn gauge(meter: &Meter, registry: &Registry, metric: Metric) -> ObservableGauge<
             }
         }
     });
-    observed.build()
+    let _ = observed.build();
 }
 
-fn sum(meter: &Meter, registry: &Registry, metric: Metric, name: String) -> ObservableCounter<f64> {
+fn sum(meter: &Meter, registry: &Registry, metric: Metric, name: String) {
     let registry = registry.clone();
     let builder = meter.f64_observable_counter(name).with_unit(metric.unit());
     let observed = builder.with_description(metric.description()).with_callback(move |instrument| {
@@ -89,7 +88,7 @@ fn sum(meter: &Meter, registry: &Registry, metric: Metric, name: String) -> Obse
             }
         }
     });
-    observed.build()
+    let _ = observed.build();
 }
 
 fn of_counter(number: &Number) -> Vec<(u64, Option<KeyValue>)> {

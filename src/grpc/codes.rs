@@ -22,7 +22,7 @@ use crate::{
 /// | 9 | `FAILED_PRECONDITION` | success: an answer | |
 /// | 10 | `ABORTED` | success: a conflict, to be tried again from where the caller began; with pushback [`Throttled`](Failure::Throttled) | with pushback |
 /// | 11 | `OUT_OF_RANGE` | success: an answer | |
-/// | 12 | `UNIMPLEMENTED` | success: the callee is well, but has no such method | |
+/// | 12 | `UNIMPLEMENTED` | success, as HTTP's 501 is: a callee that answers that it does not have this method is up | |
 /// | 13 | `INTERNAL` | [`Permanent`](Failure::Permanent) | no |
 /// | 14 | `UNAVAILABLE` | [`Throttled`](Failure::Throttled) with pushback; [`Overload`](Failure::Overload) where it was a refusal of ours; else [`Transient`](Failure::Transient) | yes, unless pushed back |
 /// | 15 | `DATA_LOSS` | [`Permanent`](Failure::Permanent) | no |

@@ -19,13 +19,13 @@ use crate::{
 /// | 503 with `Retry-After` | throttled, with that hint |
 /// | 503 | overload |
 /// | 504 | a timeout |
-/// | 501, 505 | a [permanent](Failure::Permanent) failure: a method or an HTTP version that the callee does not support now, it will not support in a moment (RFC 9110, sections 15.6.2 and 15.6.6) |
+/// | 501, 505 | success, as gRPC's `UNIMPLEMENTED` is: a callee that answers that it does not have this method, or this version of HTTP, is up (RFC 9110, sections 15.6.2 and 15.6.6). It is not tried again, and opens no circuit for all else |
 /// | other 5xx | a transient failure |
 /// | all others | success: a client's mistake is not the callee's failure |
 ///
 /// `Retry-After` is a number of seconds or a date in any of HTTP's three forms (RFC 9110, sections 5.6.7 and 10.2.3); a
 /// field that is neither, or occurs twice, counts as absent. Layers that follow hints have bounds of their own beside
-/// [`with_longest_hint`](Self::with_longest_hint).
+/// [`with_max_hint`](Self::with_max_hint).
 ///
 /// ```
 /// use plimsoll::{Classify, Error, Outcome, classify::Failure, http::ByStatus};
@@ -51,14 +51,14 @@ pub struct ByStatus<H = Plain, A = Unadjusted> {
     head: H,
     adjust: A,
     wall: Wall,
-    longest: Duration,
+    max_hint: Duration,
 }
 
 impl ByStatus {
     /// Judges `http::Response`s. Hints are believed up to an hour: a callee that needs longer can say so again, and a
     /// date that is wrong by a year takes nobody out for a year.
     pub const fn new() -> Self {
-        Self { head: Plain, adjust: Unadjusted, wall: Wall::SYSTEM, longest: Duration::from_secs(3600) }
+        Self { head: Plain, adjust: Unadjusted, wall: Wall::SYSTEM, max_hint: Duration::from_secs(3600) }
     }
 }
 
@@ -76,12 +76,12 @@ impl<H, A> ByStatus<H, A> {
     where
         New: for<'a> Fn(&'a Res) -> (StatusCode, &'a HeaderMap),
     {
-        ByStatus { head, adjust: self.adjust, wall: self.wall, longest: self.longest }
+        ByStatus { head, adjust: self.adjust, wall: self.wall, max_hint: self.max_hint }
     }
 
     /// Lets `adjust` have the last word: a closure `|status: StatusCode, headers: &HeaderMap, outcome: Outcome| …`.
     pub fn adjust<New>(self, adjust: New) -> ByStatus<H, New> {
-        ByStatus { head: self.head, adjust, wall: self.wall, longest: self.longest }
+        ByStatus { head: self.head, adjust, wall: self.wall, max_hint: self.max_hint }
     }
 
     /// Judges whether the callee is well, for a circuit breaker or a router: 429 and 503 say nothing about that, since
@@ -128,8 +128,8 @@ impl<H, A> ByStatus<H, A> {
     }
 
     /// Takes no hint to be longer than this.
-    pub const fn with_longest_hint(mut self, longest: Duration) -> Self {
-        self.longest = longest;
+    pub const fn with_max_hint(mut self, max_hint: Duration) -> Self {
+        self.max_hint = max_hint;
         self
     }
 
@@ -143,7 +143,7 @@ impl<H, A> ByStatus<H, A> {
     pub fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
         let text = only(headers, RETRY_AFTER)?;
         let hint = digits(text).map(Duration::from_secs).or_else(|| self.wall.until(text))?;
-        Some(hint.min(self.longest))
+        Some(hint.min(self.max_hint))
     }
 
     /// What a response with this head says about the callee.
@@ -158,9 +158,7 @@ impl<H, A> ByStatus<H, A> {
                 None => Failure::Overload,
             }),
             StatusCode::GATEWAY_TIMEOUT => Outcome::Failure(Failure::Timeout),
-            StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => {
-                Outcome::Failure(Failure::Permanent)
-            }
+            StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => Outcome::Success,
             status if status.is_server_error() => Outcome::Failure(Failure::Transient),
             _ => Outcome::Success,
         };
@@ -266,7 +264,7 @@ mod tests {
                 429 => Outcome::Failure(Failure::Throttled(None)),
                 503 => Outcome::Failure(Failure::Overload),
                 504 => Outcome::Failure(Failure::Timeout),
-                501 | 505 => Outcome::Failure(Failure::Permanent),
+                501 | 505 => Outcome::Success,
                 500.. => Outcome::Failure(Failure::Transient),
                 _ => Outcome::Success,
             };
@@ -329,7 +327,7 @@ mod tests {
             let expected = match status {
                 418 | 429 | 503 => Outcome::Ignored,
                 504 => Outcome::Failure(Failure::Timeout),
-                501 | 505 => Outcome::Failure(Failure::Permanent),
+                501 | 505 => Outcome::Success,
                 404 | 500.. => Outcome::Failure(Failure::Transient),
                 _ => Outcome::Success,
             };

@@ -5,10 +5,11 @@ use crate::request::Priority;
 const PRIORITY: HeaderName = HeaderName::from_static("priority");
 
 /// The class of a request by its `Priority` field (RFC 9218), a dictionary of structured fields (RFC 9651). The last `u` of
-/// all lines counts, as in any dictionary; members that are not understood are passed over.
+/// all lines counts, as in any dictionary, though it be none that is understood, and then the urgency is the default one
+/// (RFC 9218, section 4); other members are passed over.
 pub(super) fn priority(headers: &HeaderMap) -> Priority {
     let lines = headers.get_all(PRIORITY).iter().filter_map(|line| line.to_str().ok());
-    match lines.filter_map(urgency).next_back() {
+    match lines.filter_map(urgency).next_back().flatten() {
         Some(0..=2) => Priority::Critical,
         None | Some(3) => Priority::Normal,
         Some(4..=6) => Priority::Sheddable,
@@ -16,15 +17,17 @@ pub(super) fn priority(headers: &HeaderMap) -> Priority {
     }
 }
 
-/// The last urgency in a line.
-fn urgency(line: &str) -> Option<u8> {
+/// The last urgency in a line, if there is one; `None` in it is none that is understood.
+fn urgency(line: &str) -> Option<Option<u8>> {
     members(line)
         .filter_map(|member| {
-            let value = member.trim_matches([' ', '\t']).strip_prefix("u=")?;
             // A member may have parameters, of which the RFC knows none.
-            let value = value.split_once(';').map_or(value, |(value, _)| value);
-            match value.as_bytes() {
-                [digit @ b'0'..=b'7'] => Some(digit - b'0'),
+            let member = member.trim_matches([' ', '\t']).split(';').next()?;
+            match member.split_once('=').unwrap_or((member, "")) {
+                ("u", value) => Some(match value.as_bytes() {
+                    [digit @ b'0'..=b'7'] => Some(digit - b'0'),
+                    _ => None,
+                }),
                 _ => None,
             }
         })
@@ -74,6 +77,17 @@ mod tests {
             assert_eq!(read(&[line]), Priority::Background, "{line}");
         }
         assert_eq!(read(&["u=0", "i", "u=7"]), Priority::Background, "lines are one dictionary");
+    }
+
+    /// Of `u=0, u=9` the first counted, as the second made no sense: but it is the one that the sender means.
+    #[test]
+    fn the_last_urgency_counts_though_it_be_none() {
+        for last in ["u=9", "u=1.5", "u=x", "u", "u;x=1", "u=(1 2)", "u=\"0\""] {
+            assert_eq!(read(&[&format!("u=0, {last}")]), Priority::Normal, "{last}");
+            assert_eq!(read(&["u=0", last]), Priority::Normal, "{last}, on a line of its own");
+            assert_eq!(read(&[&format!("{last}, u=0")]), Priority::Critical, "{last}, first");
+        }
+        assert_eq!(read(&["u=0", "i, v=9, uu=9, U=9"]), Priority::Critical, "other members say nothing of it");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    described::Described,
     handle::Handle,
     newcomer::{Factory, Met},
     place::{Permit, Place, Wait},
@@ -18,6 +19,7 @@ use crate::{
     gate::{Admission, Ending, Gate},
     rejection::{Reason, Rejection},
     request::KeyOf,
+    telemetry::Page,
 };
 
 /// A gate for each key; see the [module](super). Clones share all of them; [`fresh`](Self::fresh) does not.
@@ -63,7 +65,7 @@ impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
     ///
     /// The state is new: take the [`handle`](Self::handle) after.
     pub fn with_hasher<H>(self, hasher: H) -> Keyed<K, G, Q, M, H> {
-        let state = State::new(self.state.settings(), hasher, self.state.events.clone());
+        let state = self.state.fresh(hasher);
         Keyed { state: Arc::new(state), key: self.key, make: self.make, shared_as: self.shared_as }
     }
 
@@ -72,6 +74,33 @@ impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
     /// than others.
     pub fn overflow_as(mut self, key: K) -> Self {
         self.shared_as = Some(Arc::new(key));
+        self
+    }
+
+    /// Tells how each gate is set, in what a stack [describes](crate::Stack::describe) and in its snapshots: as that of `key`
+    /// would be if it were made now, with what [`update_gates`](Handle::update_gates) does to it. `tell` writes it down, as a
+    /// room's handle does. Without it nothing is told of the gates, as each may be set otherwise. The first call counts.
+    ///
+    /// For each look such a gate is made, and dropped after it; no key gets a place by that.
+    ///
+    /// ```
+    /// use plimsoll::{Stack, control::Control, keyed::{Keyed, Settings}, rate_limit::{Quota, RateLimit}};
+    ///
+    /// struct Request { tenant: u64 }
+    ///
+    /// let limit = RateLimit::new(Quota::try_per_second(100)?);
+    /// let tenants = Keyed::new(Settings::new(), |r: &Request| r.tenant, move |_| limit.fresh());
+    /// let stack = Stack::new().keyed(tenants.described_as(0, |limit, page| limit.handle().tell(page)));
+    /// assert!(stack.describe().to_string().contains("each.quotas 100 per 1s, burst 100"));
+    /// # Ok::<_, plimsoll::InvalidSetting>(())
+    /// ```
+    pub fn described_as(self, key: K, tell: impl Fn(&G, &mut Page) + Send + Sync + 'static) -> Self
+    where
+        M: Fn(&K) -> G + Send + Sync + 'static,
+    {
+        let make = Arc::clone(&self.make);
+        let described = Described { key, make: Box::new(move |key| make(key)), tell: Box::new(tell) };
+        let _ = self.state.described.set(Arc::new(described));
         self
     }
 

@@ -9,7 +9,7 @@ use super::{
     settings::Settings,
     state::{Change, State},
 };
-use crate::{clock, sync::atomic::Ordering::Relaxed};
+use crate::{clock, sync::atomic::Ordering::Relaxed, telemetry::Page};
 
 /// Looks at the gates of all keys and changes them while they serve. A clone costs a reference count.
 pub struct Handle<K, G, S = RandomState>(Arc<State<K, G, S>>);
@@ -78,6 +78,14 @@ impl<K, G, S> Handle<K, G, S> {
     /// The gate that those share who found no place, once there was one.
     pub fn overflow_gate(&self) -> Option<&G> {
         self.0.shared.get()
+    }
+
+    /// How each gate is set, if it was said [of which key](super::Keyed::described_as) that is to be told.
+    pub(crate) fn each(&self) -> Option<Page> {
+        let described = self.0.described.get()?;
+        Some(described.page(|key, gate| {
+            self.0.change(Some(key), gate);
+        }))
     }
 
     /// Does this to every gate that there is: the key, and `None` for the gate that those share who found no place. No

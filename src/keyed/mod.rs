@@ -39,6 +39,7 @@
 //! | [capacity](Settings::with_capacity) | 16,384 keys | more tenants or endpoints than most services see in ten minutes. A place with a bulkhead takes about 0.9 KiB and one with a circuit breaker about 2: 14 or 32 MiB when all are taken. Count a tenth more than you expect |
 //! | [idle](Settings::try_with_idle) | 10 minutes | twice the five minutes that a circuit stays open at most. A limit by the hour or the day needs one as long |
 //! | [overflow](Settings::with_overflow) | share a gate | bounded like any key, and keeps nobody out altogether |
+//! | [description](Keyed::described_as) | how each gate is set is not told | a factory may set each otherwise. Say of which key it is to be told |
 //! | [hasher](Keyed::with_hasher) | the standard library's, seeded by chance | nobody can choose keys that collide |
 //! | name | `keyed` | for `KeysFull`, and the events; gates have names of their own |
 //!
@@ -156,6 +157,7 @@
 //! much more than its own limit may it have at once, and for so long. Bound the whole as well, by overload control further out or a
 //! bulkhead for all further in, and take keys from what you know, a verified caller, rather than from what a stranger may write.
 
+mod described;
 mod entry;
 mod gate;
 mod handle;

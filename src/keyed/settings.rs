@@ -52,7 +52,7 @@ impl Settings {
         self
     }
 
-    /// As [`with_capacity`](Self::with_capacity), from a number that may be anything.
+    /// As [`with_capacity`](Self::with_capacity), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `capacity` is zero.

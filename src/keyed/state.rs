@@ -5,6 +5,7 @@ use std::{
 };
 
 use super::{
+    described::Described,
     entry::{Entry, Visit},
     place::Place,
     pressure::Pressure,
@@ -30,6 +31,8 @@ pub(super) struct State<K, G, S> {
     /// The gate of those who found no place, once there was one.
     pub(super) shared: OnceLock<G>,
     changes: Lock<Changes<K, G>>,
+    /// Of which key it is told how its gate is set, once somebody said so.
+    pub(super) described: OnceLock<Arc<Described<K, G>>>,
     /// The number of the last change, for who would not wait for the lock.
     version: AtomicU64,
     settings: Lock<Settings>,
@@ -89,6 +92,7 @@ impl<K, G, S> State<K, G, S> {
             hasher,
             shared: OnceLock::new(),
             changes: Lock::new(Changes { version: 0, change: None }),
+            described: OnceLock::new(),
             version: AtomicU64::new(0),
             settings: Lock::new(settings),
             pressure: Pressure::default(),
@@ -101,8 +105,11 @@ impl<K, G, S> State<K, G, S> {
     }
 
     /// The same settings, changes and observer, and no keys.
-    pub(super) fn fresh(&self, hasher: S) -> Self {
-        let state = Self::new(self.settings(), hasher, self.events.clone());
+    pub(super) fn fresh<H>(&self, hasher: H) -> State<K, G, H> {
+        let state = State::new(self.settings(), hasher, self.events.clone());
+        if let Some(described) = self.described.get() {
+            let _ = state.described.set(Arc::clone(described));
+        }
         if let Some(change) = self.changes.lock().change.clone() {
             state.remember(change);
         }

@@ -15,18 +15,18 @@ use crate::{
 ///
 /// One compare-and-swap in and one subtraction out, no clock.
 #[derive(Debug)]
-pub struct Fixed {
+pub struct FixedLimit {
     in_use: AtomicU32,
     limit: AtomicU32,
 }
 
-impl Fixed {
+impl FixedLimit {
     /// At most `limit` at once.
     pub const fn new(limit: NonZeroU32) -> Self {
         Self { in_use: AtomicU32::new(0), limit: AtomicU32::new(limit.get()) }
     }
 
-    /// As [`new`](Self::new), from a number that may be anything.
+    /// As [`new`](Self::new), from a plain number.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `limit` is zero.
@@ -46,7 +46,7 @@ impl Fixed {
     }
 }
 
-impl Limit for Fixed {
+impl Limit for FixedLimit {
     type Permit = ();
 
     #[inline]
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_fixed_limit_is_never_exceeded_and_a_shrunken_one_is_worked_off() {
-        let limit = Fixed::try_new(2).expect("not zero");
+        let limit = FixedLimit::try_new(2).expect("not zero");
         let now = Moment::new();
         assert!(limit.take(&now).is_some() && limit.take(&now).is_some() && limit.take(&now).is_none());
         limit.resize(NonZeroU32::MIN);
@@ -84,6 +84,6 @@ mod tests {
         assert!(limit.take(&now).is_none(), "one too many is still under way");
         limit.put_back((), Ending::Cancelled, &now);
         assert!(limit.take(&now).is_some());
-        assert!(Fixed::try_new(0).is_err());
+        assert!(FixedLimit::try_new(0).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! What a queue may wait in front of: a limit on how many requests are under way at once.
 //!
-//! A [`LoadShed`](crate::load_shed::LoadShed) is one, whose number adapts; a [`Fixed`] one is a number that you know; and a
+//! A [`LoadShed`](crate::load_shed::LoadShed) is one, whose number adapts; a [`FixedLimit`] is a number that you know; and a
 //! [`SurgeQueue`](crate::surge_queue::SurgeQueue) waits in front of either, or of one of your own.
 
 mod fixed;
@@ -10,7 +10,7 @@ pub(crate) mod queue;
 
 use std::time::Duration;
 
-pub use self::fixed::Fixed;
+pub use self::fixed::FixedLimit;
 use crate::{clock::Moment, gate::Ending};
 
 /// A limit on how many requests are under way at once, that others may wait in front of.

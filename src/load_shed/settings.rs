@@ -50,6 +50,14 @@ impl Settings {
         self
     }
 
+    /// As [`with_initial_limit`](Self::with_initial_limit), from a plain number.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is zero.
+    pub fn try_with_initial_limit(self, limit: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("load_shed.initial_limit", limit).map(|limit| self.with_initial_limit(limit))
+    }
+
     /// How many may ever be under way, parked streams included. By default 65,536. Streams are parked only as long as
     /// that leaves room for the limit: where the limit itself is this large, none are.
     pub const fn with_max_limit(mut self, limit: NonZeroU32) -> Self {
@@ -57,17 +65,25 @@ impl Settings {
         self
     }
 
-    /// Both limits, from plain numbers.
+    /// As [`with_max_limit`](Self::with_max_limit), from a plain number.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is zero.
+    pub fn try_with_max_limit(self, limit: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("load_shed.max_limit", limit).map(|limit| self.with_max_limit(limit))
+    }
+
+    /// Both limits, from plain numbers. Set one by one, an initial limit above the maximum is not noticed, and counts as
+    /// the maximum.
     ///
     /// # Errors
     /// [`InvalidSetting`] if either is zero, or the first is above the second.
     pub fn try_with_limits(self, initial: u32, max: u32) -> Result<Self, InvalidSetting> {
-        let max = at_least_one("load_shed.max_limit", max)?;
-        let initial = at_least_one("load_shed.initial_limit", initial)?;
+        let settings = self.try_with_max_limit(max)?.try_with_initial_limit(initial)?;
         if initial > max {
             return Err(InvalidSetting::new("load_shed.initial_limit", initial, "at most the max_limit"));
         }
-        Ok(self.with_initial_limit(initial).with_max_limit(max))
+        Ok(settings)
     }
 
     /// Whose queue it is when calls get slower.

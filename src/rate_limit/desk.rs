@@ -164,8 +164,8 @@ impl Desk {
     }
 
     /// Uses up what is left.
-    pub(super) fn drain(&mut self, now: Instant, wake: &mut Vec<Wakeup>) {
-        self.quotas.drain(now);
+    pub(super) fn use_up(&mut self, now: Instant, wake: &mut Vec<Wakeup>) {
+        self.quotas.use_up(now);
         self.plan_anew(now, false, wake);
     }
 
@@ -174,7 +174,7 @@ impl Desk {
         self.version = self.version.wrapping_add(1);
         self.settings = settings.with_name(self.settings.name());
         self.quotas = self.quotas.changed(&self.settings, self.version, now);
-        self.paused_until = self.paused_until.min(now.after(self.settings.max_pause()));
+        self.paused_until = self.paused_until.min(now.after(self.settings.max_hint()));
         self.serve(now, wake);
         self.plan_anew(now, true, wake);
     }

@@ -91,7 +91,7 @@ impl Gcra {
     }
 
     /// Uses up what is left.
-    pub(super) fn drain(&mut self, now: Instant) {
+    pub(super) fn use_up(&mut self, now: Instant) {
         self.arrival = self.arrival.max(self.passed(now).saturating_add(self.scale.burst()));
     }
 

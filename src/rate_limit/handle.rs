@@ -63,8 +63,8 @@ impl Handle {
     /// was used of the old one with the same period, or else of the first old one left over; if none is left, it begins
     /// unused.
     ///
-    /// A pause that the callee asked for lasts, from now on, no longer than these settings allow: without throttle
-    /// hints it is over.
+    /// A pause that the callee asked for lasts, from now on, no longer than the new
+    /// [max hint](Settings::with_max_hint): with zero it is over.
     ///
     /// Waiting requests keep their place and the bound on their wait, and have their turn when the new quotas say so.
     /// Those that can no longer have it in time are refused at once.
@@ -74,9 +74,9 @@ impl Handle {
 
     /// Uses up all that is left: for when somebody else says that it is gone, in a header, say. Cells come back as
     /// usual.
-    pub fn drain(&self) {
+    pub fn use_up(&self) {
         let now = clock::now();
-        self.0.at_desk(now, |desk, wake| desk.drain(now, wake));
+        self.0.at_desk(now, |desk, wake| desk.use_up(now, wake));
     }
 
     /// Counts as before, but refuses nobody and makes nobody wait, not even those that wait already: it announces

@@ -44,7 +44,7 @@
 //! | [cost](RateLimit::cost_by) | 1 | most requests are alike. Zero is free |
 //! | [exempt](RateLimit::exempt_by) | nobody | only you know your health checks |
 //! | [refunds](Settings::without_refunds) | what was never sent is put back | it has cost the callee nothing. Turn this off for passwords, where the attempt is what counts |
-//! | [throttle hints](Settings::with_throttle_hints) | not followed | a callee that may say "not now" can stop you; so bounded, and only if told to |
+//! | [max hint](Settings::with_max_hint) | zero: none is followed | a callee that may say "not now" can stop you; so bounded, and only if told to |
 //! | name | `rate_limit` | give each its own |
 //!
 //! # Events
@@ -102,7 +102,7 @@
 //! # fn main() -> Result<(), plimsoll::InvalidSetting> {
 //! let settings = Settings::new(Quota::try_per_second(100)?.try_with_burst(20)?)
 //!     .with_wait(50, Duration::from_secs(10))
-//!     .with_throttle_hints(Duration::from_secs(300))
+//!     .with_max_hint(Duration::from_secs(300))
 //!     .try_with_costs_up_to(20)?;
 //! let stack = Stack::new()
 //!     .classify(|answer: Result<&Answer, &plimsoll::Error<std::io::Error>>| match answer {

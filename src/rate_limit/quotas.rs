@@ -78,8 +78,8 @@ impl Quotas {
     }
 
     /// Uses up what is left of each.
-    pub(super) fn drain(&mut self, now: Instant) {
-        self.all_mut().iter_mut().for_each(|gcra| gcra.drain(now));
+    pub(super) fn use_up(&mut self, now: Instant) {
+        self.all_mut().iter_mut().for_each(|gcra| gcra.use_up(now));
     }
 
     /// No more is used than there is.

@@ -17,7 +17,7 @@ pub struct Settings {
     max_waiting: u32,
     max_wait: Duration,
     puts_back: bool,
-    max_pause: Duration,
+    max_hint: Duration,
 }
 
 impl Settings {
@@ -30,7 +30,7 @@ impl Settings {
             max_waiting: 0,
             max_wait: Duration::ZERO,
             puts_back: true,
-            max_pause: Duration::ZERO,
+            max_hint: Duration::ZERO,
         }
     }
 
@@ -93,10 +93,10 @@ impl Settings {
     }
 
     /// Lets nobody in for as long as the callee asks in a failure judged
-    /// [`Throttled`](crate::classify::Failure::Throttled), but for at most `max_pause`. Zero, the default, ignores such
+    /// [`Throttled`](crate::classify::Failure::Throttled), but for at most `max_hint`. Zero, the default, ignores such
     /// hints: a callee has to be trusted with them. They take a [judge](crate::Classify) that finds them.
-    pub const fn with_throttle_hints(mut self, max_pause: Duration) -> Self {
-        self.max_pause = max_pause;
+    pub const fn with_max_hint(mut self, max_hint: Duration) -> Self {
+        self.max_hint = max_hint;
         self
     }
 
@@ -126,8 +126,8 @@ impl Settings {
     }
 
     /// How long a pause the callee can ask for. Zero if its hints are ignored.
-    pub const fn max_pause(&self) -> Duration {
-        self.max_pause
+    pub const fn max_hint(&self) -> Duration {
+        self.max_hint
     }
 
     /// How many may wait, with the time to do so.
@@ -150,7 +150,7 @@ impl fmt::Debug for Settings {
             .field("max_waiting", &self.max_waiting)
             .field("max_wait", &self.max_wait)
             .field("refunds", &self.puts_back)
-            .field("max_pause", &self.max_pause)
+            .field("max_hint", &self.max_hint)
             .finish()
     }
 }

@@ -155,7 +155,7 @@ impl State {
     #[cold]
     pub(super) fn pause(&self, hint: Duration, now: Instant) {
         let paused = self.at_desk(now, |desk, wake| {
-            let pause = hint.min(desk.settings.max_pause());
+            let pause = hint.min(desk.settings.max_hint());
             desk.pause(now.after(pause), now, wake).then_some(pause)
         });
         if let Some(pause) = paused {

@@ -126,7 +126,7 @@ fn times_from_all_over_the_scale_are_no_trouble() {
         }
         let _ = take(&mut gcra, 3, now);
         assert!(gcra.remaining(now) <= 5);
-        gcra.drain(now);
+        gcra.use_up(now);
         gcra.put_back(Permit::new(u32::MAX, 0));
         gcra.forgive(now);
         assert!(gcra.remaining(now) <= 5);
@@ -244,7 +244,7 @@ proptest! {
         gcra.put_back(Permit::new(cost, 0));
         let burst = gcra.quota().burst().get();
         prop_assert_eq!(gcra.remaining(now), there.saturating_add(cost).min(burst));
-        gcra.drain(now);
+        gcra.use_up(now);
         prop_assert_eq!(gcra.remaining(now), 0);
         prop_assert!(!gcra.is_full(now) && gcra.is_full(gcra.full_at()));
     }

@@ -24,7 +24,7 @@ use crate::{
 /// ```
 pub fn server() -> GrpcServer {
     let server = Server::new().outermost(RespondRejections::with(Detailed::new()));
-    server.deadline_by(Trusted::everybody().deadline(TimeLeft::grpc())).classify(Served::by(Codes))
+    server.deadline_by(Trusted::everybody().deadline(TimeLeft::grpc())).classify(Served::of(Codes))
 }
 
 /// A client's stack with the recommended order and defaults, which understands gRPC: see [`ready`](crate::ready#grpc).

@@ -22,7 +22,7 @@ use crate::{
 /// # let _ = app;
 /// ```
 pub fn server() -> HttpServer {
-    Server::new().outermost(RespondRejections::new()).classify(Served::by(ByStatus::new()))
+    Server::new().outermost(RespondRejections::new()).classify(Served::of(ByStatus::new()))
 }
 
 /// A client's stack with the recommended order and defaults, which understands HTTP: see [`ready`](crate::ready#http).

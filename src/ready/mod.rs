@@ -59,7 +59,7 @@
 //! | [`timeout`](crate::timeout) | 10 s | beyond that nobody keeps their mind on an answer (Nielsen, *Usability Engineering*, 1993); clients of this page have left then. The queue behind it knows how long callers wait |
 //! | [deadline](Server::deadline_by) | not asked; of gRPC, `grpc-timeout` | a stranger's word is not taken unless you say so; a gRPC caller's can only shorten its own calls |
 //! | [`overload_control`](crate::Stack::overload_control) | the defaults of [`surge_queue`](crate::surge_queue#defaults) and [`load_shed`](crate::load_shed#defaults) | they need no number: what can be done well is found out, bursts wait for a moment, and the rest is refused before it has cost anything |
-//! | [`rate_limit`](crate::rate_limit) for each tenant | none | it is an agreement, which only you know. Below overload control, so that what is refused there costs no quota. Of tenants, [16,384](crate::keyed#defaults) are remembered, under the name `rate_limit.tenants`; all who have none share one quota |
+//! | [`rate_limit`](crate::rate_limit) for each tenant | none | it is an agreement, which only you know. Below overload control, so that what is refused there costs no quota. Of tenants, [16,384](crate::keyed#defaults) are remembered, under the name `rate_limit.tenants`, where a description says what `each` has; all who have none share one quota |
 //! | [`work_budget`](crate::work_budget) | none | only you know what a request costs |
 //! | [`bulkhead`](crate::bulkhead) | none | only you know what is behind it, and how wide that is |
 //! | [exempt](Server::exempt_by) | nobody | who is passes by all of these gates, and is asked once; the timeout holds |

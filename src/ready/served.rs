@@ -14,7 +14,7 @@ use crate::classify::{Classify, Failure, Outcome};
 /// use plimsoll::{Classify, Error, Outcome, classify::Failure, http::ByStatus, ready::Served};
 ///
 /// let busy = http::Response::builder().status(503).body(()).expect("a response");
-/// let judge = Served::by(ByStatus::new());
+/// let judge = Served::of(ByStatus::new());
 /// assert_eq!(judge.classify(Ok::<_, &Error<std::io::Error>>(&busy)), Outcome::Failure(Failure::Transient));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Served<C>(C);
 
 impl<C> Served<C> {
     /// What `judge` says, but for answers that speak of overload.
-    pub const fn by(judge: C) -> Self {
+    pub const fn of(judge: C) -> Self {
         Self(judge)
     }
 }
@@ -47,9 +47,9 @@ mod tests {
 
     #[test]
     fn an_answer_is_no_sign_of_overload_and_a_refusal_further_in_is() {
-        assert_eq!(Served::by(overloaded).classify(Ok(&())), Outcome::Failure(Failure::Transient));
-        assert_eq!(Served::by(overloaded).classify(Err(&())), Outcome::Failure(Failure::Overload));
+        assert_eq!(Served::of(overloaded).classify(Ok(&())), Outcome::Failure(Failure::Transient));
+        assert_eq!(Served::of(overloaded).classify(Err(&())), Outcome::Failure(Failure::Overload));
         let success = |_: Result<&(), &()>| Outcome::Success;
-        assert_eq!(Served::by(success).classify(Ok(&())), Outcome::Success);
+        assert_eq!(Served::of(success).classify(Ok(&())), Outcome::Success);
     }
 }

@@ -27,8 +27,8 @@ const UNBEGUN: u64 = 0;
 /// clients with little traffic retry. So retries over any period are at most
 /// `ratio × successes + refill × seconds + cap`.
 ///
-/// Clones are the same budget. Several layers that call the same callee can share one; your own hedging may draw on it
-/// too.
+/// It is its own handle, and clones are the same budget. Several layers that call the same callee can share one; your
+/// own hedging may draw on it too.
 ///
 /// The ledger counts millionths of a token, and nothing is rounded: a thousand deposits of 0.3 are three hundred
 /// retries. Every operation is O(1), without a lock: a few loads, and a compare-and-swap for what changes.
@@ -50,6 +50,16 @@ const UNBEGUN: u64 = 0;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Account>);
+
+/// A budget at one moment. The numbers are read one after the other, while calls go on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct BudgetSnapshot {
+    /// The settings in force.
+    pub settings: BudgetSettings,
+    /// How many tokens there are, not counting the refill since the last withdrawal.
+    pub balance: f64,
+}
 
 #[derive(Debug)]
 struct Account {
@@ -94,8 +104,12 @@ impl Budget {
         account.balance.fetch_min(cap, Release);
     }
 
-    /// The settings in force.
-    pub fn settings(&self) -> BudgetSettings {
+    /// The budget as it is at this moment.
+    pub fn snapshot(&self) -> BudgetSnapshot {
+        BudgetSnapshot { settings: self.settings(), balance: self.balance() }
+    }
+
+    pub(super) fn settings(&self) -> BudgetSettings {
         let account = &*self.0;
         // None of these was ever zero, so the least there is stands for what cannot be.
         let whole = |tokens| NonZeroU32::new(tokens).unwrap_or(NonZeroU32::MIN);
@@ -107,7 +121,7 @@ impl Budget {
         settings
     }
 
-    /// How many tokens there are, not counting the refill since the last withdrawal. A gauge.
+    /// How many tokens there are, as in its [`snapshot`](Self::snapshot).
     pub fn balance(&self) -> f64 {
         self.0.balance.load(Relaxed) as f64 / TOKEN as f64
     }
@@ -307,8 +321,9 @@ mod tests {
 
     #[test]
     fn kinds_of_failure_have_their_own_cost() {
-        let ten = NonZeroU32::new(10).expect("ten");
-        let settings = BudgetSettings::new().with_refill(0).with_cost(Failure::Timeout, ten);
+        let free = BudgetSettings::new().try_with_cost(Failure::Timeout, 0).expect_err("no bound");
+        assert_eq!(free.setting(), "retry.budget.cost");
+        let settings = BudgetSettings::new().with_refill(0).try_with_cost(Failure::Timeout, 10).expect("ten");
         let budget = Budget::new(settings.with_cost(Failure::Overload, NonZeroU32::MAX));
         budget.withdraw(Failure::Timeout, START).expect("enough").spend();
         assert_eq!(budget.balance(), 90.0);
@@ -323,7 +338,7 @@ mod tests {
         let budget = Budget::default();
         let smaller = BudgetSettings::new().try_with_cap(10).expect("a cap").with_ratio(Ratio::HALF);
         budget.update(smaller);
-        assert_eq!((budget.settings(), budget.balance()), (smaller, 10.0));
+        assert_eq!(budget.snapshot(), BudgetSnapshot { settings: smaller, balance: 10.0 });
         budget.update(BudgetSettings::new());
         assert_eq!(budget.balance(), 10.0);
     }

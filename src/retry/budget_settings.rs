@@ -72,6 +72,14 @@ impl BudgetSettings {
         self
     }
 
+    /// As [`with_cost`](Self::with_cost), from a plain number.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for zero: what is free is not bounded.
+    pub fn try_with_cost(self, failure: Failure, tokens: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("retry.budget.cost", tokens).map(|tokens| self.with_cost(failure, tokens))
+    }
+
     /// What a request that succeeded deposits, in tokens.
     pub const fn ratio(&self) -> Ratio {
         self.ratio

@@ -147,14 +147,14 @@ mod tries;
 
 pub use self::{
     backoff::{Backoff, Jitter},
-    budget::{Budget, Withdrawal},
+    budget::{Budget, BudgetSnapshot, Withdrawal},
     budget_settings::BudgetSettings,
     future::ResponseFuture,
     layer::RetryLayer,
     service::Retry,
     settings::Settings,
     state::{Handle, Snapshot},
-    throttle::Throttle,
+    throttle::{Throttle, ThrottleSnapshot},
     throttle_settings::ThrottleSettings,
 };
 pub use crate::request::{CloneRequest, Replay};

@@ -11,7 +11,8 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 /// A [`Budget`](super::Budget) is spent by retries, so a callee that is down still gets one now and then. A throttle
 /// loses tokens to *failures*, retried or not, so it needs no clock, and stops all retries while most calls fail: to a
 /// callee that is down, until it answers again. Use it where your clients should do what other gRPC clients do with
-/// `retryThrottling: {maxTokens, tokenRatio}`; one for each callee, shared by clones.
+/// `retryThrottling: {maxTokens, tokenRatio}`; one for each callee. Clones share it, and
+/// each is a handle on it.
 ///
 /// It counts thousandths of a token and rounds nothing. Every operation is O(1), one compare-and-swap, without a lock.
 /// After [gRPC's proposal A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#throttling-retry-attempts-and-hedged-rpcs).
@@ -31,6 +32,16 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Throttle(Arc<Counter>);
+
+/// A throttle at one moment. The numbers are read one after the other, while calls go on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ThrottleSnapshot {
+    /// The settings in force.
+    pub settings: ThrottleSettings,
+    /// How many tokens are left.
+    pub balance: f64,
+}
 
 /// All in thousandths of a token.
 #[derive(Debug)]
@@ -90,13 +101,17 @@ impl Throttle {
         });
     }
 
-    /// The settings in force.
-    pub fn settings(&self) -> ThrottleSettings {
+    /// The throttle as it is at this moment.
+    pub fn snapshot(&self) -> ThrottleSnapshot {
+        ThrottleSnapshot { settings: self.settings(), balance: self.balance() }
+    }
+
+    pub(super) fn settings(&self) -> ThrottleSettings {
         let most = Tokens::from_word(self.0.tokens.load(Relaxed)).most;
         ThrottleSettings { most, ratio: self.0.ratio.load(Relaxed) }
     }
 
-    /// How many tokens are left. A gauge.
+    /// How many tokens are left, as in its [`snapshot`](Self::snapshot).
     pub fn balance(&self) -> f64 {
         f64::from(Tokens::from_word(self.0.tokens.load(Relaxed)).left) / f64::from(TOKEN)
     }
@@ -171,7 +186,7 @@ mod tests {
         fail(&throttle, 4);
         let larger = ThrottleSettings::try_new(1000, 1.0).expect("in range");
         throttle.update(larger);
-        assert_eq!((throttle.balance(), throttle.settings()), (600.0, larger));
+        assert_eq!(throttle.snapshot(), ThrottleSnapshot { settings: larger, balance: 600.0 });
         throttle.update(ThrottleSettings::new());
         assert_eq!(throttle.balance(), 6.0);
     }

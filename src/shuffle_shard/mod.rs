@@ -131,7 +131,7 @@
 //! let handle = router.handle();
 //!
 //! let service =
-//!     Stack::new().timeout(Duration::from_secs(5)).retry(retry::Settings::new()).shuffle_shard(router);
+//!     Stack::new().timeout(Duration::from_secs(5)).retry(retry::Settings::new()).wrap_router(router);
 //!
 //! for tenant in ["acme", "initech", "hooli", "globex", "umbrella", "wonka"] {
 //!     let answer = service.clone().oneshot(Request { tenant }).await?;

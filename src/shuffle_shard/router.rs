@@ -134,7 +134,7 @@ impl<S, F, T, A, C, K, R> ShuffleShard<S, F, T, A, C, K, R> {
         ShuffleShard { fleets, fleet, turn, factory, assign, tenant, judge, carry, replay }
     }
 
-    /// Tells `observer` what happens here. In [`Stack::shuffle_shard`](crate::Stack::shuffle_shard) the stack's
+    /// Tells `observer` what happens here. In [`Stack::wrap_router`](crate::Stack::wrap_router) the stack's
     /// observer is told unless this was called. The first observer set is the one told.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.fleet.watch.events.observe(observer);

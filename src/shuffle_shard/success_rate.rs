@@ -1,7 +1,7 @@
 use std::num::{NonZeroU8, NonZeroU32};
 
 use super::outliers::nonzero;
-use crate::settings::{InvalidSetting, Ratio};
+use crate::settings::{InvalidSetting, Ratio, at_least_one};
 
 /// When a member's success rate is too far below the others': more than a number of standard deviations below their
 /// mean, over one interval. The rule is Envoy's, and gRPC's after it (gRFC A50), with one addition: among healthy
@@ -46,10 +46,29 @@ impl SuccessRate {
         self
     }
 
+    /// As [`with_min_calls`](Self::with_min_calls), from a plain number.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if `calls` is zero.
+    pub fn try_with_min_calls(self, calls: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("shuffle_shard.min_calls", calls).map(|calls| self.with_min_calls(calls))
+    }
+
     /// How many members there must be to compare.
     pub const fn with_min_members(mut self, members: NonZeroU8) -> Self {
         self.min_members = members;
         self
+    }
+
+    /// As [`with_min_members`](Self::with_min_members), from a plain number.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if `members` is zero.
+    pub fn try_with_min_members(self, members: u8) -> Result<Self, InvalidSetting> {
+        let Some(members) = NonZeroU8::new(members) else {
+            return Err(InvalidSetting::new("shuffle_shard.min_members", members, "at least 1"));
+        };
+        Ok(self.with_min_members(members))
     }
 
     /// The success rate from which on a member is left in peace, however well the others do. With [`Ratio::ONE`] this

@@ -76,7 +76,7 @@ impl From<Settings> for SurgeQueue<Nothing> {
 }
 
 impl<P, T, D, S, X> SurgeQueue<Nothing, P, T, D, S, X> {
-    /// Puts it in front of a limit: a [`Fixed`](crate::limit::Fixed) one, say, or an `Arc` of one. If others take
+    /// Puts it in front of a limit: a [`FixedLimit`](crate::limit::FixedLimit), say, or an `Arc` of one. If others take
     /// places of the same limit, this queue is not told when they put them back: its waiting requests get those when
     /// the next call that came through here ends.
     pub fn in_front_of<L: Limit>(self, limit: L) -> SurgeQueue<L, P, T, D, S, X> {

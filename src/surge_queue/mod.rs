@@ -8,7 +8,7 @@
 //! late for the oldest.
 //!
 //! # When to use it
-//! On a server, in front of a concurrency limit: an adaptive one, or [`Fixed`](crate::limit::Fixed) where you know the
+//! On a server, in front of a concurrency limit: an adaptive one, or [`FixedLimit`](crate::limit::FixedLimit) where you know the
 //! number. Where requests differ in importance, or come from tenants who must not starve one another. With a [second
 //! lane](Settings::with_surge), for work that may be late, but must not be lost.
 //!
@@ -63,7 +63,7 @@
 //! # Example
 //! ```
 //! use std::time::Duration;
-//! use plimsoll::{Stack, limit::Fixed, request::Priority, surge_queue::{Settings, SurgeQueue}};
+//! use plimsoll::{Stack, limit::FixedLimit, request::Priority, surge_queue::{Settings, SurgeQueue}};
 //! use tower::{ServiceExt, service_fn};
 //!
 //! #[derive(Clone)]
@@ -72,7 +72,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let queue = SurgeQueue::new(Settings::new())
-//!     .in_front_of(Fixed::try_new(8)?)
+//!     .in_front_of(FixedLimit::try_new(8)?)
 //!     .priority_by(|r: &Request| if r.is_checkout { Priority::Critical } else { Priority::Normal })
 //!     .tenant_by(|r: &Request| r.tenant);
 //! let handle = queue.handle();
@@ -94,7 +94,7 @@
 //!
 //! ```
 //! use std::{sync::mpsc, time::Duration};
-//! use plimsoll::{dead_letter::DeadLetter, limit::Fixed, surge_queue::{Ramp, Settings, Surge, SurgeQueue}};
+//! use plimsoll::{dead_letter::DeadLetter, limit::FixedLimit, surge_queue::{Ramp, Settings, Surge, SurgeQueue}};
 //!
 //! # fn main() -> Result<(), plimsoll::InvalidSetting> {
 //! let lane = Surge::try_new(4)?
@@ -103,7 +103,7 @@
 //!     .try_with_ttl(Duration::from_secs(10))?;
 //! let (morgue, letters) = mpsc::sync_channel(1000);
 //! let queue = SurgeQueue::new(Settings::new().with_surge(lane))
-//!     .in_front_of(Fixed::try_new(64)?)
+//!     .in_front_of(FixedLimit::try_new(64)?)
 //!     .dead_letters(move |letter: DeadLetter<String>| {
 //!         let _ = morgue.try_send(letter);
 //!     });

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::{
     metric::Metric,
     names::{self, Attributes},
@@ -32,7 +34,7 @@ pub enum Number {
 /// What a layer has to tell of itself: how it is set, how it stands, and what it has counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
-    pub(crate) settings: Vec<(&'static str, Value)>,
+    pub(crate) settings: Vec<(Cow<'static, str>, Value)>,
     pub(crate) samples: Vec<Sample>,
     pub(crate) hold: Option<Hold>,
 }
@@ -40,7 +42,16 @@ pub struct Page {
 impl Page {
     /// Says that the setting `name` has this value.
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) -> &mut Self {
-        self.settings.push((name, value.into()));
+        self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// Says how each of many gates is set, by the page of one: not how that one stands, as it is nobody's.
+    pub(crate) fn each(&mut self, one: Self) -> &mut Self {
+        self.settings.extend(one.settings.into_iter().map(|(name, value)| (format!("each.{name}").into(), value)));
+        if let Some(hold) = one.hold.filter(|hold| *hold != Hold::Automatic) {
+            self.set("each.hold", format!("{hold:?}"));
+        }
         self
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Work, ledger::Ledger};
 use crate::{
     clock::Instant,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
 /// What a request is to be granted.
@@ -37,8 +37,8 @@ pub(crate) struct Usage {
     pub(crate) spent: u64,
     /// Whether more was wanted than there was.
     pub(crate) fell_short: bool,
-    /// How long its steps took together, in nanoseconds.
-    pub(crate) busy: u64,
+    /// Whether its steps took longer than they may, at a time when it could be ended for it.
+    pub(crate) overstayed: bool,
 }
 
 /// The books of one request, or of one part of it.
@@ -50,6 +50,7 @@ pub(crate) struct Account {
     pub(super) kin: Option<Kin>,
     /// How long its polls took together, in nanoseconds.
     busy: AtomicU64,
+    overstayed: AtomicBool,
     /// Checkpoints passed since it last gave way.
     pub(super) passed: AtomicU32,
 }
@@ -63,8 +64,8 @@ pub(super) struct Kin {
 
 impl Account {
     pub(super) fn new(grant: Grant, kin: Option<Kin>) -> Self {
-        let (busy, passed) = (AtomicU64::new(0), AtomicU32::new(0));
-        Self { ledger: Ledger::new(grant.fuel), grant, kin, busy, passed }
+        let (busy, overstayed, passed) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU32::new(0));
+        Self { ledger: Ledger::new(grant.fuel), grant, kin, busy, overstayed, passed }
     }
 
     /// Whether the request is still under way.
@@ -86,15 +87,21 @@ impl Account {
         busy
     }
 
-    pub(super) fn busy(&self) -> u64 {
-        self.busy.load(Relaxed)
+    /// Whether its steps took so long together, in nanoseconds. If they did, that is in the books.
+    pub(super) fn overstays(&self, most: u64) -> bool {
+        let overstays = self.busy.load(Relaxed) >= most;
+        if overstays {
+            self.overstayed.store(true, Relaxed);
+        }
+        overstays
     }
 
     /// Nobody spends any more. What became of what was granted, and what was left of it.
     pub(super) fn close(&self) -> (Usage, u64) {
         let left = self.ledger.close();
         let (spent, fell_short) = (self.ledger.granted() - left, self.ledger.fell_short());
-        (Usage { grant: self.grant, spent, fell_short, busy: self.busy() }, left)
+        let overstayed = self.overstayed.load(Relaxed);
+        (Usage { grant: self.grant, spent, fell_short, overstayed }, left)
     }
 }
 

@@ -106,9 +106,9 @@ impl Accounts {
         if desk.is_open.load(Relaxed) { desk.books.lock().own.clone() } else { None }
     }
 
-    /// How long the steps of a request took together, in nanoseconds.
-    pub(crate) fn busy(&self, number: u32) -> u64 {
-        self.work(number).map_or(0, |work| work.0.busy())
+    /// Whether the steps of a request took so long together, in nanoseconds, which its books then say.
+    pub(crate) fn overstays(&self, number: u32, most: u64) -> bool {
+        self.work(number).is_some_and(|work| work.0.overstays(most))
     }
 
     /// Closes an account: whoever still has its work spends nothing any more. What was left goes back to where it was

@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 
+use super::settings::not_zero;
 use crate::{
     request::Unasked,
     settings::{InvalidSetting, at_least_one},
@@ -112,6 +113,14 @@ impl Demotion {
     pub const fn with_fuel(mut self, fuel: NonZeroU64) -> Self {
         self.fuel = fuel;
         self
+    }
+
+    /// As [`with_fuel`](Self::with_fuel), from a plain number.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if it is zero.
+    pub fn try_with_fuel(self, fuel: u64) -> Result<Self, InvalidSetting> {
+        not_zero("work_budget.demotion.fuel", fuel).map(|fuel| self.with_fuel(fuel))
     }
 
     /// How many are under way at once.

@@ -286,7 +286,7 @@ impl Rules<LANES> for Settings {
     }
 }
 
-fn not_zero(setting: &'static str, value: u64) -> Result<NonZeroU64, InvalidSetting> {
+pub(super) fn not_zero(setting: &'static str, value: u64) -> Result<NonZeroU64, InvalidSetting> {
     NonZeroU64::new(value).ok_or_else(|| InvalidSetting::new(setting, value, "at least 1"))
 }
 

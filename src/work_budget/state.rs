@@ -150,11 +150,11 @@ impl State {
         output
     }
 
-    /// Whether a call's steps have taken longer than they may.
+    /// Whether a call's steps have taken longer than they may. While this only observes, its books say so, and it goes on.
     #[inline]
     pub(super) fn bound(&self, account: u32) -> Option<Rejection> {
         let most = self.tariff.max_busy()?;
-        if self.accounts.busy(account) < most || self.permits.is_observing() {
+        if !self.accounts.overstays(account, most) || self.permits.is_observing() {
             return None;
         }
         Some(Rejection::new(Reason::WorkExhausted, self.name).dispatched())
@@ -180,8 +180,7 @@ impl State {
             add(&self.exhausted, 1);
             self.events().emit(|| Event::WorkExhausted { layer: self.name, granted: fuel });
         }
-        let too_busy = self.tariff.max_busy().is_some_and(|most| usage.busy >= most);
-        if fuel > claim.fuel && usage.spent > claim.fuel || too_busy && self.permits.is_observing() {
+        if fuel > claim.fuel && usage.spent > claim.fuel || usage.overstayed && self.permits.is_observing() {
             let rejection = Rejection::new(Reason::WorkExhausted, self.name).dispatched();
             self.events().emit(|| Event::WouldRefuse(rejection));
         }

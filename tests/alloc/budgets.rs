@@ -23,7 +23,7 @@ use crate::{Inner, allocations, limit};
 fn a_rate_limit_allocates_nothing() {
     let often = || Quota::try_per_second(1_000_000).expect("valid");
     let two = rate_limit::Settings::try_new(&[often(), often()]).expect("two");
-    for settings in [often().into(), two, two.with_throttle_hints(Duration::MAX), two.with_wait(9, Duration::MAX)] {
+    for settings in [often().into(), two, two.with_max_hint(Duration::MAX), two.with_wait(9, Duration::MAX)] {
         assert_eq!(allocations(Stack::new().rate_limit(settings).service(Inner), true), 0);
         let asked = RateLimit::new(settings).cost_by(|req: &u64| *req as u32 % 3).exempt_by(|req: &u64| *req == 7);
         assert_eq!(allocations(Stack::new().rate_limit(asked).service(Inner), true), 0);
@@ -37,7 +37,7 @@ fn a_rate_limit_that_refuses_allocates_nothing() {
     let short = rate_limit::Settings::new(day).with_wait(9, Duration::from_secs(1));
     for settings in [day.into(), two, short, short.without_refunds()] {
         let limit = RateLimit::new(settings);
-        limit.handle().drain();
+        limit.handle().use_up();
         assert_eq!(allocations(Stack::new().rate_limit(limit).service(Inner), false), 0);
     }
     let dear = RateLimit::new(often).cost_by(|_: &u64| u32::MAX);

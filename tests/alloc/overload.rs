@@ -11,7 +11,7 @@ use std::{
 use plimsoll::{
     Stack,
     gate::PerKind,
-    limit::Fixed,
+    limit::FixedLimit,
     load_shed::{self, LoadShed},
     surge_queue::{self, Surge, SurgeQueue},
 };
@@ -21,7 +21,7 @@ use crate::{Inner, allocations};
 
 #[test]
 fn a_surge_queue_allocates_nothing() {
-    let limit = || Fixed::try_new(9).expect("valid");
+    let limit = || FixedLimit::try_new(9).expect("valid");
     let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(limit());
     assert_eq!(allocations(Stack::new().surge_queue(queue).service(Inner), true), 0);
     let lane = Surge::try_new(3).expect("valid");
@@ -33,7 +33,8 @@ fn a_surge_queue_allocates_nothing() {
 #[test]
 fn a_full_surge_queue_allocates_nothing() {
     let settings = surge_queue::Settings::new().try_with_max_waiting(1).expect("valid");
-    let queue = SurgeQueue::new(settings).tenant_by(|req: &u64| *req).in_front_of(Fixed::try_new(1).expect("valid"));
+    let queue =
+        SurgeQueue::new(settings).tenant_by(|req: &u64| *req).in_front_of(FixedLimit::try_new(1).expect("valid"));
     let mut service = Stack::new().surge_queue(queue).service(Inner);
     let _held = (service.call(0), service.call(1));
     assert_eq!(allocations(service, false), 0);
@@ -42,7 +43,7 @@ fn a_full_surge_queue_allocates_nothing() {
 /// One that knows how fast it drains: most are refused without a look at who waits.
 #[tokio::test(start_paused = true)]
 async fn a_surge_queue_that_foretells_a_wait_allocates_nothing() {
-    let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(Fixed::try_new(1).expect("valid"));
+    let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(FixedLimit::try_new(1).expect("valid"));
     let mut service = Stack::new().surge_queue(queue).service(tower::service_fn(|req: u64| async move {
         tokio::time::sleep(Duration::from_millis(10)).await;
         Ok::<_, Infallible>(req)

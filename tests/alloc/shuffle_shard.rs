@@ -53,5 +53,5 @@ fn a_router_allocates_nothing() {
 #[test]
 fn a_retry_over_a_router_allocates_nothing() {
     let mut stack = Stack::new().timeout(Duration::from_secs(1)).retry(retry::Settings::new());
-    assert_eq!(allocations(stack.shuffle_shard(router(8).tenant_by(|req: &u64| *req)), true), 0);
+    assert_eq!(allocations(stack.wrap_router(router(8).tenant_by(|req: &u64| *req)), true), 0);
 }

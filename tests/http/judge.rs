@@ -38,7 +38,7 @@ fn ten_megabytes_are_no_hint() {
 fn the_longest_hint_is_as_set() {
     let mut headers = HeaderMap::new();
     headers.insert(RETRY_AFTER, HeaderValue::from_static("7200"));
-    let judge = |longest| ByStatus::new().with_longest_hint(longest).retry_after(&headers);
+    let judge = |longest| ByStatus::new().with_max_hint(longest).retry_after(&headers);
     assert_eq!(judge(Duration::MAX), Some(Duration::from_secs(7200)));
     assert_eq!(judge(Duration::ZERO), Some(Duration::ZERO));
 }
@@ -49,15 +49,15 @@ fn response(status: u16, after: Option<&'static str>) -> Response<()> {
     response.body(()).expect("valid")
 }
 
-/// A client's own mistakes must not shut it out.
+/// A client's own mistakes must not shut it out, nor one method that is not there all others.
 #[tokio::test(start_paused = true)]
-async fn a_circuit_stays_closed_over_client_errors_and_opens_for_as_long_as_it_is_told() {
+async fn a_circuit_stays_closed_over_client_errors_and_what_is_not_there_and_opens_for_as_long_as_it_is_told() {
     let (mock, _) =
         Mock::new(|_, status: &u16| Reply::<_, Error<()>>::ok(response(*status, (*status == 503).then_some("40"))));
     let breaker = CircuitBreaker::new(circuit_breaker::Settings::new());
     let handle = breaker.handle();
     let mut service = Stack::new().classify(ByStatus::new()).circuit_breaker(breaker).wrap(mock);
-    for status in [400, 401, 403, 404, 409, 410, 422].repeat(20) {
+    for status in [400, 401, 403, 404, 409, 410, 422, 501, 505].repeat(20) {
         let _ = service.ready().await.expect("ready").call(status).await;
     }
     assert_eq!(handle.snapshot().state, State::Closed);

@@ -11,7 +11,7 @@ use plimsoll::{
     Error, Reason, Stack,
     dead_letter::DeadLetter,
     http::Extensions,
-    limit::Fixed,
+    limit::FixedLimit,
     request::Carried,
     retry::{RetryLayer, Settings},
     surge_queue::{self, SurgeQueue},
@@ -94,7 +94,7 @@ async fn who_waited_in_vain_has_the_work_of_the_budget_further_out() {
     let queue = SurgeQueue::new(surge_queue::Settings::new())
         .deadline_by(soon)
         .dead_letters(keep(&letters))
-        .in_front_of(Fixed::try_new(1).expect("one"));
+        .in_front_of(FixedLimit::try_new(1).expect("one"));
     let budget = ten_units();
     let handle = budget.handle();
     let stack = Stack::new().work_budget(budget).timeout(9 * SECOND).surge_queue(queue);

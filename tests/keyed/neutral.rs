@@ -84,8 +84,9 @@ async fn a_breaker_is_like_a_new_one_when_it_is_closed_and_nothing_speaks_agains
 /// What a load shedder has learned is worth keeping, and a queue knows how fast it drains: neither is like a new one.
 #[test]
 fn a_load_shedder_and_a_queue_are_kept_until_they_are_idle() {
-    use plimsoll::{limit::Fixed, load_shed::LoadShed, surge_queue};
+    use plimsoll::{limit::FixedLimit, load_shed::LoadShed, surge_queue};
     let shed = LoadShed::default();
-    let queue = surge_queue::SurgeQueue::new(surge_queue::Settings::new()).in_front_of(Fixed::new(NonZeroU32::MIN));
+    let queue =
+        surge_queue::SurgeQueue::new(surge_queue::Settings::new()).in_front_of(FixedLimit::new(NonZeroU32::MIN));
     assert!(!Gate::<Ask>::is_neutral(&shed, &Moment::new()) && !Gate::<Ask>::is_neutral(&queue, &Moment::new()));
 }

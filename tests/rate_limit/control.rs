@@ -69,12 +69,12 @@ async fn who_cannot_have_its_turn_in_time_any_more_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_drained_comes_back_as_ever() {
+async fn what_is_used_up_comes_back_as_ever() {
     let limit = RateLimit::new(per_second(10));
     let handle = limit.handle();
     let mut service = Stack::new().rate_limit(limit).service(callee());
-    handle.drain();
-    handle.drain();
+    handle.use_up();
+    handle.use_up();
     assert_eq!(refused_for(service.call(1).await).1, Some(SECOND / 10));
     tokio::time::advance(SECOND).await;
     assert_eq!(handle.remaining().remaining, 10);
@@ -169,7 +169,7 @@ async fn what_happens_is_announced() {
 
 #[tokio::test(start_paused = true)]
 async fn it_may_be_forgotten_when_it_is_as_full_as_a_new_one() {
-    let settings = waiting(quota(10, 2)).with_throttle_hints(SECOND);
+    let settings = waiting(quota(10, 2)).with_max_hint(SECOND);
     let limit = RateLimit::new(settings);
     let handle = limit.handle();
     let neutral = || Gate::<u32>::is_neutral(&limit, &Moment::new());

@@ -31,7 +31,7 @@ fn hinting() -> Mock<u32, u32, io::Error> {
 
 #[tokio::test(start_paused = true)]
 async fn a_callee_that_asks_to_be_left_alone_is() {
-    let settings = Settings::new(per_second(100)).with_throttle_hints(10 * SECOND);
+    let settings = Settings::new(per_second(100)).with_max_hint(10 * SECOND);
     let limit = RateLimit::new(settings);
     let handle = limit.handle();
     let (heard, ear) = heard();
@@ -61,14 +61,14 @@ async fn a_callee_that_asks_to_be_left_alone_is() {
 /// settings had allowed that were.
 #[tokio::test(start_paused = true)]
 async fn a_pause_is_over_once_the_settings_do_not_allow_it() {
-    let settings = waiting(per_second(100)).with_throttle_hints(3600 * SECOND);
+    let settings = waiting(per_second(100)).with_max_hint(3600 * SECOND);
     let limit = RateLimit::new(settings.with_wait(8, Duration::MAX));
     let handle = limit.handle();
     let mut service = Stack::new().classify(hints).rate_limit(limit).service(hinting());
     assert!(service.call(3600).await.is_ok());
     let mut waits = task::spawn(service.call(0));
     assert_pending!(waits.poll());
-    handle.update(settings.with_throttle_hints(SECOND));
+    handle.update(settings.with_max_hint(SECOND));
     assert_eq!(handle.snapshot().pause, SECOND);
     handle.update(waiting(per_second(100)));
     assert_eq!(handle.snapshot().pause, Duration::ZERO);
@@ -85,7 +85,7 @@ async fn unasked_it_does_not_listen_to_the_callee() {
 
 #[tokio::test(start_paused = true)]
 async fn those_who_wait_wait_for_the_end_of_a_pause() {
-    let settings = waiting(quota(10, 1)).with_throttle_hints(5 * SECOND);
+    let settings = waiting(quota(10, 1)).with_max_hint(5 * SECOND);
     let hints = |result: Result<&Instant, &Error<io::Error>>| match result {
         Ok(_) => Outcome::Failure(Failure::Throttled(Some(2 * SECOND))),
         Err(_) => Outcome::Ignored,

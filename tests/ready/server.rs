@@ -69,6 +69,17 @@ fn its_layers_are_in_the_recommended_order_and_only_those_that_are_there() {
     assert_eq!(labels(plimsoll::server().stack().control()), all[..3]);
 }
 
+#[test]
+fn what_each_tenant_may_ask_is_described() {
+    let quota = Quota::try_per_second(9).expect("not zero");
+    let stack = plimsoll::server().tenant_by(|ask: &Ask| ask.tenant).with_rate_limit(quota).stack();
+    let described = stack.describe().to_string();
+    let tenants =
+        "4. keyed \"rate_limit.tenants\": capacity 16384, idle 600s, overflow Share, each.quotas 9 per 1s, burst 9, ";
+    assert!(described.contains(tenants), "{described}");
+    assert_eq!(stack.control().labels().count(), 4, "and it is no layer");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_burst_waits_a_flood_is_refused_and_the_important_come_first() {
     let stack = plimsoll::server()

@@ -161,7 +161,7 @@ impl tower::Service<u16> for Answering {
 /// A handler's 503 speaks of one of its dependencies; taken for a sign of overload, it took places from all others.
 #[tokio::test(start_paused = true)]
 async fn what_a_handler_says_of_others_takes_no_place_from_anybody() {
-    let served = plimsoll::server().classify(Served::by(ByStatus::new())).stack();
+    let served = plimsoll::server().classify(Served::of(ByStatus::new())).stack();
     let bare = plimsoll::server().classify(ByStatus::new()).stack();
     let (learned, left) = limit_left(served.clone().wrapping(), served.control()).await;
     let (_, cut) = limit_left(bare.clone().wrapping(), bare.control()).await;

@@ -206,5 +206,5 @@ async fn a_fresh_layer_has_a_throttle_of_its_own() {
     let fresh = layer.fresh();
     let _ = timed(&mut layer.layer(Mock::failing(9)), 7).await;
     assert_eq!((layer.handle().snapshot().balance, fresh.handle().snapshot().balance), (Some(2.0), Some(4.0)));
-    assert_eq!(fresh.handle().throttle().map(Throttle::settings), Some(settings));
+    assert_eq!(fresh.handle().throttle().map(|throttle| throttle.snapshot().settings), Some(settings));
 }

@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    hash::{BuildHasherDefault, DefaultHasher},
+    time::Duration,
+};
 
 use plimsoll::{
     Stack,
@@ -8,11 +11,11 @@ use plimsoll::{
     event::Hold,
     gate::PerKind,
     keyed::{self, Keyed},
-    limit::Fixed,
+    limit::FixedLimit,
     load_shed::{self, LoadShed},
     meter,
     rate_limit::{self, Quota},
-    retry,
+    retry::{self, RetryLayer, Throttle, ThrottleSettings},
     shuffle_shard::{
         self, Node, Nodes, ShuffleShard,
         sharded_bulkhead::{self, ShardedBulkhead},
@@ -57,7 +60,7 @@ fn a_description_names_each_layer_in_order_with_its_settings() {
     let expected = "\
 1. meter \"front\": times yes, events no
 2. timeout: limit 5s
-3. rate_limit: quotas 10 per 1s, burst 10, max_waiting 0, max_wait 0ns, refunds yes, max_pause 0ns
+3. rate_limit: quotas 10 per 1s, burst 10, max_waiting 0, max_wait 0ns, refunds yes, max_hint 0ns
 4. keyed: capacity 16384, idle 600s, overflow Share
 5. surge_queue: burst 100ms, max_waiting none, surge.concurrency 2, surge.max_waiting 1024, surge.ttl 60s, surge.demotion_after none, surge.lending 0.5, surge.ramp.burst 2, surge.ramp.step 0, surge.ramp.every for ever
 6. load_shed: initial_limit 4, max_limit 65536, bottleneck Auto
@@ -72,6 +75,49 @@ fn a_description_names_each_layer_in_order_with_its_settings() {
     assert_eq!(described, expected);
 }
 
+/// What bounds retries is told whichever it is.
+#[test]
+fn a_retry_is_described_with_its_throttle() {
+    let throttle = Throttle::new(ThrottleSettings::try_new(4, 0.5).expect("in range"));
+    let described = Stack::new().retry(RetryLayer::new(retry::Settings::new()).throttle(throttle)).describe();
+    let retry = &described.layers()[0];
+    assert_eq!(retry.setting("throttle.max_tokens"), Some(&Value::Whole(4)));
+    assert_eq!(retry.setting("throttle.token_ratio"), Some(&Value::Real(0.5)));
+    assert_eq!(retry.setting("budget.cap"), None);
+}
+
+/// At three in the morning somebody wants to know what a tenant may do, and the gates of no tenant in particular are asked.
+#[test]
+fn how_the_gate_of_each_key_is_set_is_told_if_somebody_says_how_that_is_known() {
+    let keyed = |limit: u32| {
+        let limit = bulkhead::Settings::try_new(limit).expect("not zero");
+        Keyed::new(keyed::Settings::new(), |ask: &u8| *ask, move |_: &u8| Bulkhead::new(limit))
+    };
+    let told = keyed(7)
+        .described_as(0, |bulkhead, page| bulkhead.handle().tell(page))
+        .with_hasher(BuildHasherDefault::<DefaultHasher>::default());
+    let handle = told.handle();
+    let fresh = told.fresh();
+    let registry = Stack::new().keyed(told).keyed(keyed(9)).keyed(fresh).control();
+    let limits = || {
+        let snapshot = registry.snapshot();
+        let limit = |layer: &plimsoll::control::Layer| layer.setting("each.limit").cloned();
+        snapshot.layers.iter().map(limit).collect::<Vec<_>>()
+    };
+    let whole = |limit| Some(Value::Whole(limit));
+    assert_eq!(limits(), [whole(7), None, whole(7)]);
+    let first = registry.describe().layers()[0].clone();
+    assert_eq!((first.setting("each.hold"), first.number(Metric::Limit, "")), (None, None), "it stands for nobody");
+
+    handle.update_gates(|_, bulkhead| {
+        bulkhead.handle().update(one());
+        bulkhead.handle().observe_only();
+    });
+    assert_eq!(limits(), [whole(1), None, whole(7)], "as a new one is made now");
+    assert_eq!(registry.describe().layers()[0].setting("each.hold"), Some(&Value::Word("ObserveOnly".into())));
+    assert!(handle.is_empty(), "and no key got a place by it");
+}
+
 /// The list is the stack's own: what is added to a clone is not there in the other, but what both have is the same layer.
 #[test]
 fn clones_share_their_layers_and_not_their_lists() {
@@ -81,7 +127,7 @@ fn clones_share_their_layers_and_not_their_lists() {
     assert_eq!(longer.labels().collect::<Vec<_>>(), ["bulkhead", "timeout"]);
     longer.handle::<bulkhead::Handle>("bulkhead").expect("there").update(one().with_wait(9, MS));
     let settings = plain.snapshot().layers[0].settings.clone();
-    assert_eq!(settings[1], ("max_waiting", Value::Whole(9)));
+    assert_eq!(settings[1], ("max_waiting".into(), Value::Whole(9)));
 }
 
 #[test]
@@ -100,8 +146,13 @@ fn layers_of_one_name_are_numbered_and_a_handle_is_found_by_its_kind() {
     assert_eq!(registry.layer("inventory#2").map(Control::room).ok(), Some("circuit_breaker"));
 
     let error = registry.handle::<bulkhead::Handle>("inventory").expect_err("no bulkhead");
-    let wanted = "there is no layer \"inventory\" with a plimsoll::bulkhead::handle::Handle; there are: ";
+    let wanted = "there is no layer \"inventory\" with a bulkhead::Handle; there are: ";
     assert!(error.to_string().starts_with(wanted), "{error}");
+    let error = registry.handle::<keyed::Handle<Own, Bulkhead>>("inventory").expect_err("nothing keyed").to_string();
+    let wanted = " with a keyed::Handle<seen::control::Own, bulkhead::Bulkhead";
+    assert!(error.contains(wanted), "{error}");
+    let error = registry.handle::<sharded_bulkhead::Handle>("inventory").expect_err("no cells").to_string();
+    assert!(error.contains(" with a shuffle_shard::sharded_bulkhead::Handle; "), "{error}");
 }
 
 /// Names are often typed, at three in the morning: whoever mistypes one is told what there is.
@@ -176,7 +227,7 @@ async fn what_is_held_is_said_and_done() {
 
 #[tokio::test(start_paused = true)]
 async fn gauges_are_what_the_handles_say() {
-    let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(Fixed::try_new(1).expect("not zero"));
+    let queue = SurgeQueue::new(surge_queue::Settings::new()).in_front_of(FixedLimit::try_new(1).expect("not zero"));
     let stack = Stack::new().surge_queue(queue);
     let mut service = stack.service(hanging());
     let _calls = [service.call(()), service.call(()), service.call(())];
@@ -219,7 +270,7 @@ async fn a_router_is_a_layer_of_its_stack() {
     });
     let mut stack = Stack::new().bulkhead(one()).counted();
     let another = stack.clone();
-    let mut service = stack.shuffle_shard(router);
+    let mut service = stack.wrap_router(router);
     assert!(stack.describe().to_string().contains("\n2. shuffle_shard: "), "{}", stack.describe());
     assert_eq!(another.control().labels().collect::<Vec<_>>(), ["bulkhead"], "this stack was put around no router");
     let _under_way = service.call(());

@@ -316,7 +316,7 @@ mod opentelemetry_instruments {
     async fn each_number_is_observed_when_the_reader_asks() {
         let (control, _held) = seen().await;
         let provider = Arc::new(Provider::default());
-        let _instruments = plimsoll::export::observe(&Meter::new(provider.clone()), &control);
+        plimsoll::export::OpenTelemetry::new(control).register(&Meter::new(provider.clone()));
         let lines = Lines::default();
         provider.0.lock().expect("unpoisoned").iter().for_each(|read| read(&lines));
         let lines = lines.0.into_inner().expect("unpoisoned");

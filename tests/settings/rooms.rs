@@ -1,6 +1,6 @@
 //! Settings of each room, from all over their range.
 
-use std::num::{NonZeroU8, NonZeroU32, NonZeroU64};
+use std::num::NonZeroU32;
 
 use plimsoll::{
     Ratio,
@@ -8,7 +8,7 @@ use plimsoll::{
     chance::Chance,
     circuit_breaker::{self, CircuitBreaker, OpenTime, Probes, Window},
     keyed::{self, Overflow},
-    limit::Fixed,
+    limit::FixedLimit,
     load_shed::{self, Aimd, Bottleneck, Gradient, LoadShed, Vegas},
     meter,
     rate_limit::{self, Quota},
@@ -40,6 +40,7 @@ pub(crate) fn any_cells() -> impl Strategy<Value = sharded_bulkhead::Settings> {
         let settings = parsed(room, sharded_bulkhead::Settings::try_new(permits), one);
         let cells = if (1000..=1 << 26).contains(&cells) { cells % 1000 } else { cells };
         let settings = parsed(room, settings.try_with_cells(cells, hand as usize), settings);
+        let settings = parsed(room, settings.try_with_permits(permits), settings);
         if seed.is_multiple_of(2) { settings } else { settings.with_seed(seed) }
     })
 }
@@ -84,15 +85,15 @@ pub(crate) fn any_rate() -> impl Strategy<Value = rate_limit::Settings> {
             let one = rate_limit::Settings::new(Quota::per_day(NonZeroU32::MIN));
             let settings = parsed("rate_limit.", rate_limit::Settings::try_new(&quotas), one);
             let settings = parsed("rate_limit.", settings.try_with_costs_up_to(cost), settings);
-            let settings = settings.with_wait(places, wait).with_throttle_hints(pause);
+            let settings = settings.with_wait(places, wait).with_max_hint(pause);
             if keeps { settings.without_refunds() } else { settings }
         },
     )
 }
 
-pub(crate) fn any_queue() -> impl Strategy<Value = SurgeQueue<Fixed>> {
+pub(crate) fn any_queue() -> impl Strategy<Value = SurgeQueue<FixedLimit>> {
     (any_queue_settings(), number()).prop_map(|(settings, limit)| {
-        let limit = parsed("limit.", Fixed::try_new(limit), Fixed::new(NonZeroU32::MIN));
+        let limit = parsed("limit.", FixedLimit::try_new(limit), FixedLimit::new(NonZeroU32::MIN));
         SurgeQueue::new(settings).chance(Chance::seeded(1)).in_front_of(limit)
     })
 }
@@ -108,7 +109,12 @@ pub(crate) fn any_meter() -> impl Strategy<Value = meter::Settings> {
 pub(crate) fn any_shed() -> impl Strategy<Value = LoadShed> {
     (number(), number(), duration(), 0..6u8).prop_map(|(initial, max, slow, which)| {
         let settings = load_shed::Settings::new();
-        let settings = parsed("load_shed.", settings.try_with_limits(initial, max), settings);
+        let settings = if slow.is_zero() {
+            let settings = parsed("load_shed.", settings.try_with_initial_limit(initial), settings);
+            parsed("load_shed.", settings.try_with_max_limit(max), settings)
+        } else {
+            parsed("load_shed.", settings.try_with_limits(initial, max), settings)
+        };
         let shed = match which {
             0 => LoadShed::with_rule(settings, move |settings| Aimd::new(settings, slow)),
             1 => LoadShed::with_rule(settings, Gradient::new),
@@ -178,7 +184,7 @@ pub(crate) fn any_budget() -> impl Strategy<Value = WorkBudget> {
             settings = settings.with_over_cost(match over_cost {
                 0 => OverCost::Refuse,
                 1 => OverCost::Clamp,
-                _ => OverCost::Demote(demotion.with_fuel(demoted_fuel.try_into().unwrap_or(NonZeroU64::MIN))),
+                _ => OverCost::Demote(parsed(room, demotion.try_with_fuel(demoted_fuel), demotion)),
             });
             if let Some(times) = NonZeroU32::new(times_over) {
                 settings = settings.with_headroom(times).with_max_page(times);
@@ -222,9 +228,8 @@ pub(crate) fn any_outliers() -> impl Strategy<Value = Outliers> {
             let outliers = parsed(room, outliers.try_with_ejection_time(base, max), outliers);
             let rule = SuccessRate::new().with_good_enough(parsed("good", Ratio::try_new("good", good), Ratio::HALF));
             let rule = parsed(room, rule.try_with_deviations(deviations), rule);
-            let rule = NonZeroU32::new(calls).map_or(rule, |calls| rule.with_min_calls(calls));
-            let members = NonZeroU8::new(members as u8);
-            let rule = members.map_or(rule, |members| rule.with_min_members(members));
+            let rule = parsed(room, rule.try_with_min_calls(calls), rule);
+            let rule = parsed(room, rule.try_with_min_members(members as u8), rule);
             let panic = parsed("panic", Ratio::try_new("panic", panic), Ratio::ONE);
             let outliers = if rows { outliers } else { outliers.without_consecutive_failures() };
             let outliers = if rates { outliers.with_success_rate(rule) } else { outliers.without_success_rate() };

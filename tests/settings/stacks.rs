@@ -146,7 +146,7 @@ proptest! {
                 prop_assert!(known.remaining.iter().flatten().all(|left| left.remaining <= left.limit), "{:?}", known);
                 prop_assert!(known.tightest.remaining <= known.tightest.limit);
                 tokio::time::advance(pass.min(Duration::from_secs(u32::MAX.into()))).await;
-                handle.drain();
+                handle.use_up();
             }
             Ok(())
         })?;
@@ -302,7 +302,7 @@ proptest! {
                 .assign_by(Rendezvous::new(hand))
                 .tenant_by(|req: &u32| u64::from(req % 3));
             let handle = router.handle();
-            let service = Stack::new().timeout(patience).retry(retry).shuffle_shard(router);
+            let service = Stack::new().timeout(patience).retry(retry).wrap_router(router);
             for round in 0..4 {
                 let start = clock::now();
                 join_all((0..20u32).map(|call| service.clone().oneshot(call))).await;

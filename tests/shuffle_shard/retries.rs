@@ -42,7 +42,7 @@ async fn a_loaded_member_is_tried_before_one_that_was_tried() {
     handle.restore("node-0");
     world.set("node-0", Mode::Fail);
     world.set("node-1", Mode::Answer);
-    let service = Stack::new().retry(settings(2)).shuffle_shard(router);
+    let service = Stack::new().retry(settings(2)).wrap_router(router);
     assert_eq!(service.oneshot(of(1)).await, Ok("node-1".into()));
     assert_eq!(world.calls("node-0"), 1);
 }
@@ -90,7 +90,7 @@ async fn what_hung_at_one_member_is_sent_to_another() {
     let member = world.factory();
     let router = ShuffleShard::new(nodes(names(2)), move |node: &Node| Stack::new().timeout(SECOND).wrap(member(node)))
         .tenant_by(|req: &Req| req.tenant);
-    let service = Stack::new().timeout(5 * SECOND).retry(settings(2)).shuffle_shard(router);
+    let service = Stack::new().timeout(5 * SECOND).retry(settings(2)).wrap_router(router);
     world.set("node-0", Mode::Hang);
     for _ in 0..4 {
         assert_eq!(service.clone().oneshot(of(1)).await, Ok("node-1".into()));
@@ -102,7 +102,7 @@ async fn what_hung_at_one_member_is_sent_to_another() {
 async fn what_was_tried_is_known_wherever_the_attempt_ended() {
     let world = World::default();
     let router = world.router(2, Settings::new());
-    let service = Stack::new().retry(settings(2)).timeout(SECOND).shuffle_shard(router);
+    let service = Stack::new().retry(settings(2)).timeout(SECOND).wrap_router(router);
     world.set("node-0", Mode::Hang);
     for _ in 0..4 {
         assert_eq!(service.clone().oneshot(of(1)).await, Ok("node-1".into()));
@@ -118,7 +118,7 @@ async fn what_was_tried_is_known_wherever_the_attempt_ended() {
 async fn another_request_knows_nothing_of_it() {
     let world = World::default();
     let router = world.router(2, Settings::new());
-    let service = Stack::new().retry(settings(2)).shuffle_shard(router.clone());
+    let service = Stack::new().retry(settings(2)).wrap_router(router.clone());
     world.set("node-0", Mode::Fail);
     service.clone().oneshot(of(1)).await.expect("answered");
     assert_eq!(current(), Carried::NONE);
@@ -184,7 +184,7 @@ async fn a_request_may_carry_where_it_was() {
     })
     .tenant_by(|_: &Been| 1);
     let retry = RetryLayer::new(settings(3)).carry(Carries).without_budget();
-    let _ = Stack::new().retry(retry).shuffle_shard(router).oneshot(Been(Tried::NONE)).await;
+    let _ = Stack::new().retry(retry).wrap_router(router).oneshot(Been(Tried::NONE)).await;
     assert_eq!(*seen.lock().expect("unpoisoned"), [(0, 1), (1, 2), (2, 2)]);
 }
 
@@ -193,7 +193,7 @@ async fn a_request_may_carry_where_it_was() {
 async fn what_was_tried_gets_through_a_nested_retry() {
     let world = World::default();
     let router = world.router(2, Settings::new());
-    let nested = Stack::new().retry(settings(2)).retry(settings(2)).shuffle_shard(router);
+    let nested = Stack::new().retry(settings(2)).retry(settings(2)).wrap_router(router);
     world.set_all(Mode::Fail);
     assert_eq!(nested.oneshot(of(1)).await, Err(Error::Inner(Boom)));
     assert_eq!(calls(&world, 2), [1, 1]);
@@ -220,9 +220,9 @@ async fn a_refusal_that_no_member_has_seen_is_sent_to_another_if_the_judge_says_
             let answer = match retry {
                 true => {
                     let layer = RetryLayer::new(settings(2)).classify(judge);
-                    Stack::new().retry(layer).shuffle_shard(router.clone()).oneshot(of(1)).await
+                    Stack::new().retry(layer).wrap_router(router.clone()).oneshot(of(1)).await
                 }
-                false => Stack::new().retry(settings(2)).shuffle_shard(router.clone()).oneshot(of(1)).await,
+                false => Stack::new().retry(settings(2)).wrap_router(router.clone()).oneshot(of(1)).await,
             };
             refused += usize::from(answer.is_err());
         }

@@ -181,7 +181,7 @@ async fn a_member_has_a_stack_of_its_own_and_nothing_nests() {
             tower::service_fn(move |_: ()| std::future::ready(Err::<(), _>(std::io::Error::other(name.clone())))),
         )
     });
-    let service = Stack::new().timeout(2 * SECOND).retry(plimsoll::retry::Settings::new()).shuffle_shard(router);
+    let service = Stack::new().timeout(2 * SECOND).retry(plimsoll::retry::Settings::new()).wrap_router(router);
     let error: Error<std::io::Error> = service.oneshot(()).await.expect_err("it fails");
     assert!(matches!(error, Error::Inner(_)));
 }
@@ -235,7 +235,7 @@ async fn the_stacks_observer_hears_the_router() {
     let router = world.router(2, Settings::new());
     let handle = router.handle();
     let mut stack = Stack::new().timeout(SECOND).observe(heard.observer());
-    let service = stack.shuffle_shard(router);
+    let service = stack.wrap_router(router);
     handle.eject("node-0");
     assert_eq!(heard.take().len(), 1);
     // However often it is cloned, and though it is layered by hand: one fleet.

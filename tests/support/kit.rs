@@ -16,7 +16,7 @@ use plimsoll::{
     clock::Moment,
     gate::Admission,
     keyed::{self, Keyed},
-    limit::{Fixed, Limit},
+    limit::{FixedLimit, Limit},
     load_shed::{self, LoadShed},
     rate_limit::{self, Quota, RateLimit},
     request::Priority,
@@ -204,9 +204,9 @@ impl Kit {
     }
 
     /// A queue in front of `limit` places, that can be looked into.
-    pub(crate) fn queue(&self, limit: u32, settings: surge_queue::Settings) -> Queue<Fixed> {
-        let fixed = Fixed::try_new(limit).expect("not zero");
-        self.queue_over(fixed, settings, Fixed::in_use, |limit, to| limit.resize(to.try_into().expect("not zero")))
+    pub(crate) fn queue(&self, limit: u32, settings: surge_queue::Settings) -> Queue<FixedLimit> {
+        let fixed = FixedLimit::try_new(limit).expect("not zero");
+        self.queue_over(fixed, settings, FixedLimit::in_use, |limit, to| limit.resize(to.try_into().expect("not zero")))
     }
 
     /// A load shedder whose limit stays where it is, and that can be looked into.

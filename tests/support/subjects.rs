@@ -192,7 +192,7 @@ macro_rules! every_subject {
             rate_limit: None, |_: &Kit| Stack::new().rate_limit(Quota::try_per_second(1000).expect("not zero"));
             rate_limit_that_refuses: Some(0), |kit: &Kit| {
                 let limit = RateLimit::new(Quota::try_per_day(1).expect("not zero"));
-                limit.handle().drain();
+                limit.handle().use_up();
                 Stack::new().gate(kit.on_inner(limit))
             };
             rate_limit_that_exempts: None, |kit: &Kit| {

@@ -12,7 +12,7 @@ use std::{
 
 use plimsoll::{
     Error, Rejection,
-    limit::{Fixed, Limit},
+    limit::{FixedLimit, Limit},
     request::Priority::{self, Normal},
     surge_queue::{Handle, Settings, Surge},
     testing::{Mock, Reply},
@@ -68,8 +68,8 @@ fn ask(id: u32) -> Ask {
     Ask { id, priority: Normal, tenant: 0, left: None }
 }
 
-fn fixed(limit: u32) -> Fixed {
-    Fixed::new(NonZeroU32::new(limit).expect("not zero"))
+fn fixed(limit: u32) -> FixedLimit {
+    FixedLimit::new(NonZeroU32::new(limit).expect("not zero"))
 }
 
 fn settings() -> Settings {

@@ -9,7 +9,7 @@ use std::{
 
 use plimsoll::{
     Ratio, Stack,
-    limit::{Fixed, Limit},
+    limit::{FixedLimit, Limit},
     request::Priority,
     surge_queue::{self, Surge, SurgeQueue},
 };
@@ -42,7 +42,7 @@ fn a_surge_queue_gives_every_place_back_and_forgets_nobody() {
         let queue = SurgeQueue::new(sets[seed as usize])
             .priority_by(|ask: &Ask| Priority::from_level(ask.compartment as u32))
             .tenant_by(|ask: &Ask| ask.weight.into())
-            .in_front_of(Fixed::try_new(2).expect("valid"));
+            .in_front_of(FixedLimit::try_new(2).expect("valid"));
         let handle = queue.handle();
         let service = Stack::new().surge_queue(queue).service(service_fn(breathe));
         let mut changes = Rng::new(seed + 100);
@@ -79,7 +79,7 @@ fn a_surge_queue_never_lets_more_in_than_its_limit() {
     let settings = surge_queue::Settings::new().try_with_burst(Duration::MAX).expect("valid");
     let queue = SurgeQueue::new(settings)
         .priority_by(|ask: &Ask| Priority::from_level(ask.compartment as u32))
-        .in_front_of(Fixed::try_new(2).expect("valid"));
+        .in_front_of(FixedLimit::try_new(2).expect("valid"));
     let handle = queue.handle();
     let service = Stack::new().surge_queue(queue).service(service_fn(|_: Ask| {
         let (in_use, most) = (&in_use, &most);
@@ -109,7 +109,7 @@ fn a_surge_queue_never_lets_more_in_than_its_limit() {
 /// comes later and finds whoever was forgotten.
 #[test]
 fn whoever_waits_in_a_surge_queue_is_seen_by_whoever_gives_back() {
-    meet_in_a_queue_before(Fixed::try_new(1).expect("valid"), 100_000);
+    meet_in_a_queue_before(FixedLimit::try_new(1).expect("valid"), 100_000);
 }
 
 pub(crate) fn meet_in_a_queue_before<L: Limit<Permit: Send> + Send + Sync + 'static>(limit: L, rounds: u32) {

@@ -67,6 +67,29 @@ async fn one_that_only_observes_ends_nobody_who_keeps_the_thread_for_too_long() 
     assert_eq!(heard.all(), [Event::WouldRefuse(would)]);
 }
 
+/// One whose last poll was the long one had its answer by then: that it would have been refused was said all the same.
+#[tokio::test(start_paused = true)]
+async fn one_that_only_observes_says_nothing_of_a_call_that_ended_by_itself() {
+    let heard = Heard::default();
+    let budget = budget(seats(9).with_max_busy(SECOND)).observe(heard.observer());
+    let handle = budget.handle();
+    let service = Stack::new().work_budget(budget).wrap(service_fn(|ask: Ask| async move {
+        compute(ask.spends).await;
+        tokio::time::sleep(SECOND).await;
+        compute(5_000).await;
+        Ok::<_, Failed>(())
+    }));
+    for enforced in [true, false] {
+        if !enforced {
+            handle.observe_only();
+        }
+        assert!(service.clone().oneshot(spending(1, 999)).await.is_ok(), "{enforced}");
+    }
+    assert_eq!(heard.all(), []);
+    assert!(service.oneshot(spending(1, 1_000)).await.is_ok());
+    assert!(matches!(heard.all()[..], [Event::WouldRefuse(_)]), "{:?}", heard.all());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_is_announced_and_a_short_one_is_not() {
     let heard = Heard::default();

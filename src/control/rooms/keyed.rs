@@ -4,7 +4,8 @@ use crate::{
     telemetry::{Metric, Page},
 };
 
-/// Of the keys' gates there may be any number: each is looked at through [`keyed::Handle::get`], and none is told of here.
+/// Of the keys' gates there may be any number: how they stand is looked at through [`keyed::Handle::get`], and only how they
+/// are set is told here, if [somebody said](keyed::Keyed::described_as) how that is known.
 impl<K, G, S> Control for keyed::Handle<K, G, S>
 where
     K: Send + Sync + 'static,
@@ -24,6 +25,9 @@ where
         let settings = now.settings;
         page.set("capacity", settings.capacity()).set("idle", settings.idle());
         page.set("overflow", format!("{:?}", settings.overflow()));
+        if let Some(each) = self.each() {
+            page.each(each);
+        }
         page.gauge(Metric::Keys, &[], now.keys as f64).gauge(Metric::KeysLimit, &[], self.capacity() as f64);
         page.counter(Metric::KeysForgotten, &[("plimsoll.why", "room")], now.evicted);
         page.counter(Metric::KeysForgotten, &[("plimsoll.why", "idle")], now.expired);

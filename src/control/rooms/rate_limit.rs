@@ -24,7 +24,7 @@ impl Control for rate_limit::Handle {
         let quotas: Vec<_> = settings.quotas().iter().map(ToString::to_string).collect();
         page.set("quotas", quotas.join("; "));
         page.set("max_waiting", settings.max_waiting()).set("max_wait", settings.max_wait());
-        page.set("refunds", settings.refunds()).set("max_pause", settings.max_pause());
+        page.set("refunds", settings.refunds()).set("max_hint", settings.max_hint());
         for (remaining, attributes) in now.remaining.iter().flatten().zip(QUOTAS) {
             page.gauge(Metric::Quota, attributes, remaining.limit);
             page.gauge(Metric::QuotaRemaining, attributes, remaining.remaining);

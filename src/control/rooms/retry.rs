@@ -19,9 +19,13 @@ impl Control for retry::Handle {
         page.set("attempts", settings.attempts()).set("backoff.base", backoff.base());
         page.set("backoff.throttled_base", backoff.throttled_base()).set("backoff.cap", backoff.cap());
         page.set("backoff.jitter", format!("{:?}", backoff.jitter())).set("max_hint", settings.max_hint());
-        if let Some(budget) = self.budget().map(retry::Budget::settings) {
+        if let Some(retry::BudgetSnapshot { settings: budget, .. }) = self.budget().map(retry::Budget::snapshot) {
             page.set("budget.ratio", budget.ratio()).set("budget.cap", budget.cap());
             page.set("budget.refill", budget.refill());
+        }
+        if let Some(retry::ThrottleSnapshot { settings: throttle, .. }) = self.throttle().map(retry::Throttle::snapshot)
+        {
+            page.set("throttle.max_tokens", throttle.max_tokens()).set("throttle.token_ratio", throttle.token_ratio());
         }
         page.counter(Metric::RetriesSent, &[], now.retries).counter(Metric::RetriesStopped, &[], now.stopped);
         if let Some(balance) = now.balance {

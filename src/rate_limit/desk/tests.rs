@@ -114,7 +114,7 @@ fn nobody_is_woken_to_hear_that_its_turn_is_later() {
     }
     let mut woken = Vec::new();
     assert!(desk.pause(START.after(5 * SECOND), START, &mut woken));
-    desk.drain(START, &mut woken);
+    desk.use_up(START, &mut woken);
     assert_eq!((woken.len(), desk.line.len()), (0, 3));
     let first = desk.line.first().map(|(_, first)| first.alarm);
     assert_eq!(first, Some(START.after(5 * SECOND)), "and it is noted for when it looks");

@@ -1,6 +1,7 @@
 //! A rate limit for each tenant.
 
 use crate::{
+    control::Control,
     keyed::{self, Keyed},
     rate_limit::{self, RateLimit},
     request::{KeyOf, TenantOf, Unasked},
@@ -36,5 +37,6 @@ where
     D: Clone + Send + Sync + 'static,
 {
     let make: Quotas<D> = Box::new(move |_| RateLimit::new(settings).deadline_by(deadline.clone()));
-    Keyed::of(tenants, ByTenant(tenant), make)
+    // All have the same, so any tells what each has; no tenant is one of them.
+    Keyed::of(tenants, ByTenant(tenant), make).described_as(None, |limit, page| limit.handle().tell(page))
 }

@@ -39,6 +39,14 @@ impl Settings {
         self
     }
 
+    /// As [`with_permits`](Self::with_permits), from a plain number.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] if `permits` is zero.
+    pub fn try_with_permits(self, permits: u32) -> Result<Self, InvalidSetting> {
+        at_least_one("sharded_bulkhead.permits", permits).map(|permits| self.with_permits(permits))
+    }
+
     /// `cells` cells, of which every tenant may use `hand`. By default 64 and 4. A cell costs eight bytes.
     ///
     /// # Errors
