@@ -112,7 +112,7 @@
 //! | what counts as a sample | `load_shed/limiter.rs`; how samples are kept: `load_shed/samples.rs` |
 //! | which places count, and which are parked | `load_shed/parking.rs`; who goes beyond the limit: `load_shed/scouts.rs` |
 //! | who waits, in which order, and who is refused | `surge_queue/room.rs`, `surge_queue/lines.rs` |
-//! | how a wait is predicted | `surge_queue/forecast.rs`, `surge_queue/drain.rs` |
+//! | how a wait is foretold | `surge_queue/forecast.rs`, `surge_queue/drain.rs` |
 //! | the second lane and its ramp | `surge_queue/lane.rs`, `surge_queue/ramp.rs` |
 //! | what is done with requests that were given up on | `dead_letter.rs` |
 //! | whether and when to try again | `retry/policy.rs`, `retry/backoff.rs`, `retry/budget.rs`, `retry/throttle.rs` |
