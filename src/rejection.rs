@@ -1,4 +1,4 @@
-//! Why a request was refused, by whom, and what helps.
+//! Why a request was refused, by which layer, and what helps.
 
 use std::{error, fmt, time::Duration};
 
@@ -17,8 +17,9 @@ pub struct Rejection {
     dispatched: Dispatched,
 }
 
-/// Whether the inner service may have the request. A word, as every field of a [`Rejection`] is: it is moved from gate to
-/// future to caller, and a field that is written as a byte and read as part of a word stalls the processor each time.
+/// Whether the inner service may have the request. A word, as every field of a [`Rejection`] is: it is moved from gate
+/// to future to caller, and a field that is written as a byte and read as part of a word stalls the processor each
+/// time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 enum Dispatched {
@@ -41,8 +42,9 @@ impl Rejection {
         self
     }
 
-    /// Says that others like it get through at this moment, of which this one was none: a circuit that half-opened lets probes
-    /// through, and on its ramp a share of the calls. Of one that may have reached the inner service it says nothing.
+    /// Says that other requests like this one get through at the moment: a half-open circuit lets probes through, and
+    /// one on its ramp a share of the calls. It changes nothing in a rejection that is
+    /// [`dispatched`](Self::dispatched).
     pub const fn in_part(mut self) -> Self {
         if !self.was_dispatched() {
             self.dispatched = Dispatched::NotThisOne;
@@ -61,7 +63,7 @@ impl Rejection {
         self.reason
     }
 
-    /// The layer that refused: its room's name, or the name that the user gave this one.
+    /// The layer that refused: its room's name, or the name that you gave it.
     pub const fn layer(&self) -> &'static str {
         self.layer
     }
@@ -76,7 +78,7 @@ impl Rejection {
         matches!(self.dispatched, Dispatched::Maybe)
     }
 
-    /// Whether others like it get through at this moment, as far as the layer says so.
+    /// Whether other requests like this one get through at the moment, as far as the layer says so.
     pub const fn is_in_part(&self) -> bool {
         matches!(self.dispatched, Dispatched::NotThisOne)
     }
