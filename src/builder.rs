@@ -103,6 +103,7 @@ impl<L, G, C> Stack<L, G, C> {
     }
 
     /// Adds a gate of your own, or an `Option` of one. However often the stack is cloned or layered, all meet this one.
+    ///
     /// [`describe`](Self::describe) knows only its type; [`with_handle`](Self::with_handle) can tell it more.
     pub fn gate<H>(self, gate: H) -> Stack<L, Seq<G, Arc<H>>, Judged<C>>
     where

@@ -107,6 +107,7 @@ impl<Res, E: Refusal> Classify<Res, E> for Standard {
 
 impl Outcome {
     /// What a refusal from further in says about the callee.
+    ///
     /// Nothing, if the request was never dispatched, or if it ran out of its caller's time or of its work. A timeout of
     /// ours after dispatch is a failure, so a circuit breaker above a per-attempt timeout trips on a callee that hangs.
     pub const fn of_rejection(rejection: &Rejection) -> Self {
@@ -170,6 +171,7 @@ impl<C: Classify<Res, E>, Res, E> Classify<Res, E> for Chosen<C> {
 }
 
 /// Which of two judges counts: one that the user [chose](Chosen), or else the other.
+///
 /// A stack whose user chose no judge uses [`Standard`] once a room that looks at outcomes is added; a retry that was
 /// given none judges as its stack does. A judge of your own implements [`Classify`], and not this.
 pub trait Judge: sealed::Sealed {

@@ -17,6 +17,7 @@ const ANCHOR: u64 = 1 << 62;
 ///
 /// It is a plain `u64`, so it fits an atomic; adding to it never overflows and subtracting never goes below zero.
 /// [`Instant::FAR`] is "never".
+///
 /// Make a deadline from the time left, `clock::now().after(left)`, or from an `Instant` of tokio or the standard
 /// library: `at.into()`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,6 +119,7 @@ fn anchor() -> TokioInstant {
 }
 
 /// The time of one decision: read from the clock when first asked, and the same for all who ask after.
+///
 /// Several gates decide about a request at one moment; together that costs them one clock read, and none if no gate
 /// needs the time.
 #[derive(Debug, Default)]

@@ -27,6 +27,7 @@ pub enum Cause {
 }
 
 /// Takes requests that were given up on: to store them, to queue them, to tell somebody.
+///
 /// The layer that gives up says which requests it hands over: see
 /// [`RetryLayer::dead_letter`](crate::retry::RetryLayer::dead_letter) and
 /// [`SurgeQueue::dead_letters`](crate::surge_queue::SurgeQueue::dead_letters). A request whose caller has left is
@@ -49,6 +50,7 @@ pub enum Cause {
 /// left, and its [`Work`](crate::work::Work), in the request or [on this thread](crate::work::current), is open to
 /// whatever the sink does on its behalf. Once the caller has its answer, all of that is over, in a letter as in any
 /// other copy. Sent again as it is, the request would be refused at once, for want of time or of work.
+///
 /// A letter that is sent again is a request of its own. So whoever keeps letters removes from them what belonged to the
 /// call: for HTTP by `plimsoll::http::Extensions::forget`, for a request type of your own whatever its
 /// [`Carry`](crate::request::Carry) and [`CarryWork`](crate::work::CarryWork) put there.

@@ -9,6 +9,7 @@ pub type BoxError = Box<dyn error::Error + Send + Sync>;
 
 /// What callers of [`Stack::service`](crate::Stack::service) get: a refusal of the stack, or the error of the inner
 /// service.
+///
 /// However many layers the stack has, the inner error is wrapped once, at the bottom. `source()` leads to it. Making
 /// one for a refusal allocates nothing.
 ///
@@ -71,6 +72,7 @@ impl<E: error::Error + 'static> error::Error for Error<E> {
 }
 
 /// An error in which a refusal of ours can be found again.
+///
 /// Rooms that only refuse require the inner service's error to be `From<Rejection>`. Rooms that judge results (circuit
 /// breaker, retry) require this, so that a refusal from further in is not taken for a failure of the callee. An
 /// application's enum implements it in one line:

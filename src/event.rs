@@ -8,6 +8,7 @@ pub use self::listen::{Both, Events, Observer};
 use crate::{classify::Failure, rejection::Rejection};
 
 /// Something that happened in a room, or to a call.
+///
 /// Events hold numbers, and names given when the stack was built, never anything from a request. Each room's page says
 /// when it announces which.
 #[derive(Clone, Copy, Debug, PartialEq)]

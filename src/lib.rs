@@ -137,6 +137,7 @@
 //! | what modelled servers do | `testing/server/` |
 //! | who calls, when, and how | `testing/load.rs`, `testing/client.rs` |
 //! | what is counted, and the best possible | `testing/tally.rs`, `testing/fluid.rs`, `testing/report/` |
+//!
 //! A new pattern is a new folder, one `pub mod`, one method of [`Stack`], its variants of [`Reason`] and [`Event`], one
 //! test and one row above; it touches no other room.
 //!

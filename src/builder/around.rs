@@ -11,6 +11,7 @@ use crate::{
 
 impl<L, G, C> Stack<L, G, C> {
     /// Puts the stack around a service. Callers get [`Error`](crate::Error), whatever the service's own error is.
+    ///
     /// If the compiler only says that a method of the result exists "but its trait bounds were not satisfied", see
     /// [what it wants](crate::guide::compile).
     pub fn service<S>(&self, inner: S) -> <Wrapping<Self> as Layer<S>>::Service

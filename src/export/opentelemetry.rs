@@ -8,7 +8,8 @@ use crate::{
     telemetry::{Kind, Metric, Number, Sample},
 };
 
-/// The instruments that [`observe`] made. They work as long as their meter's provider does, with or without this.
+/// The instruments that [`observe`] made. They work as long as their meter's provider does, whether this is kept or
+/// not.
 #[derive(Debug)]
 #[allow(dead_code, reason = "what its name says; there is nothing to do with it")]
 pub struct Instruments {
@@ -17,11 +18,11 @@ pub struct Instruments {
     gauges: Vec<ObservableGauge<f64>>,
 }
 
-/// Makes an observable instrument of `meter` for each [`Metric`]: whenever the provider's reader collects, it asks how the
-/// layers stand.
+/// Makes an observable instrument in `meter` for each [`Metric`]: whenever the provider's reader collects, it reads how
+/// the layers stand.
 ///
 /// There are no observable histograms. A histogram becomes three counters: `….count`, `….sum`, and `….bucket` with an
-/// attribute `le`, the upper bound in seconds, of which each counts what is not above it, as in Prometheus.
+/// attribute `le`, the upper bound in seconds: each bucket counts everything up to its bound, as in Prometheus.
 ///
 /// ```
 /// use plimsoll::{Stack, bulkhead, export};

@@ -9,6 +9,7 @@ use crate::{
 };
 
 /// Puts a gate in front of services. Every service that it layers, and every clone of one, meets the same gate.
+///
 /// Each room's own layer is one of these, for use alone in a `tower::ServiceBuilder`. Inside a [`Stack`](crate::Stack)
 /// it is made for you, one for all neighbouring gates.
 #[derive(Debug)]

@@ -25,6 +25,7 @@
 //! | dispatched | no |
 //! | `poll_ready` | always ready |
 //! | cancel safety | dropping the future settles the permit, or abandons the wait |
+//!
 //! The inner service has to be `Clone`; one that is not goes into a `tower::buffer::Buffer`. A wait with an end needs a
 //! tokio runtime with time enabled.
 //!
@@ -176,6 +177,7 @@
 //! # assert!(turnstile.0.lock().unwrap().queue.is_empty());
 //! # }
 //! ```
+//!
 //! It wakes under its lock, and its queue has no bound, which is good enough for a short example; the bulkhead does
 //! neither.
 //!

@@ -16,7 +16,9 @@ use crate::{
 
 /// A gate for each kind of request: a limit for each route, say. Behind one limit, a cheap route and a costly one would
 /// spoil each other's measurements, and one that hangs would take the others' places.
+///
 /// For keys that are not known beforehand, such as tenants, there is [`Keyed`](crate::keyed::Keyed).
+///
 /// The kinds are few, and known when it is built: each has a gate of its own from the beginning. A request of kind `n`
 /// meets the `n`th gate, counted from 0, or the last if there is no such gate. Clones share all gates. It costs one
 /// question more than the gate alone, and permits and waits are a word longer; cancel safety, refusals and waits are
@@ -43,6 +45,7 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+///
 /// The whole of [overload control](crate::Stack::overload_control), for each of two kinds:
 ///
 /// ```

@@ -53,6 +53,7 @@ impl<G, C> Group<G, C> {
 }
 
 /// A service behind a gate. A clone costs one reference count and the inner clone, and meets the same gate.
+///
 /// It is always ready, so it may be called without being polled for readiness. The inner service has to be `Clone`, and
 /// its clones must be ready independently of one another; one that is not goes into a `tower::buffer::Buffer`.
 #[derive(Debug)]

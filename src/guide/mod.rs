@@ -22,6 +22,7 @@
 //! * [`compile`]: what the compiler wants, and a service in a struct
 //! * [`limitations`]: what this library does not do
 //! * [`design`]: questions that begin with "why"
+//!
 //! A ❌ marks a common mistake, and the ✅ after it what to do instead. The code below a ❌ is tested like any other, so
 //! the harm is there to be seen.
 

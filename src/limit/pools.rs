@@ -65,8 +65,8 @@ struct Pool {
 }
 
 /// All permits of a room, and how many wait for them. A request's *lane* is the index of its own pool. If they are to
-/// `BORROW`, the common pool is there for all lanes; else each lane has its own pool and nothing else, and no lane waits
-/// for another.
+/// `BORROW`, the common pool is there for all lanes; else each lane has its own pool and nothing else, and no lane
+/// waits for another.
 ///
 /// # Why nobody sleeps on a free permit
 /// Who wants to wait first says so (`enter`), and then looks for a permit once more. Who puts a permit back does that

@@ -1,5 +1,6 @@
 /// Makes the copy of a request that is sent another time: by a [retry](crate::retry::RetryLayer::replay), or by a
 /// [router](crate::shuffle_shard::ShuffleShard::resend) to another member of its fleet.
+///
 /// The copy is made before the request is sent, since sending consumes it; none is made where the request may not be
 /// sent another time. `None` says that this request cannot be copied, or should not be: it is sent once. This
 /// is the place to keep what is not idempotent from being sent twice, and to bound what is kept:
@@ -14,6 +15,7 @@
 ///     (put.idempotent && small).then(|| Put { idempotent: true, body: put.body.clone() })
 /// });
 /// ```
+///
 /// A closure qualifies, over `&Req` and the number of the attempt that the copy is for. It runs in the call path; a
 /// panic in it loses nothing.
 #[diagnostic::on_unimplemented(

@@ -6,7 +6,7 @@ macro_rules! metrics {
         /// What can be measured. Names are in the style of OpenTelemetry, and so are units (UCUM).
         ///
         /// Every number has the attribute `plimsoll.layer`, the name of the layer; the column says which others. Their
-        /// values are fixed in the library, so that there are never more series than layers times the values of a row.
+        /// values are fixed in the library, so a row never has more series than layers times its values.
         ///
         /// | name | kind | unit | by | says |
         /// |---|---|---|---|---|
@@ -21,7 +21,7 @@ macro_rules! metrics {
             /// Every metric, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$metric),*];
 
-            /// Its name: `plimsoll.refusals`, say.
+            /// Its name, such as `plimsoll.refusals`.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$metric => $name,)* }
             }

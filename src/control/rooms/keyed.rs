@@ -4,7 +4,8 @@ use crate::{
     telemetry::{Metric, Page},
 };
 
-/// Of the keys' gates there may be any number: each is looked at through [`keyed::Handle::get`], and none is told of here.
+/// Of the keys' gates there may be any number: each is looked at through [`keyed::Handle::get`], and none is told of
+/// here.
 impl<K, G, S> Control for keyed::Handle<K, G, S>
 where
     K: Send + Sync + 'static,
