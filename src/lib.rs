@@ -42,7 +42,7 @@
 //! ```
 //!
 //! Both stacks, with what else belongs in them, are [ready-made](ready): [`server()`] and [`client()`] have the
-//! recommended order and reasoned defaults, and build nothing from settings that do not fit together.
+//! recommended order and reasoned defaults, and `try_stack` refuses settings that cannot have been meant.
 //!
 //! ```
 //! let orders = plimsoll::server().with_timeout(std::time::Duration::from_secs(2)).try_stack()?;

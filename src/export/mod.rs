@@ -14,7 +14,7 @@
 //!
 //! A layer's state is always there. Refusals, trips and retries are counted only in a stack that is
 //! [`counted`](crate::Stack::counted), and calls and their durations by a [meter](crate::Stack::metered): a scrape
-//! without `plimsoll_refusals_total` comes from a stack that is not counted.
+//! without `plimsoll_refusals_total` comes from a stack that is not counted, or has refused nothing yet.
 //!
 //! How many series there are is fixed by the stack: each layer is one value of the attribute `plimsoll.layer`, its
 //! [label](crate::control::Registry#names), and all other attributes have values fixed in the library. In a label,

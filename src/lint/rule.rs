@@ -3,7 +3,7 @@
 /// Writes the rules: a row each, of what is found, why it hurts, and what to change.
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident, $error:expr, $found:expr, $why:expr, $remedy:expr;)*) => {
-        /// What does not fit together; the [page](super) has them in a table.
+        /// What does not fit together; the [page](super) has a table of them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Rule {
@@ -14,7 +14,8 @@ macro_rules! rules {
             /// Every rule.
             pub const ALL: &[Self] = &[$(Self::$rule),*];
 
-            /// Whether what is found cannot have been meant: a [ready-made stack](crate::ready) is not built then.
+            /// Whether what is found cannot have been meant: a [ready-made stack](crate::ready)'s `try_stack` then
+            /// refuses.
             pub const fn is_error(self) -> bool {
                 match self {
                     $(Self::$rule => $error,)*
@@ -70,7 +71,7 @@ rules! {
     RetryWithoutBudget, false, "has neither budget nor throttle",
         "a callee that is down gets its load as many times as there are attempts",
         "Give it a budget";
-    /// A retry inside of another.
+    /// A retry inside another.
     TwoRetries, false, "is inside of",
         "tries would multiply, and so the inner one leaves it at one attempt",
         "Retry at one place, the nearest to the caller that knows what is safe to repeat";
