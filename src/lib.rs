@@ -60,7 +60,7 @@
 //! | [`rate_limit`] | Not more often than was agreed. | refuses, or waits |
 //! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses, and measures |
 //! | [`work_budget`] | Let every request do a similar amount of work, and no more. | refuses, or waits; bounds |
-//! | [`surge_queue`] | Let a burst wait its turn, and tell whoever cannot be served in time at once. | waits, or refuses |
+//! | [`surge_queue`] | Let a burst wait its turn, and tell at once whoever cannot be served in time. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
 //! | [`retry`] | Try again what failed, within a budget. | tries again |
 //! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes, or refuses |

@@ -175,9 +175,9 @@ reasons! {
     BulkheadFull: "the bulkhead is full", Here, retryable true, http 503, grpc 14;
     /// The circuit breaker has stopped calling a callee that keeps failing.
     CircuitOpen: "the circuit is open", Callee, retryable true, http 503, grpc 14;
-    /// A gate of the user's own refused.
+    /// A gate of your own refused.
     Custom: "refused", Here, retryable true, http 503, grpc 14;
-    /// The time that the caller gave was over.
+    /// The time that the caller gave ran out.
     DeadlineExceeded: "the caller's deadline has passed", Caller, retryable false, http 504, grpc 4;
     /// The request's deadline would pass before an answer could be there.
     DeadlineUnreachable: "the caller's deadline cannot be met", Here, retryable false, http 504, grpc 4;
@@ -189,7 +189,7 @@ reasons! {
     LimitReached: "as much is under way as can be served well", Here, retryable true, http 503, grpc 14;
     /// None of the shards that may serve this request can be called.
     NoShard: "no shard that may serve it can be called", Callee, retryable true, http 503, grpc 14;
-    /// There is no place left to wait in.
+    /// There is no place left in the queue.
     QueueFull: "the queue is full", Here, retryable true, http 503, grpc 14;
     /// The caller sent more than its rate allows.
     RateLimited: "the rate limit is reached", Caller, retryable true, http 429, grpc 8;
@@ -197,9 +197,9 @@ reasons! {
     Timeout: "the call timed out", Callee, retryable true, http 504, grpc 4;
     /// The request would cost more than any single one may.
     TooExpensive: "it would cost more than one request may", Caller, retryable false, http 422, grpc 8;
-    /// The request waited for its turn as long as it may.
+    /// The request has waited for its turn for as long as it may.
     WaitTimeout: "the wait for a turn was too long", Here, retryable true, http 503, grpc 14;
-    /// The wait for a turn would have been longer than it may be, as far as can be told.
+    /// The wait for a turn would be longer than it may be, as far as can be foretold.
     WaitTooLong: "the wait for a turn would be too long", Here, retryable true, http 503, grpc 14;
     /// The request has used up the work that it was given, before it was done.
     WorkExhausted: "its budget of work is spent", Caller, retryable false, http 422, grpc 8;

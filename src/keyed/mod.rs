@@ -132,9 +132,9 @@
 //!   surge queue has learned is worth keeping, so neither ever is; nor is a gate of your own, unless it says so.
 //! * **With age**, a key that nobody has asked for during the idle time is forgotten, whatever its gate remembers. A
 //!   key that is being refused is being asked for.
-//! * Which key is forgotten first is up to the hand of a clock, which prefers those that nobody has asked for since it
-//!   last came by. It looks at eight keys for a newcomer that needs room, however many there are: among many that must
-//!   be remembered, it may miss the few that need not be.
+//! * Which key is forgotten first is up to the CLOCK algorithm, whose hand prefers keys that nobody has asked for since
+//!   it last came by. It looks at eight keys for a newcomer that needs room, however many there are: among many that
+//!   must be remembered, it may miss the few that need not be.
 //! * Your code, the factory, the gates, and what they drop, runs without a lock; only the comparison of keys runs under
 //!   one.
 //!

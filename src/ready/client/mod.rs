@@ -51,7 +51,7 @@ impl Default for Client {
 }
 
 impl<B, I, A> Client<B, I, A> {
-    /// Puts other layers just outside of the retry, and innermost. The annexes' stacks have some, and set them
+    /// Puts other layers just outside the retry, and innermost. The stacks for HTTP and gRPC have some, and set them
     /// themselves.
     pub fn ends<NewB: End, NewI: End>(self, before: NewB, innermost: NewI) -> Client<NewB, NewI, A> {
         self.map(|_| before, |_| innermost)

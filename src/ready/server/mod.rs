@@ -61,7 +61,8 @@ impl Default for Server {
 const TENANTS: keyed::Settings = keyed::Settings::new().with_name("rate_limit.tenants");
 
 impl<O, A> Server<O, A> {
-    /// Puts another layer outermost, which answers who is refused. The annexes' stacks have one, and set it themselves.
+    /// Puts another layer outermost, which answers refused callers. The stacks for HTTP and gRPC have one, and set it
+    /// themselves.
     pub fn outermost<New: End>(self, outermost: New) -> Server<New, A> {
         self.map(|_| outermost, |asks| asks)
     }
