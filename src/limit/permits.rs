@@ -169,7 +169,7 @@ impl<S: Rules<LANES>, const LANES: usize, const BORROW: bool> Permits<S, LANES, 
         }
     }
 
-    /// Ends a wait. Somebody behind may be able to go on now, who was too narrow to pass.
+    /// Ends a wait. A request behind it, which was narrower but could not pass, may be able to go on now.
     fn leave(&self, lane: usize, ticket: Ticket) -> Option<Permit> {
         let left = self.queue.lock().leave(&self.pools, lane, ticket);
         match left {
