@@ -1,5 +1,5 @@
-//! [`Stack`]: rooms in order, around any service. What else is here are the names of what its methods return; nobody
-//! has to write them.
+//! [`Stack`]: rooms in order, around any service. The other types here are what its methods return; nobody has to write
+//! their names.
 
 mod around;
 mod seen;
@@ -65,21 +65,22 @@ impl Default for Stack {
 }
 
 impl<L, G, C> Stack<L, G, C> {
-    /// Adds a [`bulkhead`](crate::bulkhead): at most so many at once.
+    /// Adds a [`bulkhead`](crate::bulkhead): at most so many requests at once. Its settings will do.
     pub fn bulkhead<W, K, D>(self, bulkhead: impl Into<Bulkhead<W, K, D>>) -> Stack<L, Seq<G, Bulkhead<W, K, D>>, C> {
         let bulkhead = bulkhead.into();
         bulkhead.join(&self.events);
         self.with_handle(bulkhead.handle()).push(bulkhead)
     }
 
-    /// Adds a [sharded bulkhead](crate::shuffle_shard::sharded_bulkhead): no tenant takes more than a few cells of many.
+    /// Adds a [sharded bulkhead](crate::shuffle_shard::sharded_bulkhead): no tenant takes more than a few cells of
+    /// many.
     pub fn sharded_bulkhead<T>(self, bulkhead: ShardedBulkhead<T>) -> Stack<L, Seq<G, ShardedBulkhead<T>>, C> {
         bulkhead.join(&self.events);
         self.with_handle(bulkhead.handle()).push(bulkhead)
     }
 
-    /// Adds a [work budget](crate::work_budget): as much work at once as its seats, and for each request no more than it may
-    /// do. Its settings will do.
+    /// Adds a [work budget](crate::work_budget): only as much work at once as it has seats, and no more for each
+    /// request than one may do. Its settings will do.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub fn work_budget<B, K, D, W>(
         self,
@@ -90,7 +91,7 @@ impl<L, G, C> Stack<L, G, C> {
         self.with_handle(budget.handle()).push(budget)
     }
 
-    /// Adds a [`timeout`](crate::timeout): not longer than that. A `Duration` will do.
+    /// Adds a [`timeout`](crate::timeout): no call takes longer. A `Duration` will do.
     pub fn timeout<D, T, K>(self, timeout: impl Into<TimeoutLayer<D, T, K>>) -> Within<TimeoutLayer<D, T, K>, L, G, C>
     where
         G: Close<C>,
@@ -101,10 +102,9 @@ impl<L, G, C> Stack<L, G, C> {
         self.with_handle(timeout.handle()).nest(timeout)
     }
 
-    /// Adds a gate of your own, or `Some` or `None` of one. However often the stack is cloned or layered, all meet
-    /// this one.
+    /// Adds a gate of your own, or an `Option` of one. However often the stack is cloned or layered, all meet this one.
     ///
-    /// [`describe`](Self::describe) knows no more of it than its type; [`with_handle`](Self::with_handle) tells more.
+    /// [`describe`](Self::describe) knows only its type; [`with_handle`](Self::with_handle) can tell it more.
     pub fn gate<H>(self, gate: H) -> Stack<L, Seq<G, Arc<H>>, Judged<C>>
     where
         C: Judge,
@@ -112,7 +112,7 @@ impl<L, G, C> Stack<L, G, C> {
         self.with_handle(Opaque::new::<H>("gate")).judged().push(Arc::new(gate))
     }
 
-    /// Adds [a gate for each kind](PerKind) of request, which tell this stack's observer what happens in them. For
+    /// Adds [a gate for each kind](PerKind) of request. This stack's observer hears what happens in them. For
     /// [`control`](Self::control) to reach each, give their handles to [`with_handle`](Self::with_handle).
     pub fn per_kind<H, K>(self, gates: PerKind<H, K>) -> Stack<L, Seq<G, PerKind<H, K>>, Judged<C>>
     where
@@ -122,9 +122,9 @@ impl<L, G, C> Stack<L, G, C> {
         self.with_handle(Opaque::new::<H>("per_kind")).judged().push(gates)
     }
 
-    /// Adds [a gate for each key](crate::keyed) of a request, a tenant's or an endpoint's, which tell this stack's observer
-    /// what happens in them. They hear how calls ended. Keys and gates have to be `Send` and `Sync`, as they are shared with
-    /// [`control`](Self::control); [`gate`](Self::gate) takes any.
+    /// Adds [a gate for each key](crate::keyed) of a request, a tenant or an endpoint, say. This stack's observer hears
+    /// what happens in them, and the gates hear how calls ended. Keys and gates have to be `Send` and `Sync`, as they
+    /// are shared with [`control`](Self::control); [`gate`](Self::gate) takes any.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub fn keyed<K, H, Q, M, S>(self, keyed: Keyed<K, H, Q, M, S>) -> Stack<L, Seq<G, Keyed<K, H, Q, M, S>>, Judged<C>>
     where
@@ -148,8 +148,8 @@ impl<L, G, C> Stack<L, G, C> {
         self.with_handle(breaker.handle()).judged().push(breaker)
     }
 
-    /// Adds a [load shedder](crate::load_shed): takes on what the service can do well and refuses the rest at once.
-    /// Its settings will do.
+    /// Adds a [load shedder](crate::load_shed), which takes on what the service can do well and refuses the rest at
+    /// once. Its settings will do.
     pub fn load_shed<D, X>(self, shed: impl Into<LoadShed<D, X>>) -> Stack<L, Seq<G, LoadShed<D, X>>, Judged<C>>
     where
         C: Judge,
@@ -159,8 +159,8 @@ impl<L, G, C> Stack<L, G, C> {
         self.with_handle(shed.handle()).judged().push(shed)
     }
 
-    /// Adds a [`meter`](crate::meter): counts calls from here on inwards, how they end, and how long they take. Its name will
-    /// do.
+    /// Adds a [`meter`](crate::meter), which counts the calls that get this far, how they end, and how long they take.
+    /// Its name will do.
     pub fn metered(self, meter: impl Into<Meter>) -> Stack<L, Seq<G, Meter>, Judged<C>>
     where
         C: Judge,
@@ -170,9 +170,8 @@ impl<L, G, C> Stack<L, G, C> {
         self.with_handle(meter.handle()).judged().push(meter)
     }
 
-    /// Adds any other tower layer. It may change requests, answers and errors. One that may be left out, a timeout
-    /// or a retry of ours among them, goes into `tower::util::option_layer`; gates may be left out by
-    /// [`gate`](Self::gate).
+    /// Adds any other tower layer. It may change requests, answers and errors. An optional one, a timeout or a retry of
+    /// ours included, goes into `tower::util::option_layer`; an optional gate goes to [`gate`](Self::gate).
     pub fn layer<M>(self, layer: M) -> Within<M, L, G, C>
     where
         G: Close<C>,
@@ -181,7 +180,7 @@ impl<L, G, C> Stack<L, G, C> {
         self.with_handle(Opaque::new::<M>("layer")).nest(layer)
     }
 
-    /// Adds a [rate limit](crate::rate_limit): not more often than that. Its settings or a single
+    /// Adds a [rate limit](crate::rate_limit): no more often than that. Its settings or a single
     /// [`Quota`](crate::rate_limit::Quota) will do.
     pub fn rate_limit<W, X, D>(self, limit: impl Into<RateLimit<W, X, D>>) -> Stack<L, Seq<G, RateLimit<W, X, D>>, C> {
         let limit = limit.into();
@@ -208,9 +207,9 @@ impl<L, G, C> Stack<L, G, C> {
         closed.with_handle(retry.handle()).nest(retry)
     }
 
-    /// Adds a [surge queue](crate::surge_queue) in front of its limit: a burst waits its turn. The limit hears how calls
-    /// ended. It has to be `Send` and `Sync`, as it is shared with [`control`](Self::control); [`gate`](Self::gate) takes a
-    /// queue in front of any.
+    /// Adds a [surge queue](crate::surge_queue) in front of its limit: a burst waits its turn. The limit hears how
+    /// calls ended. It has to be `Send` and `Sync`, as it is shared with [`control`](Self::control);
+    /// [`gate`](Self::gate) takes a queue in front of any limit.
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub fn surge_queue<Q, P, T, D, S, X>(
         self,
@@ -224,9 +223,10 @@ impl<L, G, C> Stack<L, G, C> {
         self.with_handle(queue.handle()).judged().push(queue)
     }
 
-    /// Adds a [surge queue](crate::surge_queue) in front of a [load shedder](crate::load_shed): what a server needs against
-    /// overload. It takes on what can be done well, the important first; lets bursts wait for a moment; and refuses the rest
-    /// at once. Settings will do for either. What there is to ask of a request, the queue asks: whom to exempt, say.
+    /// Adds a [surge queue](crate::surge_queue) in front of a [load shedder](crate::load_shed): what a server needs
+    /// against overload. It takes on what can be done well, the important first; lets bursts wait for a moment; and
+    /// refuses the rest at once. Settings will do for either. Questions about requests, such as which are exempt, go to
+    /// the queue.
     ///
     /// ```
     /// use plimsoll::{Stack, load_shed, request::Priority, surge_queue::{self, SurgeQueue}};
@@ -259,12 +259,13 @@ impl<L, G, C> Stack<L, G, C> {
         self.surge_queue(queue.into().in_front_of(shed)).with_handle(handle)
     }
 
-    /// Puts the stack around a [router](crate::shuffle_shard), as [`wrap`](Self::wrap) does, and lets the stack's observer
-    /// hear what happens in that. The router is the innermost: further in, each of its members has a stack of its own.
+    /// Puts the stack around a [router](crate::shuffle_shard), as [`wrap`](Self::wrap) does, and lets the stack's
+    /// observer hear what happens in the router. It is the innermost layer: further in, each of its members has a stack
+    /// of its own.
     ///
-    /// Nothing comes after it, so it ends a stack, where methods named after rooms add to one. The stack itself is told of
-    /// the router: [`control`](Self::control) reaches it, and [`describe`](Self::describe) has it, from this call on; a clone
-    /// made before knows nothing of it. The router's parts have to be `Send` and `Sync`, as they are shared with `control`;
+    /// Nothing can come after the router, so this returns the service, and tells the stack itself of the router: from
+    /// this call on [`control`](Self::control) reaches it, and [`describe`](Self::describe) lists it; a clone made
+    /// before knows nothing of it. The router's parts have to be `Send` and `Sync`, as they are shared with `control`;
     /// [`wrap`](Self::wrap) takes any.
     ///
     /// ```
@@ -297,9 +298,8 @@ impl<L, G, C> Stack<L, G, C> {
         self.wrap(router)
     }
 
-    /// Lets `judge` say what a result means, to the rooms that come after this. A closure qualifies, but has to name
-    /// its argument's type. The rooms before keep the judge they had: by default
-    /// [`Standard`].
+    /// Lets `judge` say what a result means, for the rooms that are added after this. A closure qualifies, but has to
+    /// name its argument's type. The rooms added before keep the judge they had: by default [`Standard`].
     pub fn classify<D>(self, judge: D) -> Stack<<G as Close<C>>::Outer<L>, (), Chosen<D>>
     where
         G: Close<C>,
@@ -347,9 +347,9 @@ impl<L, G, C> Stack<L, G, C> {
 
 #[cfg(feature = "http")]
 impl<L, A, B, C> Stack<L, Seq<A, B>, C> {
-    /// Lets the gates just before this, back to the last layer that is none, hold their permits until the response's *body*
-    /// ends, and not only until its head is there: what streams takes a place for as long as it does. Only over services
-    /// that answer with `http::Response`. See [`http::hold`](crate::http::hold).
+    /// Lets the gates just before this, back to the last layer that is not a gate, hold their permits until the
+    /// response's *body* ends, and not only until its head is there: a stream takes a place for as long as it lasts.
+    /// Only over services that answer with `http::Response`. See [`http::hold`](crate::http::hold).
     #[allow(clippy::type_complexity, reason = "said once, and nobody has to write it")]
     pub fn until_body_ends(self) -> Stack<Nest<crate::http::UntilBodyEnds<Seq<A, B>, C>, L>, (), C>
     where

@@ -1,9 +1,9 @@
-//! The only source of chance: seedable, shared, and never the same sequence twice.
+//! The only source of randomness: seedable, shared, and never the same sequence twice.
 //!
 //! A generator that is cloned with its owner gives every clone the same "random" numbers, and a thousand retries
-//! then wait equally long. Here each draw takes the next ticket from a shared counter and the number depends on
-//! seed and ticket alone, so a thousand draws from one source differ, however it is shared, and a seed makes them
-//! repeat.
+//! then wait equally long. Here each draw takes the next ticket from a shared counter, and the number depends on seed
+//! and ticket alone. So a thousand draws from one source differ, however it is shared, and a seed makes them
+//! repeatable.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -27,7 +27,7 @@ impl Chance {
         Self { seed: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15), tickets: AtomicU64::new(0) }
     }
 
-    /// A source seeded by the operating system; where that has nothing to give, by the clock.
+    /// A source seeded by the operating system, or by the clock if that has nothing to give.
     pub fn from_entropy() -> Self {
         let seed = SysRng.try_next_u64().unwrap_or_else(|_| crate::clock::now().as_nanos());
         Self::seeded(seed)

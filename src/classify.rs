@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a third verdict beside good and bad is the whole vocabulary")]
 pub enum Outcome {
-    /// The callee did its work. A client's own mistake (a 404, say) is a success of the callee.
+    /// The callee did its work. The client's own mistake (a 404, say) is a success of the callee.
     Success,
     /// The callee failed.
     Failure(Failure),
@@ -28,15 +28,17 @@ pub enum Outcome {
 pub enum Failure {
     /// The callee had no room for the request.
     Overload,
-    /// The callee failed, and would again, or another attempt may do harm: an answer that broke off, say. Not tried again.
+    /// The callee failed, and would fail again, or another attempt may do harm: an answer that broke off, say. Not
+    /// tried again.
     Permanent,
-    /// The callee had no room for the request, and it is not to be sent again: it said so, or it would have said when.
+    /// The callee had no room for the request, which is not to be sent again: the callee said so, or it would have said
+    /// when.
     PushedBack,
-    /// The callee asked to be called less often, and said for how long, or not.
+    /// The callee asked to be called less often, and may have said for how long.
     Throttled(Option<Duration>),
     /// The callee took too long.
     Timeout,
-    /// Any other failure, which may be gone when the request is sent again.
+    /// Any other failure, which another attempt may not meet.
     Transient,
 }
 
@@ -50,7 +52,7 @@ impl Failure {
     }
 }
 
-/// Judges results: one judge for a whole stack, or one of a room's own.
+/// Judges results: one judge for a whole stack, or a room's own.
 ///
 /// A closure qualifies; it has to name its argument's type:
 ///
@@ -106,8 +108,8 @@ impl<Res, E: Refusal> Classify<Res, E> for Standard {
 impl Outcome {
     /// What a refusal from further in says about the callee.
     ///
-    /// Nothing, if the request was never dispatched, or if the caller's own deadline or the work that it may do ran out. A
-    /// timeout of ours after dispatch is a failure: so a circuit breaker above a per-attempt timeout trips on a callee that hangs.
+    /// Nothing, if the request was never dispatched, or if it ran out of its caller's time or of its work. A timeout of
+    /// ours after dispatch is a failure, so a circuit breaker above a per-attempt timeout trips on a callee that hangs.
     pub const fn of_rejection(rejection: &Rejection) -> Self {
         if !rejection.was_dispatched() {
             return Self::Ignored;
@@ -121,11 +123,12 @@ impl Outcome {
 }
 
 impl Outcome {
-    /// What is left of it for whoever asks whether the callee is *well*, and not whether to try again.
+    /// What this outcome says about whether the callee is *well*, rather than whether to try again.
     ///
     /// A callee that says "not now" ([`Overload`](Failure::Overload), [`Throttled`](Failure::Throttled),
-    /// [`PushedBack`](Failure::PushedBack)) is up, knows how much it can do, and refused at next to no cost. That is no
-    /// failure of it, and no success either, as none of its work was done: [`Ignored`](Self::Ignored). All else stays.
+    /// [`PushedBack`](Failure::PushedBack)) is up, knows how much it can do, and refused at next to no cost. That is
+    /// neither its failure nor its success, as none of its work was done: [`Ignored`](Self::Ignored). All other
+    /// outcomes stay as they are.
     #[must_use]
     pub const fn health(self) -> Self {
         match self {
@@ -135,7 +138,7 @@ impl Outcome {
     }
 }
 
-/// The judge of a stack in which nobody looks at outcomes; it asks nothing of the error type.
+/// The judge of a stack in which no room looks at outcomes; it requires nothing of the error type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unjudged;
 
@@ -167,9 +170,9 @@ impl<C: Classify<Res, E>, Res, E> Classify<Res, E> for Chosen<C> {
     }
 }
 
-/// Which judge counts where there are two: one that the user [chose](Chosen), or else the other.
+/// Which of two judges counts: one that the user [chose](Chosen), or else the other.
 ///
-/// A stack whose user chose none judges by [`Standard`] once a room is added that looks at outcomes; a retry that was
+/// A stack whose user chose no judge uses [`Standard`] once a room that looks at outcomes is added; a retry that was
 /// given none judges as its stack does. A judge of your own implements [`Classify`], and not this.
 pub trait Judge: sealed::Sealed {
     /// This judge if it was chosen, else `C`.

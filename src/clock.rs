@@ -1,7 +1,7 @@
 //! The only reader of time.
 //!
-//! Rooms take `now` as an argument. The plumbing hands them a [`Moment`], which reads the clock when it is first
-//! asked and never again, so that a decision costs one clock read, or none where nobody asks.
+//! Rooms take `now` as an argument. The plumbing hands them a [`Moment`], which reads the clock when it is first asked
+//! and never again, so that a decision costs one clock read, or none if nobody asks.
 //!
 //! Time is tokio's: under `tokio::time::pause` decisions and timers move together.
 
@@ -18,8 +18,8 @@ const ANCHOR: u64 = 1 << 62;
 /// It is a plain `u64`, so it fits an atomic; adding to it never overflows and subtracting never goes below zero.
 /// [`Instant::FAR`] is "never".
 ///
-/// A deadline is made of what is left, `clock::now().after(left)`, or of an `Instant` of tokio or the standard library:
-/// `at.into()`.
+/// Make a deadline from the time left, `clock::now().after(left)`, or from an `Instant` of tokio or the standard
+/// library: `at.into()`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
@@ -42,7 +42,7 @@ impl Instant {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// This moment and `duration` more, at most [`Instant::FAR`].
+    /// The moment `duration` after this one, at most [`Instant::FAR`].
     #[must_use]
     pub const fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanos(duration)))
@@ -120,8 +120,8 @@ fn anchor() -> TokioInstant {
 
 /// The time of one decision: read from the clock when first asked, and the same for all who ask after.
 ///
-/// Several gates decide about a request at one moment; it costs them one clock read together, and none if no
-/// gate needs the time.
+/// Several gates decide about a request at one moment; together that costs them one clock read, and none if no gate
+/// needs the time.
 #[derive(Debug, Default)]
 pub struct Moment(Cell<Option<Instant>>);
 

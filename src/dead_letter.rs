@@ -1,4 +1,4 @@
-//! Requests that were given up on, and who takes them.
+//! Requests that were given up on, and the sinks that take them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -26,11 +26,12 @@ pub enum Cause {
     Refused(Rejection),
 }
 
-/// Takes requests that were given up on: to store, to queue, to tell somebody.
+/// Takes requests that were given up on: to store them, to queue them, to tell somebody.
 ///
-/// What gives up says which requests it hands over: see [`RetryLayer::dead_letter`](crate::retry::RetryLayer::dead_letter)
-/// and [`SurgeQueue::dead_letters`](crate::surge_queue::SurgeQueue::dead_letters). A request whose caller has left is
-/// nobody's letter.
+/// The layer that gives up says which requests it hands over: see
+/// [`RetryLayer::dead_letter`](crate::retry::RetryLayer::dead_letter) and
+/// [`SurgeQueue::dead_letters`](crate::surge_queue::SurgeQueue::dead_letters). A request whose caller has left is
+/// handed to nobody.
 ///
 /// A closure qualifies:
 ///
@@ -45,23 +46,24 @@ pub enum Cause {
 /// ```
 ///
 /// # Sending one again
-/// The sink is asked while the call is under way. What the request carries of it is still true then: there may be time left,
-/// and its [`Work`](crate::work::Work), in the request or [on this thread](crate::work::current), is open, for what the sink
-/// does on its behalf. Once the caller has its answer, all of that is over, in a letter as in any other copy. Sent again as it
-/// is, the request would be refused at once, for want of time or of work.
+/// The sink is called while the call is under way. What the request carries is still valid then: there may be time
+/// left, and its [`Work`](crate::work::Work), in the request or [on this thread](crate::work::current), is open to
+/// whatever the sink does on its behalf. Once the caller has its answer, all of that is over, in a letter as in any
+/// other copy. Sent again as it is, the request would be refused at once, for want of time or of work.
 ///
-/// A letter that is sent again is a request of its own. So whoever keeps letters takes out of them what belonged to the call:
-/// `plimsoll::http::Extensions::forget` for HTTP, and of a request type of your own whatever its
+/// A letter that is sent again is a request of its own. So whoever keeps letters removes from them what belonged to the
+/// call: for HTTP by `plimsoll::http::Extensions::forget`, for a request type of your own whatever its
 /// [`Carry`](crate::request::Carry) and [`CarryWork`](crate::work::CarryWork) put there.
 ///
 /// # What it may cost
-/// It runs in the call path before the caller gets its answer, never under a lock, and should be quick: one that may be
-/// full has to drop what it cannot take, and not wait. A panic in it is caught: it cannot cost the caller its answer.
+/// The sink runs in the call path before the caller gets its answer, never under a lock, and should be quick: one that
+/// may be full has to drop what it cannot take, and not wait. A panic in it is caught: it cannot cost the caller its
+/// answer.
 pub trait DeadLetters<Req> {
     /// Takes a request that was given up on.
     fn accept(&self, letter: DeadLetter<Req>);
 
-    /// Whether anybody wants them. If not, no copy is made for them.
+    /// Whether anybody wants letters. If not, no copies are made for them.
     fn wanted(&self) -> bool {
         true
     }
@@ -73,7 +75,7 @@ impl<F: Fn(DeadLetter<Req>), Req> DeadLetters<Req> for F {
     }
 }
 
-/// Nobody wants them: the default.
+/// Nobody wants letters: the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Discard;
 

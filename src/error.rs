@@ -10,8 +10,8 @@ pub type BoxError = Box<dyn error::Error + Send + Sync>;
 /// What callers of [`Stack::service`](crate::Stack::service) get: a refusal of the stack, or the error of the inner
 /// service.
 ///
-/// However many layers the stack has, it is wrapped once, at the bottom. `source()` leads to the inner error.
-/// Making one for a refusal allocates nothing.
+/// However many layers the stack has, the inner error is wrapped once, at the bottom. `source()` leads to it. Making
+/// one for a refusal allocates nothing.
 ///
 /// `Box<dyn Error>` is not itself an `Error`, so `Error<BoxError>` is not one either, and will not turn into a
 /// `BoxError`: over an inner service whose error is boxed, use [`Stack::wrap`](crate::Stack::wrap), or
@@ -19,7 +19,7 @@ pub type BoxError = Box<dyn error::Error + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "two arms, and there will never be a third")]
 pub enum Error<E> {
-    /// The stack refused or gave up on the request.
+    /// The stack refused the request, or gave up on it.
     Rejected(Rejection),
     /// The inner service failed.
     Inner(E),
@@ -34,7 +34,7 @@ impl<E> Error<E> {
         }
     }
 
-    /// Either arm as a boxed error; both can be downcast to what they were.
+    /// Either arm as a boxed error, which can be downcast to what was in the arm.
     pub fn into_box(self) -> BoxError
     where
         E: Into<BoxError>,
@@ -73,9 +73,9 @@ impl<E: error::Error + 'static> error::Error for Error<E> {
 
 /// An error in which a refusal of ours can be found again.
 ///
-/// Rooms that only refuse ask of the inner service's error that it be `From<Rejection>`. Rooms that judge results
-/// (circuit breaker, retry) ask for this, so that a refusal from further in is not taken for a failure of the
-/// callee. An application's enum says it in one line:
+/// Rooms that only refuse require the inner service's error to be `From<Rejection>`. Rooms that judge results (circuit
+/// breaker, retry) require this, so that a refusal from further in is not taken for a failure of the callee. An
+/// application's enum implements it in one line:
 ///
 /// ```
 /// use plimsoll::{Refusal, Rejection};
@@ -100,7 +100,7 @@ impl<E: error::Error + 'static> error::Error for Error<E> {
     note = "implement `plimsoll::Refusal` for it (its page has the lines), or use `Stack::service` instead of `Stack::wrap`"
 )]
 pub trait Refusal: From<Rejection> {
-    /// The refusal in this error, if it is one.
+    /// The refusal in this error, if there is one.
     fn rejection(&self) -> Option<&Rejection>;
 }
 

@@ -7,15 +7,15 @@ use std::time::Duration;
 pub use self::listen::{Both, Events, Observer};
 use crate::{classify::Failure, rejection::Rejection};
 
-/// Something that happened in a room.
+/// Something that happened in a room, or to a call.
 ///
-/// Events hold names given when the stack was built and numbers, never anything of a request. Each room's page says
+/// Events hold numbers, and names given when the stack was built, never anything from a request. Each room's page says
 /// when it announces which.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the fields are named after what they hold; `layer` is always the room's name")]
 pub enum Event {
-    /// A call went past a meter that announces each call.
+    /// A meter that announces each call let one through.
     Admitted { layer: &'static str },
     /// A bulkhead's limit was changed.
     BulkheadResized { layer: &'static str, from: u32, to: u32 },
@@ -23,7 +23,7 @@ pub enum Event {
     BudgetResized { layer: &'static str, from: u32, to: u32 },
     /// The circuit closed: the callee is healthy.
     CircuitClosed { layer: &'static str },
-    /// The circuit is held as it is by hand, or handed back to its own judgement.
+    /// The circuit is held by hand, or handed back to its own judgement.
     CircuitHeld { layer: &'static str, hold: Hold },
     /// The circuit lets probes through.
     CircuitHalfOpened { layer: &'static str },
@@ -35,13 +35,13 @@ pub enum Event {
     KeysFit { layer: &'static str },
     /// A new key found no place for its gate: all are taken by keys that must be remembered.
     KeysFull { layer: &'static str },
-    /// A load shedder lets more through at once, or less.
+    /// A load shedder lets more requests through at once, or fewer.
     LimitChanged { layer: &'static str, from: u32, to: u32 },
     /// A request cannot be served in time, or costs too much, and goes to the second lane of its room.
     Demoted { layer: &'static str },
     /// A rate limit's quotas were changed.
     QuotaChanged { layer: &'static str },
-    /// A poll of a request kept its thread for as long as is announced, or longer.
+    /// A poll of a request kept its thread for as long as the work budget announces, or longer.
     LongPoll { layer: &'static str, took: Duration },
     /// Enough members of a fleet are in service again: ejections hold.
     PanicEnded { layer: &'static str },
@@ -49,7 +49,7 @@ pub enum Event {
     PanicBegan { layer: &'static str, left: u32, of: u32 },
     /// A queue that was standing is empty again.
     QueueDrained { layer: &'static str },
-    /// A queue has not been empty for a while: what comes is no burst, but more than can be served.
+    /// A queue has not been empty for a while: what arrives is no burst, but more than can be served.
     QueueStanding { layer: &'static str },
     /// A request was refused, or given up on.
     Refused(Rejection),
@@ -57,21 +57,21 @@ pub enum Event {
     Retrying { layer: &'static str, attempt: u32, delay: Duration, failure: Failure },
     /// A request failed `attempts` times, and was not tried again.
     RetryStopped { layer: &'static str, attempts: u32, stop: Stop },
-    /// A call of a meter that announces each call ended: how, and after how long; after no time at all if it was not timed.
+    /// A call ended that a meter had announced: how, and after how long; zero if it was not timed.
     Settled { layer: &'static str, ended: Ended, after: Duration },
     /// The callee asked a rate limit to leave it alone: nothing is let in for `pause`.
     Throttled { layer: &'static str, pause: Duration },
-    /// A request that has ended wanted more than the fuel that it was `granted`.
+    /// A request that has ended wanted more fuel than it was `granted`.
     WorkExhausted { layer: &'static str, granted: u64 },
-    /// A member of a fleet is put out for `eject_for`; by hand, until it is put back.
+    /// A member of a fleet is ejected for `eject_for`; by hand, until it is put back.
     ShardEjected { layer: &'static str, node: u64, cause: Ejection, eject_for: Duration },
     /// A member of a fleet is back in service.
     ShardReturned { layer: &'static str, node: u64 },
     /// No member of a tenant's hand could be called, and requests go to other members of the fleet.
     SpillBegan { layer: &'static str },
-    /// For a while no request has gone to a member outside of its tenant's hand.
+    /// No request has gone to a member outside its tenant's hand for a while.
     SpillEnded { layer: &'static str },
-    /// A request would have been refused, were the room not only observing.
+    /// A request would have been refused, had the room not been only observing.
     WouldRefuse(Rejection),
 }
 
@@ -111,21 +111,22 @@ impl Event {
     }
 }
 
-/// How a call ended, as whoever counts sees it.
+/// How a call ended, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ended {
     /// The caller dropped the future of a dispatched request before it was done.
     Cancelled,
-    /// The callee failed, says the judge.
+    /// The callee failed, by the judge's word.
     Failed(Failure),
-    /// The result says nothing about the callee, says the judge: a refusal from further in, say.
+    /// The result says nothing about the callee, by the judge's word: a refusal from further in, say.
     Ignored,
     /// The inner service panicked, or the judge of its result did.
     Panicked,
-    /// The callee did its work, says the judge.
+    /// The callee did its work, by the judge's word.
     Succeeded,
-    /// The request never reached the inner service: a gate right behind refused it, or its caller left before.
+    /// The request never reached the inner service: a gate right behind the meter refused it, or its caller left before
+    /// that.
     Undispatched,
 }
 
@@ -137,15 +138,15 @@ pub enum Trip {
     ConsecutiveFailures,
     /// Too large a share of the calls in the window failed.
     FailureRate,
-    /// Too many probes failed to still reach the successes that close the circuit.
+    /// Too many probes failed for the rest to reach the successes that close the circuit.
     ProbeFailed,
-    /// A probe was not heard of again within its lease.
+    /// A probe was not heard from within its lease.
     ProbeLost,
-    /// Too large a share of the calls in the window was slow.
+    /// Too large a share of the calls in the window were slow.
     SlowCallRate,
 }
 
-/// Why a member of a fleet was put out.
+/// Why a member of a fleet was ejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ejection {
@@ -166,7 +167,7 @@ pub enum Hold {
     Automatic,
     /// Held closed: every call is let through, results are not looked at.
     Closed,
-    /// The circuit judges by itself and announces what it would have refused, but lets every call through.
+    /// The circuit judges by itself, and announces what it would have refused, but lets every call through.
     ObserveOnly,
     /// Held open: every call is refused.
     Open,
@@ -182,16 +183,17 @@ pub enum Stop {
     Budget,
     /// The next attempt would have come after the deadline.
     Deadline,
-    /// The callee asked to be left alone for longer than this retry is willing to wait, or not to be sent this again.
+    /// The callee asked to be left alone for longer than this retry is willing to wait, or not to be sent the request
+    /// again.
     Hint,
     /// The inner service failed to become ready for another attempt.
     NotReady,
-    /// The request could not be had a second time.
+    /// There was no copy of the request to send.
     NotReplayable,
     /// The failure is not one that another attempt helps.
     NotRetryable,
     /// A retry layer further out tries again already.
     Nested,
-    /// The work that the request may do is used up: another attempt could not do anything.
+    /// The request's work is used up: another attempt could not do anything.
     WorkExhausted,
 }

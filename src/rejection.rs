@@ -1,4 +1,4 @@
-//! Why a request was refused, by whom, and what helps.
+//! Why a request was refused, by which layer, and what helps.
 
 use std::{error, fmt, time::Duration};
 
@@ -17,8 +17,9 @@ pub struct Rejection {
     dispatched: Dispatched,
 }
 
-/// Whether the inner service may have the request. A word, as every field of a [`Rejection`] is: it is moved from gate to
-/// future to caller, and a field that is written as a byte and read as part of a word stalls the processor each time.
+/// Whether the inner service may have the request. A word, as every field of a [`Rejection`] is: it is moved from gate
+/// to future to caller, and a field that is written as a byte and read as part of a word stalls the processor each
+/// time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 enum Dispatched {
@@ -41,8 +42,9 @@ impl Rejection {
         self
     }
 
-    /// Says that others like it get through at this moment, of which this one was none: a circuit that half-opened lets probes
-    /// through, and on its ramp a share of the calls. Of one that may have reached the inner service it says nothing.
+    /// Says that other requests like this one get through at the moment: a half-open circuit lets probes through, and
+    /// one on its ramp a share of the calls. It changes nothing in a rejection that is
+    /// [`dispatched`](Self::dispatched).
     pub const fn in_part(mut self) -> Self {
         if !self.was_dispatched() {
             self.dispatched = Dispatched::NotThisOne;
@@ -61,7 +63,7 @@ impl Rejection {
         self.reason
     }
 
-    /// The layer that refused: its room's name, or the name that the user gave this one.
+    /// The layer that refused: its room's name, or the name that you gave it.
     pub const fn layer(&self) -> &'static str {
         self.layer
     }
@@ -76,7 +78,7 @@ impl Rejection {
         matches!(self.dispatched, Dispatched::Maybe)
     }
 
-    /// Whether others like it get through at this moment, as far as the layer says so.
+    /// Whether other requests like this one get through at the moment, as far as the layer says so.
     pub const fn is_in_part(&self) -> bool {
         matches!(self.dispatched, Dispatched::NotThisOne)
     }
@@ -173,9 +175,9 @@ reasons! {
     BulkheadFull: "the bulkhead is full", Here, retryable true, http 503, grpc 14;
     /// The circuit breaker has stopped calling a callee that keeps failing.
     CircuitOpen: "the circuit is open", Callee, retryable true, http 503, grpc 14;
-    /// A gate of the user's own refused.
+    /// A gate of your own refused.
     Custom: "refused", Here, retryable true, http 503, grpc 14;
-    /// The time that the caller gave was over.
+    /// The time that the caller gave ran out.
     DeadlineExceeded: "the caller's deadline has passed", Caller, retryable false, http 504, grpc 4;
     /// The request's deadline would pass before an answer could be there.
     DeadlineUnreachable: "the caller's deadline cannot be met", Here, retryable false, http 504, grpc 4;
@@ -187,7 +189,7 @@ reasons! {
     LimitReached: "as much is under way as can be served well", Here, retryable true, http 503, grpc 14;
     /// None of the shards that may serve this request can be called.
     NoShard: "no shard that may serve it can be called", Callee, retryable true, http 503, grpc 14;
-    /// There is no place left to wait in.
+    /// There is no place left in the queue.
     QueueFull: "the queue is full", Here, retryable true, http 503, grpc 14;
     /// The caller sent more than its rate allows.
     RateLimited: "the rate limit is reached", Caller, retryable true, http 429, grpc 8;
@@ -195,9 +197,9 @@ reasons! {
     Timeout: "the call timed out", Callee, retryable true, http 504, grpc 4;
     /// The request would cost more than any single one may.
     TooExpensive: "it would cost more than one request may", Caller, retryable false, http 422, grpc 8;
-    /// The request waited for its turn as long as it may.
+    /// The request has waited for its turn for as long as it may.
     WaitTimeout: "the wait for a turn was too long", Here, retryable true, http 503, grpc 14;
-    /// The wait for a turn would have been longer than it may be, as far as can be told.
+    /// The wait for a turn would be longer than it may be, as far as can be foretold.
     WaitTooLong: "the wait for a turn would be too long", Here, retryable true, http 503, grpc 14;
     /// The request has used up the work that it was given, before it was done.
     WorkExhausted: "its budget of work is spent", Caller, retryable false, http 422, grpc 8;

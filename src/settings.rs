@@ -36,7 +36,7 @@ impl InvalidSetting {
     }
 }
 
-/// A share: more than nothing and at most all, exact to a millionth.
+/// A share of a whole: more than nothing and at most all, exact to a millionth.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ratio(NonZeroU32);
 
@@ -86,7 +86,7 @@ impl Ratio {
         f64::from(self.0.get()) / f64::from(Self::WHOLE)
     }
 
-    /// Whether `part` of `whole` is this share or more, in exact integers. Nothing of nothing is not.
+    /// Whether `part` is this share of `whole` or more, in exact integers. Zero of zero is not.
     #[inline]
     pub const fn is_reached(self, part: u64, whole: u64) -> bool {
         whole > 0 && part as u128 * Self::WHOLE as u128 >= whole as u128 * self.0.get() as u128

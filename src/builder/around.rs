@@ -12,7 +12,7 @@ use crate::{
 impl<L, G, C> Stack<L, G, C> {
     /// Puts the stack around a service. Callers get [`Error`](crate::Error), whatever the service's own error is.
     ///
-    /// Where the compiler says no more than that the result has a method "but its trait bounds were not satisfied", see
+    /// If the compiler only says that a method of the result exists "but its trait bounds were not satisfied", see
     /// [what it wants](crate::guide::compile).
     pub fn service<S>(&self, inner: S) -> <Wrapping<Self> as Layer<S>>::Service
     where
@@ -22,8 +22,8 @@ impl<L, G, C> Stack<L, G, C> {
         Wrapping(self.clone()).layer(inner)
     }
 
-    /// Puts the stack around a service and keeps its error type, which has to be `From<Rejection>`, and for rooms
-    /// that judge results a [`Refusal`](crate::Refusal).
+    /// Puts the stack around a service, and keeps the service's error type. It has to be `From<Rejection>`, and, for
+    /// rooms that judge results, a [`Refusal`](crate::Refusal).
     pub fn wrap<S>(&self, inner: S) -> <Self as Layer<S>>::Service
     where
         Self: Layer<S>,
@@ -37,8 +37,8 @@ impl<L, G, C> Stack<L, G, C> {
     }
 }
 
-/// A group of gates that is complete: it becomes one layer, and no gates become none. A stack's own groups are these, and
-/// nobody else's.
+/// A group of gates that is complete: it becomes one layer, and no gates become none. A stack's own groups are these,
+/// and nobody else's.
 pub trait Close<C>: sealed::Sealed {
     /// `L`, and the group's layer inside it.
     type Outer<L>;

@@ -1,4 +1,4 @@
-//! What a stack tells of itself.
+//! What a stack says about itself.
 
 use std::sync::Arc;
 
@@ -30,16 +30,16 @@ impl Seen {
 }
 
 impl<L, G, C> Stack<L, G, C> {
-    /// Lets `observer` hear what happens in every room of this stack, before and after this call. A stack has one
-    /// observer; a second is not heard, unless the two are made one by [`Observer::and`].
+    /// Lets `observer` hear what happens in every room of this stack, whether added before or after this call. A stack
+    /// has one observer; a second is not heard, unless [`Observer::and`] makes the two one.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.events.observe(observer);
         self
     }
 
-    /// Counts what happens in every room of this stack, before and after this call: refusals by layer and reason, changes of
-    /// circuits, queues and limits, retries and why they stopped. [`control`](Self::control) tells the counts. It takes no
-    /// observer's place, and counts in rooms too that have an observer of their own. See
+    /// Counts what happens in every room of this stack, whether added before or after this call: refusals by layer and
+    /// reason, changes of circuits, queues and limits, retries and why they stopped. [`control`](Self::control) shows
+    /// the counts. Counting takes no observer's place, and includes rooms that have an observer of their own. See
     /// [`telemetry`](crate::telemetry#choose-what-it-costs) for what that costs.
     pub fn counted(mut self) -> Self {
         let Seen { registry, counters } = &mut self.seen;
@@ -48,8 +48,8 @@ impl<L, G, C> Stack<L, G, C> {
         self
     }
 
-    /// Tells this stack of a layer that it does not know itself, as if it stood here: by the handle of a room that
-    /// stands in a [`PerKind`](crate::gate::PerKind) or in a stack of its own, or by one of [your own](Control).
+    /// Tells this stack of a layer that it does not know itself, as if that stood here. `handle` is that of a room in a
+    /// [`PerKind`](crate::gate::PerKind) or in a stack of its own, or one of [your own](Control).
     pub fn with_handle(mut self, handle: impl Control) -> Self {
         self.seen.add(handle);
         self
@@ -75,8 +75,8 @@ impl<L, G, C> Stack<L, G, C> {
         self.seen.registry.describe()
     }
 
-    /// What does not fit together in this stack, as it is set at this moment: timeouts that never act, retries without a
-    /// budget, layers in an order that hurts. See [`lint`](crate::lint) for the rules.
+    /// What does not fit together in this stack, as it is set at this moment: timeouts that never act, retries without
+    /// a budget, layers in an order that hurts. See [`lint`](crate::lint) for the rules.
     ///
     /// ```
     /// use std::time::Duration;
@@ -93,13 +93,13 @@ impl<L, G, C> Stack<L, G, C> {
         self.describe().warnings()
     }
 
-    /// The handles of all layers by their names: looks at all of them at once, and changes each while it serves. See
-    /// [`control`](crate::control).
+    /// The handles of all layers by their names, to look at all of them at once, and to change each while it serves.
+    /// See [`control`](crate::control).
     pub fn control(&self) -> Registry {
         self.seen.registry.clone()
     }
 
-    /// Where this stack announces what happens: for a gate of your own that has something to tell.
+    /// Where this stack announces what happens: for a gate of your own that has something to announce.
     pub fn events(&self) -> Events {
         self.events.clone()
     }

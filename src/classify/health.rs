@@ -2,12 +2,12 @@ use std::fmt;
 
 use super::{Classify, Outcome};
 
-/// Judges whether the callee is [well](Outcome::health), by what another judge says: for circuit breakers, and for routers
-/// that eject members.
+/// Judges whether the callee is [well](Outcome::health), by what another judge says: for circuit breakers, and for
+/// routers, which eject members.
 ///
-/// A callee that sheds load does what it should. At five times its capacity a healthy one refuses four calls of five: a retry
-/// has to hear of it, to wait for as long as it is asked to; a circuit that opens for it refuses the fifth as well, for longer
-/// than was asked, and when it closes, all come at once. So the two have a judge each.
+/// A callee that sheds load does what it should. At five times its capacity a healthy one refuses four calls in five. A
+/// retry has to hear of that, to wait for as long as it is asked to; a circuit that opens for it refuses the fifth call
+/// as well, for longer than was asked, and when it closes, all come at once. So each of the two has a judge of its own.
 ///
 /// ```
 /// use plimsoll::{Error, Outcome, Stack, circuit_breaker, classify::{Failure, Health}, retry};
@@ -34,13 +34,13 @@ pub struct Health<C> {
 }
 
 impl<C> Health<C> {
-    /// The health of a callee, of which `judge` says all else.
+    /// The health of a callee, as far as `judge`'s outcomes tell.
     pub const fn of(judge: C) -> Self {
         Self { judge, shedding_fails: false }
     }
 
-    /// Takes shedding for a failure after all: for a callee that never sheds by itself, and behind which there is only
-    /// something that says 503 in its place when it is gone.
+    /// Takes shedding for a failure after all: for a callee that never sheds load by itself, so that a 503 can only
+    /// come from something in front of it, when it is gone.
     pub const fn with_shedding_as_failure(mut self) -> Self {
         self.shedding_fails = true;
         self

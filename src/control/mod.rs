@@ -1,7 +1,7 @@
 //! Look at a whole stack at once, and change its layers by name while it serves.
 //!
-//! Every room has a handle, which knows all there is to know of it, and changes its settings without losing what is in flight. A
-//! [`Stack`](crate::Stack) collects the handles of its layers as it is built:
+//! Every room has a handle, which knows all there is to know about the room, and changes its settings without losing
+//! what is in flight. A [`Stack`](crate::Stack) collects the handles of its layers as it is built:
 //!
 //! | call | gives |
 //! |---|---|
@@ -9,12 +9,12 @@
 //! | [`Stack::control`](crate::Stack::control) | a [`Registry`]: the handles by name |
 //! | [`Registry::snapshot`] | how all layers are set, how they stand, and what was counted |
 //! | [`Registry::handle`] | one layer's own handle, with its `update(settings)` |
-//! | [`Registry::hold`] | a circuit held open or closed; any layer told to observe only, or to be automatic again |
+//! | [`Registry::hold`] | a circuit held open or closed; any layer set to observe only, or to be automatic again |
 //!
 //! With feature `serde`, descriptions and snapshots are `Serialize`.
 //!
-//! It is apart from the layers: a call never comes here, and its types are the same with it and without. What it does takes a
-//! layer's lock for a moment, as each handle says, or none.
+//! Control is apart from the layers: no call passes through here, and a stack's types are the same with it and without.
+//! It takes a layer's lock for a moment, as each handle says, or none.
 //!
 //! ```
 //! use std::time::Duration;
@@ -61,8 +61,8 @@ pub use self::{
 };
 use crate::{event::Hold, telemetry::Page};
 
-/// What can be looked at and changed by name while it serves. Every room's handle is one; so can be a handle on a gate of your
-/// own, which [`Stack::with_handle`](crate::Stack::with_handle) takes.
+/// What can be looked at and changed by name while it serves. Every room's handle is a `Control`, and a handle on a
+/// gate of your own can be: [`Stack::with_handle`](crate::Stack::with_handle) takes it.
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicU32, Ordering::Relaxed}};
@@ -97,13 +97,13 @@ pub trait Control: Any + Send + Sync {
     /// What kind of layer it is: the name of the room.
     fn room(&self) -> &'static str;
 
-    /// The name of this layer: it is what its refusals and events carry.
+    /// The name of this layer, which its refusals and events carry.
     fn name(&self) -> &'static str;
 
-    /// Tells how the layer is set and how it stands, as of one moment.
+    /// Writes down how the layer is set and how it stands, as of one moment.
     fn tell(&self, page: &mut Page);
 
-    /// Holds the layer by hand, or hands it back. `false` if it cannot be held so, and then nothing has changed.
+    /// Holds the layer by hand, or hands it back. `false` if it cannot be held so; then nothing has changed.
     fn hold(&self, hold: Hold) -> bool {
         let _ = hold;
         false

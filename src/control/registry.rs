@@ -8,13 +8,13 @@ use crate::{event::Hold, telemetry::Counters};
 
 /// The layers of a stack by their names, in order: to look at all of them at once, and to change each while it serves.
 ///
-/// [`Stack::control`](crate::Stack::control) gives it. A clone is cheap, and reaches the same layers. It keeps their state
-/// alive, but no requests, and no services but those of a router's members.
+/// [`Stack::control`](crate::Stack::control) returns it. A clone is cheap, and reaches the same layers. It keeps their
+/// state alive, but no requests, and no services except those of a router's members.
 ///
 /// # Names
-/// A layer has the name that its settings give it. Where several have the same, each gets a *label* of its own: the first its
-/// name, the second `name#2`, and so on. What is asked for by a label means that one layer; what is told to a name
-/// ([`hold`](Self::hold)) means all layers of that name that can be told so.
+/// A layer has the name that its settings give it. Where several have the same name, each gets a *label* of its own:
+/// the first its name, the second `name#2`, and so on. A label means that one layer; a name, given to
+/// [`hold`](Self::hold), means all layers of that name that can be held so.
 #[derive(Clone, Default)]
 pub struct Registry {
     layers: Arc<Vec<Entry>>,
@@ -33,7 +33,7 @@ struct Entry {
 }
 
 impl Registry {
-    /// Of no layers.
+    /// A registry of no layers.
     pub fn new() -> Self {
         Self::default()
     }
@@ -45,8 +45,9 @@ impl Registry {
         self
     }
 
-    /// Adds the layers of `inner`, further in than all before: of a stack within a stack, of one behind another, or of one on a
-    /// route of its own. What each of the two [counts](crate::Stack::counted) is told of its own layers, whatever their names.
+    /// Adds the layers of `inner`, further in than all before: of a stack within a stack, of one behind another, or of
+    /// one on a route of its own. What each of the two [counts](crate::Stack::counted) is shown with its own layers,
+    /// whatever their names.
     #[must_use]
     pub fn and(mut self, inner: &Self) -> Self {
         for entry in inner.layers.iter() {
@@ -65,7 +66,7 @@ impl Registry {
         self.layers.iter().map(|entry| &*entry.label)
     }
 
-    /// The layer of this label.
+    /// The layer with this label.
     ///
     /// # Errors
     /// [`NoSuchLayer`] if there is none.
@@ -74,8 +75,8 @@ impl Registry {
         found.map(|entry| &*entry.control).ok_or_else(|| self.no_such(label, Wanted::Any))
     }
 
-    /// The handle of the layer of this label, or else of the first of this name that has such a handle: a retry and a circuit
-    /// breaker may both be called after what they protect.
+    /// The handle of the layer with this label, or else of the first layer of this name that has such a handle: a retry
+    /// and a circuit breaker may both be named after what they protect.
     ///
     /// ```
     /// use plimsoll::{Stack, bulkhead};
@@ -96,8 +97,8 @@ impl Registry {
         handles.next().ok_or_else(|| self.no_such(label, Wanted::Handle(std::any::type_name::<H>())))
     }
 
-    /// Holds the layer of this label by hand, or all layers of this name that can be held so: open or closed (circuits), only
-    /// observing, or automatic again.
+    /// Holds the layer with this label by hand, or all layers of this name that can be held so: open or closed
+    /// (circuits), only observing, or automatic again.
     ///
     /// # Errors
     /// [`NoSuchLayer`] if there is none that can be.
@@ -109,7 +110,7 @@ impl Registry {
         if held > 0 { Ok(()) } else { Err(self.no_such(label, Wanted::Hold(hold))) }
     }
 
-    /// Has every layer only observe that can, or be automatic again. How many can is the answer.
+    /// Sets every layer that can be so to only observe, or to be automatic again. Returns how many can.
     pub fn hold_all(&self, hold: Hold) -> usize {
         self.layers.iter().filter(|entry| entry.control.hold(hold)).count()
     }
@@ -119,8 +120,8 @@ impl Registry {
         Description(self.pages().collect())
     }
 
-    /// All layers at this moment: how they are set, how they stand, and what was counted of them. Each is looked at once, one
-    /// after the other while calls go on.
+    /// All layers at this moment: how they are set, how they stand, and what was counted of them. Each is looked at
+    /// once, one after another, while calls go on.
     pub fn snapshot(&self) -> Snapshot {
         let mut layers: Vec<_> = self.pages().collect();
         for counters in self.all_counters() {
@@ -172,7 +173,7 @@ impl Registry {
         layers.push(Entry { label, name, control, counted_by });
     }
 
-    /// Tells what `counters` count, of all layers before and after this call.
+    /// Shows what `counters` count, with all layers added before or after this call.
     pub(crate) fn count_by(&mut self, counters: Counters) {
         let own = self.layers.iter().filter(|entry| entry.counted_by.is_none());
         own.for_each(|entry| counters.add(entry.name));
@@ -196,7 +197,7 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// There is no layer like that: which label was asked for, what was wanted of it, and which layers there are.
+/// There is no such layer: which label was asked for, what was wanted of it, and which layers there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoSuchLayer {
     label: String,

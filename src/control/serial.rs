@@ -95,8 +95,8 @@ impl Serialize for Number {
     }
 }
 
-/// As a map of the count, the sum in seconds, and the buckets that hold something: pairs of the upper bound in seconds, null
-/// for the last, and the count.
+/// As a map of the count, the sum in seconds, and the buckets that hold something: pairs of the upper bound in seconds,
+/// null for the last, and the count.
 impl Serialize for Histogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let held = self.buckets().filter(|(_, count)| *count > 0);

@@ -9,16 +9,16 @@ use crate::{
 /// All layers of a stack at one moment. Made by [`Registry::snapshot`](super::Registry::snapshot); with feature `serde`
 /// it is `Serialize`.
 ///
-/// It is what exporters translate: [`numbers`](Self::numbers) is the one walk over it.
+/// It is what exporters translate, by the one walk over it: [`numbers`](Self::numbers).
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// The layers, the outermost first; and after them, layers that are not known but were counted.
+    /// The layers, the outermost first; after them, unknown layers that were counted.
     pub layers: Vec<Layer>,
 }
 
-/// The layers of a stack with their settings, in order. Made by [`Registry::describe`](super::Registry::describe). It prints
-/// a line for each layer; with feature `serde` it is `Serialize`.
+/// The layers of a stack with their settings, in order. Made by [`Registry::describe`](super::Registry::describe). It
+/// prints as a line for each layer; with feature `serde` it is `Serialize`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Description(pub(super) Vec<Layer>);
 
@@ -26,7 +26,7 @@ pub struct Description(pub(super) Vec<Layer>);
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Layer {
-    /// Its name, or where others have the same, that with a number.
+    /// Its name, or, where others have the same, the name with a number.
     pub label: Arc<str>,
     /// Its name.
     pub name: &'static str,
@@ -51,7 +51,7 @@ impl Snapshot {
         self.numbers().filter(move |(_, sample)| sample.metric == metric)
     }
 
-    /// The layer of this label.
+    /// The layer with this label.
     pub fn layer(&self, label: &str) -> Option<&Layer> {
         self.layers.iter().find(|layer| &*layer.label == label)
     }
@@ -82,7 +82,7 @@ impl Layer {
         self.settings.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
     }
 
-    /// The number of this metric, by the last of its attributes' values: `""` where it has none.
+    /// The number of this metric whose last attribute has this value: `""` where it has no attributes.
     pub fn number(&self, metric: Metric, value: &str) -> Option<&Number> {
         let same = |sample: &&Sample| {
             sample.metric == metric && sample.attributes.last().map_or("", |(_, other)| *other) == value

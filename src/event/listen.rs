@@ -8,7 +8,7 @@ use std::{
 
 use super::Event;
 
-/// Listens to events. A closure over `&Event` qualifies, and two listen as one by [`and`](Self::and).
+/// Listens to events. A closure over `&Event` qualifies, and [`and`](Self::and) makes two observers one.
 ///
 /// It is called in the call path, never under a lock of ours, and should be quick. A panic in it is caught: it
 /// cannot fail the call that it listens to.
@@ -16,7 +16,8 @@ pub trait Observer: Send + Sync {
     /// Something happened.
     fn observe(&self, event: &Event);
 
-    /// This observer and `other`: both hear everything, this one first. If it panics, `other` does not hear that event.
+    /// This observer and `other` as one: both hear everything, this one first. If this one panics, `other` does not
+    /// hear that event.
     fn and<O: Observer>(self, other: O) -> Both<Self, O>
     where
         Self: Sized,
@@ -74,8 +75,8 @@ impl Events {
         }
     }
 
-    /// As [`emit`](Self::emit); but if nobody observes this, whoever observes `own` is told. Out of the way of calls that are
-    /// let in.
+    /// As [`emit`](Self::emit); but if nobody observes this, whoever observes `own` is told. Out of the way of calls
+    /// that are let in.
     #[inline(never)]
     pub(crate) fn emit_or<'a>(&'a self, own: impl FnOnce() -> Option<&'a Self>, event: impl FnOnce() -> Event) {
         let own = if self.observer().is_some() { None } else { own().filter(|own| own.0.is_wired()) };
@@ -84,7 +85,7 @@ impl Events {
         }
     }
 
-    /// Sends events to `observer`; the first who asks is heard, and whether that is this one is returned.
+    /// Sends events to `observer`, and returns whether it did: only the first observer is heard.
     pub fn observe(&self, observer: impl Observer + 'static) -> bool {
         self.0.listener.set(Listener::Observer(Arc::new(observer), OnceLock::new())).is_ok()
     }
@@ -126,7 +127,8 @@ impl Events {
         }
     }
 
-    /// This one, the stack that it belongs to, the one that this belongs to, … Stacks joined in a circle come to an end.
+    /// This one, the stack that it belongs to, the one that this belongs to, … Stacks joined in a circle come to an
+    /// end.
     fn floors(&self) -> impl Iterator<Item = &Ears> {
         iter::successors(Some(&*self.0), |ears| ears.stack()).take(Self::FLOORS)
     }

@@ -14,9 +14,9 @@ pub(super) struct Before(HashMap<Series, Number>);
 type Series = (Arc<str>, Metric, Attributes);
 
 impl Before {
-    /// Of every number what is new: of counters and histograms what has come since the last time, of gauges the number as it is.
-    /// A counter that is smaller than it was has begun anew, and is new as a whole.
-    /// The number of the layer in the snapshot comes first.
+    /// Of every number what is new: of counters and histograms what has come since the last time, of gauges the number
+    /// as it is. A counter that is smaller than it was has begun anew, and is new as a whole. The number of the layer
+    /// in the snapshot comes first.
     pub(super) fn since<'a>(&mut self, snapshot: &'a Snapshot) -> Vec<(usize, &'a Sample, Number)> {
         let mut news = Vec::new();
         for (place, layer) in snapshot.layers.iter().enumerate() {

@@ -8,12 +8,12 @@ use crate::{
     telemetry::{Attributes, Histogram, Metric, Number},
 };
 
-/// Writes lines for the log that CloudWatch makes metrics of: its embedded metric format. On AWS Lambda, ECS with the
+/// Writes log lines that CloudWatch turns into metrics: its embedded metric format. On AWS Lambda, on ECS with the
 /// `awslogs` driver, or beside the CloudWatch agent, nothing else is needed.
 ///
-/// Each line is one JSON object: of one layer, and of one set of attributes. Counters are written as what has come since the
-/// last time, since CloudWatch adds up; gauges as they are; of histograms, the middle of each bucket and how many have come
-/// into it. A counter to which nothing has come is left out. Layers and attributes are dimensions.
+/// Each line is one JSON object, for one layer and one set of attributes. Counters are written as their increase since
+/// the last time, as CloudWatch adds up; gauges as they are; histograms as the middle of each bucket and its increase.
+/// A counter that has not increased is left out. Layers and attributes are dimensions.
 ///
 /// ```
 /// use plimsoll::{Stack, bulkhead, export::Emf};
@@ -35,12 +35,12 @@ pub struct Emf {
 }
 
 impl Emf {
-    /// Tells of these layers, in this namespace.
+    /// Lines about these layers, in this namespace.
     pub fn new(registry: Registry, namespace: impl Into<String>) -> Self {
         Self { registry, namespace: namespace.into(), before: Before::default() }
     }
 
-    /// The lines for what has come since the last time. `unix_millis` is the time now, in milliseconds since 1970: nothing
+    /// The lines for the time since the last call. `unix_millis` is the time now, in milliseconds since 1970: nothing
     /// here reads a clock that a test could not move.
     pub fn lines(&mut self, unix_millis: u64) -> Vec<String> {
         let snapshot = self.registry.snapshot();

@@ -8,9 +8,9 @@ use crate::{
 
 /// Publishes through the `metrics` facade, to whatever recorder is installed.
 ///
-/// Counters are set to what they are, gauges too. The facade's histograms take single values: of each bucket its upper bound
-/// is recorded as often as calls have come into it since the last time, so that a recorder with buckets of its own shows
-/// them a bucket too high at most.
+/// Counters and gauges are set to their values. The facade's histograms take single values: each bucket's upper bound
+/// is recorded once for each call that has come into it since the last time, so a recorder with buckets of its own
+/// shows calls a bucket too high at most.
 ///
 /// ```
 /// use plimsoll::{Stack, bulkhead, export::Facade};
@@ -32,12 +32,12 @@ pub struct Facade {
 const METADATA: Metadata<'static> = Metadata::new("plimsoll", Level::INFO, Some(module_path!()));
 
 impl Facade {
-    /// Tells of these layers.
+    /// Publishes these layers.
     pub fn new(registry: Registry) -> Self {
         Self { registry, before: Before::default() }
     }
 
-    /// Tells the recorder what the names mean: once, after it is installed.
+    /// Tells the recorder what the names mean. Call it once, after the recorder is installed.
     pub fn describe(&self) {
         with_recorder(|recorder| {
             for metric in Metric::ALL {

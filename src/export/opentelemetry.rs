@@ -8,7 +8,7 @@ use crate::{
 /// Observable instruments, of a meter of yours: whenever its provider's reader collects, they ask how all layers stand.
 ///
 /// There are no observable histograms. A histogram becomes three counters: `….count`, `….sum`, and `….bucket` with an
-/// attribute `le`, the upper bound in seconds, of which each counts what is not above it, as in Prometheus.
+/// attribute `le`, the upper bound in seconds: each bucket counts everything up to its bound, as in Prometheus.
 ///
 /// ```
 /// use plimsoll::{Stack, bulkhead, export::OpenTelemetry};

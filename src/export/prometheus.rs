@@ -12,7 +12,7 @@ use crate::{
     telemetry::{Attributes, Histogram, Kind, Metric, Number, Sample},
 };
 
-/// A collector for a registry of `prometheus-client`: on each scrape it tells how all layers stand.
+/// A collector for a `prometheus-client` registry: on each scrape it reports how all layers stand.
 ///
 /// Names are those of [`Metric`] with underscores, and the suffixes of OpenMetrics: `plimsoll_refusals_total`,
 /// `plimsoll_call_duration_seconds_bucket`. Labels likewise: `plimsoll_layer`, `plimsoll_reason`.
@@ -35,7 +35,7 @@ use crate::{
 pub struct Prometheus(Registry);
 
 impl Prometheus {
-    /// Tells of these layers.
+    /// Reports these layers.
     pub const fn new(registry: Registry) -> Self {
         Self(registry)
     }

@@ -41,8 +41,8 @@ impl<G: Gate<Req>, C, Req> Held<G, C, Req> {
         watch(self, |group| if G::GOES_ALONG { group.gate.dispatch(permit, req, call) } else { call(req) })
     }
 
-    /// Runs a step of the call, or of a body that it is held for, within its gates; without them once the permit went back,
-    /// as after a panic: what it stood for may be another call's by now.
+    /// Runs a step of the call, or of a body that it is held for, within its gates; without them once the permit went
+    /// back, as after a panic: what it stood for may be another call's by now.
     #[inline(always)]
     pub(crate) fn step<T>(&mut self, step: impl FnOnce() -> T) -> T {
         if self.is_settled() {

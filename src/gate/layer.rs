@@ -8,10 +8,10 @@ use crate::{
     event::{Events, Observer},
 };
 
-/// Puts a gate in front of services. Every service that it layers, and every clone of it, meets the same gate.
+/// Puts a gate in front of services. Every service that it layers, and every clone of one, meets the same gate.
 ///
-/// This is what a room's own layer is, for use alone in a `tower::ServiceBuilder`. Inside a
-/// [`Stack`](crate::Stack) it is made for you, once for all neighbouring gates.
+/// Each room's own layer is one of these, for use alone in a `tower::ServiceBuilder`. Inside a [`Stack`](crate::Stack)
+/// it is made for you, one for all neighbouring gates.
 #[derive(Debug)]
 #[must_use]
 pub struct GateLayer<G, C = Standard> {
@@ -19,7 +19,7 @@ pub struct GateLayer<G, C = Standard> {
 }
 
 impl<G, C> GateLayer<G, C> {
-    /// A layer around a room's gate or settings, judging results as that room does by default.
+    /// A layer around a room's gate or settings, which judges results as that room does by default.
     pub fn new(gate: impl Into<G>) -> Self
     where
         C: Default,
@@ -27,13 +27,12 @@ impl<G, C> GateLayer<G, C> {
         Self::with_judge(gate, C::default())
     }
 
-    /// A layer around `gate`, judging results by `judge`.
+    /// A layer around `gate`, which judges results by `judge`.
     pub fn with_judge(gate: impl Into<G>, judge: C) -> Self {
         Self::in_stack(gate.into(), judge, Events::default())
     }
 
-    /// Lets `observer` hear of refusals, in place of the observer that was given to the room. What else the room has to
-    /// tell, it tells that one.
+    /// Lets `observer` hear of refusals, in place of the room's own observer, which goes on hearing everything else.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.group.events.observe(observer);
         self

@@ -4,7 +4,7 @@
 //! breaker are gates, and so is whatever you add.
 //!
 //! # Why
-//! What decides is short; what surrounds it is not, and easily wrong. Implement [`Gate`], and
+//! The code that decides is short; what surrounds it is not, and is easily wrong. Implement [`Gate`], and
 //! [`Stack::gate`](crate::Stack::gate) gives you readiness, cancellation, panics, clock reads, classification and
 //! events, right and tested, for nothing.
 //!
@@ -26,16 +26,16 @@
 //! | `poll_ready` | always ready |
 //! | cancel safety | dropping the future settles the permit, or abandons the wait |
 //!
-//! The inner service has to be `Clone`; one that is not goes over `tower::buffer::Buffer`. A wait with an end needs a
+//! The inner service has to be `Clone`; one that is not goes into a `tower::buffer::Buffer`. A wait with an end needs a
 //! tokio runtime with time enabled.
 //!
 //! # Place in the stack
-//! Where you put it. To keep a hold on its state, hand in an `Arc` of it. For one gate for each kind of request, put them
-//! into [`PerKind`]; for one for each key, a tenant's, say, into [`Keyed`](crate::keyed::Keyed).
+//! Where you put it. To keep hold of its state, hand in an `Arc` of it. A gate for each kind of request goes into
+//! [`PerKind`]; a gate for each key, a tenant's, say, into [`Keyed`](crate::keyed::Keyed).
 //!
 //! # Defaults
-//! A gate's waits are never looked at by the clock, and abandoning one does nothing, unless you implement
-//! [`wait_until`](Gate::wait_until) and [`abandon`](Gate::abandon).
+//! No timer ends a gate's waits, and abandoning one does nothing, unless you implement [`wait_until`](Gate::wait_until)
+//! and [`abandon`](Gate::abandon).
 //!
 //! # Events
 //! | event | when |
@@ -178,7 +178,7 @@
 //! # }
 //! ```
 //!
-//! It wakes under its lock and queues without a bound, which is short and good enough for an example; the bulkhead does
+//! It wakes under its lock, and its queue has no bound, which is good enough for a short example; the bulkhead does
 //! neither.
 //!
 //! # How it decides
@@ -194,14 +194,14 @@
 //! * Every wait either ends in [`Gate::poll_wait`], or is abandoned, exactly once.
 //! * Permits and waits are plain data (a start time, a generation, an index), not guards: the future holds the one
 //!   pointer to the gates, and one drop guard for all of them. A permit is `Copy`, so it cannot be a guard by mistake.
-//! * A gate may go along with the calls that it admits: give the request something ([`Gate::dispatch`]), run each step
-//!   of the call ([`Gate::around`]), and end it ([`Gate::bound`]).
+//! * A gate may accompany the calls that it admits: give the request something ([`Gate::dispatch`]), run each step of
+//!   the call ([`Gate::around`]), and end it ([`Gate::bound`]).
 //! * If a gate further in refuses, or the caller leaves before the request was dispatched, the permit is settled
 //!   with [`Ending::Undispatched`].
 //! * A permit is settled as soon as the call ends, not when its future is dropped.
-//! * A gate is always ready. It admits first and drives the inner service's readiness after, in place when that is
-//!   ready at once, else in the future. So nothing holds an inner reservation while it waits. The future then takes
-//!   the very instance that was polled, and leaves a clone behind.
+//! * A gate is always ready. It admits first, and drives the inner service's readiness after: in place if that is ready
+//!   at once, else in the future. So nothing holds an inner reservation while it waits. The future takes the very
+//!   instance that was polled, and leaves a clone behind.
 //!
 //! Neighbouring gates of a stack are one: [`Seq`] asks the first and then the second, and one [`Gated`] service, one
 //! future and one clock reading serve them all.
@@ -245,21 +245,22 @@ pub trait Gate<Req> {
     /// What an admitted request holds until it is settled: plain data.
     type Permit: Copy;
 
-    /// What a waiting request holds until its wait ends or is abandoned: plain data. [`Never`] for a gate that
-    /// answers at once.
+    /// What a waiting request holds until its wait ends or is abandoned: plain data. [`Never`] for a gate that lets
+    /// nobody wait.
     type Wait;
 
-    /// Whether it goes along with the calls that it admits. `false` promises that [`dispatch`](Self::dispatch),
-    /// [`around`](Self::around) and [`bound`](Self::bound) are as they are here, and they are not called then: what keeps many
-    /// gates need not look up the one of a call at each of its steps. By default `true`, which is always right.
+    /// Whether the gate accompanies the calls that it admits. `false` promises that [`dispatch`](Self::dispatch),
+    /// [`around`](Self::around) and [`bound`](Self::bound) are the defaults, so that they need not be called: a gate
+    /// made of many, as [`Keyed`](crate::keyed::Keyed) is, then need not look up a call's own at each step. By default
+    /// `true`, which is always right.
     const GOES_ALONG: bool = true;
 
     /// Decides about a request.
     fn admit(&self, req: &Req, now: &Moment) -> Admission<Self::Permit, Self::Wait>;
 
-    /// Looks whether a wait is over. While it is not, the gate keeps the waker of `cx` and wakes it when it is worth
-    /// looking again; besides, it is asked again at [`wait_until`](Self::wait_until). Once this is `Ready`, the wait
-    /// is spent, and is not abandoned.
+    /// Looks whether a wait is over. While it is not, the gate keeps the waker of `cx`, and wakes it when it is worth
+    /// asking again; it is also asked again at [`wait_until`](Self::wait_until). Once this is `Ready`, the wait is
+    /// spent, and is not abandoned.
     ///
     /// The default asks for admission anew, and never wakes anybody by itself.
     fn poll_wait(
@@ -280,8 +281,7 @@ pub trait Gate<Req> {
         }
     }
 
-    /// When this wait should be looked at again if nothing wakes it before. The plumbing sets the timer. By default
-    /// never.
+    /// When to look at this wait again if nothing wakes it before. The plumbing sets the timer. By default never.
     fn wait_until(&self, wait: &Self::Wait) -> Instant {
         let _ = wait;
         Instant::FAR
@@ -293,17 +293,17 @@ pub trait Gate<Req> {
         drop(wait);
     }
 
-    /// Takes over a request that was refused, at once or after a wait: for a dead-letter queue, say. What it returns,
-    /// other gates of the group are offered, and is dropped in the end. They are all offered it, whoever refused: a gate
-    /// that wants only its own looks at [`Rejection::layer`]. By default it returns the request.
+    /// Takes over a request that was refused, at once or after a wait: for a dead-letter queue, say. What this returns
+    /// is offered to the other gates of the group, and dropped in the end. All of them are offered it, whichever
+    /// refused: a gate that wants only its own looks at [`Rejection::layer`]. By default it returns the request.
     fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
         let _ = rejection;
         Some(req)
     }
 
-    /// Has the inner service called with an admitted request, and returns what that returns: the first step of the call.
-    /// Whatever the request is to take along is given to it here. By default it is called [within](Self::around) this gate,
-    /// with the request as it is.
+    /// Calls the inner service with an admitted request, by `call`, and returns what that returns: the first step of
+    /// the call. Whatever the request is to take along is given to it here. By default `call` runs
+    /// [within](Self::around) this gate, with the request as it is.
     #[inline(always)]
     fn dispatch<T>(&self, permit: Self::Permit, req: Req, call: impl FnOnce(Req) -> T) -> T
     where
@@ -312,9 +312,10 @@ pub trait Gate<Req> {
         self.around(permit, || call(req))
     }
 
-    /// Runs one step of an admitted call, which is the inner service's `call` or a poll of its future, and returns what
-    /// that returns; or a poll of its response's body, where the permit is held until that ends. Whatever the call is to find on its thread is set here before, and taken away after, when unwinding
-    /// too; and here is where a step is measured. By default it only runs.
+    /// Runs one step of an admitted call, and returns what that returns. A step is the inner service's `call`, a poll
+    /// of its future, or, where the permit is held until the response's body ends, a poll of that body. Whatever the
+    /// call is to find on its thread is set here before the step, and taken away after it, also when unwinding; and
+    /// this is the place to measure a step. By default the step only runs.
     #[inline(always)]
     fn around<T>(&self, permit: Self::Permit, step: impl FnOnce() -> T) -> T
     where
@@ -324,10 +325,10 @@ pub trait Gate<Req> {
         step()
     }
 
-    /// Whether a call that has not ended by itself has to end now: asked after each poll that was pending. If it has, the
-    /// inner future is dropped, the refusal is announced and is the caller's answer, and the permit is settled with what
-    /// the judge says of it. It should say [`dispatched`](Rejection::dispatched). A body that the permit is held for is not
-    /// ended: it has errors of its own. By default calls take as long as they take.
+    /// Whether a call that has not ended by itself has to end now: asked after each poll that was pending. If so, the
+    /// inner future is dropped, the refusal is announced and given to the caller, and the permit is settled with what
+    /// the judge says of it. The refusal should be [`dispatched`](Rejection::dispatched). A body that the permit is
+    /// held for is not ended: it has errors of its own. By default calls take as long as they take.
     fn bound(&self, permit: Self::Permit) -> Option<Rejection> {
         let _ = permit;
         None
@@ -337,15 +338,16 @@ pub trait Gate<Req> {
     fn settle(&self, permit: Self::Permit, ending: Ending, now: &Moment);
 
     /// Whether a new gate in this one's place would decide the same from here on: no permit is out, nobody waits, and
-    /// nothing is remembered that speaks against anybody. [`Keyed`](crate::keyed::Keyed), which keeps a gate for each key, forgets
-    /// only such ones to make room, and counts by itself who holds a permit or waits. By default `false`, which is always safe.
+    /// nothing is remembered that speaks against anybody. [`Keyed`](crate::keyed::Keyed), which keeps a gate for each
+    /// key, forgets only such gates to make room, and counts by itself who holds a permit or waits. By default `false`,
+    /// which is always safe.
     fn is_neutral(&self, now: &Moment) -> bool {
         let _ = now;
         false
     }
 
-    /// Where this gate announces what happens, if it does. Refusals are announced by the plumbing: to whoever observes the
-    /// layer or the stack, else here, if this gate stands alone. By default nowhere.
+    /// Where this gate announces what happens, if it does. The plumbing announces refusals: to the observer of the
+    /// layer or the stack, or else here, if this gate stands alone. By default nowhere.
     fn events(&self) -> Option<&Events> {
         None
     }
@@ -364,7 +366,7 @@ pub enum Admission<Permit, Wait> {
 }
 
 impl<Permit, Wait> Admission<Permit, Wait> {
-    /// The same answer, of a gate that is made of another: with permits and waits of its own, which hold the other's.
+    /// The same answer from a gate that is made of another: `permit` and `wait` put the inner one's into its own.
     #[inline(always)]
     pub fn map<P, W>(self, permit: impl FnOnce(Permit) -> P, wait: impl FnOnce(Wait) -> W) -> Admission<P, W> {
         match self {
@@ -381,12 +383,12 @@ impl<Permit, Wait> Admission<Permit, Wait> {
 pub enum Ending {
     /// The caller dropped the future of a dispatched request before it was done.
     Cancelled,
-    /// The inner service answered, or failed to, and the stack's judge looked at it. Errors of the inner service's
+    /// The inner service answered or failed, and the judge looked at the result. Errors of the inner service's
     /// readiness end here too.
     Finished(Outcome),
     /// The inner service panicked, or the judge of its result did.
     Panicked,
-    /// The request never reached the inner service: a gate further in refused it, or its caller left before.
+    /// The request never reached the inner service: a gate further in refused it, or its caller left before that.
     Undispatched,
 }
 

@@ -14,15 +14,15 @@ use crate::{
     settings::InvalidSetting,
 };
 
-/// A gate for each kind of request: a limit for each route, say, where a cheap one and a dear one behind one limit would
+/// A gate for each kind of request: a limit for each route, say. Behind one limit, a cheap route and a costly one would
 /// spoil each other's measurements, and one that hangs would take the others' places.
 ///
-/// For keys that are not known beforehand, tenants, say, there is [`Keyed`](crate::keyed::Keyed).
+/// For keys that are not known beforehand, such as tenants, there is [`Keyed`](crate::keyed::Keyed).
 ///
-/// The kinds are few, and known when it is built: each has a gate of its own from the beginning. A request of the kind `n`
-/// meets the `n`th gate, and one of a kind that there is none for the last. Clones share all of them. It costs one
-/// question more than the gate alone, and permits and waits are a word longer; cancel safety, refusals and waits are those
-/// of the gate.
+/// The kinds are few, and known when it is built: each has a gate of its own from the beginning. A request of kind `n`
+/// meets the `n`th gate, counted from 0, or the last if there is no such gate. Clones share all gates. It costs one
+/// question more than the gate alone, and permits and waits are a word longer; cancel safety, refusals and waits are
+/// those of the gate.
 ///
 /// A load shedder for each route:
 ///
@@ -46,7 +46,7 @@ use crate::{
 /// # }
 /// ```
 ///
-/// The whole of [overload control](crate::Stack::overload_control) for each of two:
+/// The whole of [overload control](crate::Stack::overload_control), for each of two kinds:
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -76,7 +76,8 @@ struct Gates<G> {
 }
 
 impl<G, K> PerKind<G, K> {
-    /// So many gates, each as `make` makes it, given its number. `kind` says which one a request meets: `|r: &Req| r.route`.
+    /// As many gates as `kinds` says, each made by `make` from its number. `kind` says which one a request meets:
+    /// `|r: &Req| r.route`.
     pub fn new<Req>(kinds: NonZeroUsize, mut make: impl FnMut(usize) -> G, kind: K) -> Self
     where
         G: Gate<Req>,
@@ -115,8 +116,8 @@ impl<G, K> PerKind<G, K> {
     }
 
     /// Lets `observer` hear what happens in all of the gates that have no observer of their own. In
-    /// [`Stack::per_kind`](crate::Stack::per_kind), the stack's observer does unless this was called. Of refusals, nobody
-    /// else hears than these two.
+    /// [`Stack::per_kind`](crate::Stack::per_kind), the stack's observer hears it unless this was called. Nobody but
+    /// these two hears of refusals.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.gates.events.observe(observer);
         self

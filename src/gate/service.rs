@@ -54,8 +54,8 @@ impl<G, C> Group<G, C> {
 
 /// A service behind a gate. A clone costs one reference count and the inner clone, and meets the same gate.
 ///
-/// It is always ready, so it may be called without being polled for readiness. The inner service has to be `Clone`
-/// and ready clones must not depend on one another; one that is not goes into `tower::buffer::Buffer`.
+/// It is always ready, so it may be called without being polled for readiness. The inner service has to be `Clone`, and
+/// its clones must be ready independently of one another; one that is not goes into a `tower::buffer::Buffer`.
 #[derive(Debug)]
 pub struct Gated<S, G, C = Standard> {
     inner: S,
@@ -86,7 +86,7 @@ where
     type Future = ResponseFuture<S, Req, G, C>;
 
     /// Always ready. A request's key, cost and deadline are not known here, so nothing can be decided; and a refusal
-    /// from here would make hyper drop the connection without an answer, and job workers stop.
+    /// from here would make hyper drop the connection without an answer, and make job workers stop.
     #[inline(always)]
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))

@@ -12,8 +12,8 @@ use crate::{
     request::ExemptOf,
 };
 
-/// A gate that some requests pass by: those that are exempt are not refused, do not wait and are not counted. They are asked
-/// once, however many gates there are inside.
+/// A gate that some requests bypass: exempt requests are not refused, do not wait and are not counted. The question is
+/// asked once, however many gates there are inside.
 ///
 /// ```
 /// use plimsoll::{Stack, bulkhead::{self, Bulkhead}, gate::Unless};
@@ -35,7 +35,7 @@ pub struct Unless<X, G> {
 }
 
 impl<X, G> Unless<X, G> {
-    /// `gate`, for all that `exempt` does not say this of.
+    /// `gate`, for all requests but those of which `exempt` says `true`.
     pub const fn new(exempt: X, gate: G) -> Self {
         Self { exempt, gate }
     }

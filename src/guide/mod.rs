@@ -1,21 +1,21 @@
-//! The manual: which layers to take, how stacks are put together, and why the house is as it is. The pages of the rooms say
-//! the rest.
+//! The manual: which layers to take, how stacks are put together, and why the house is built as it is. The rooms' own
+//! pages say the rest.
 //!
 //! To begin:
-//! * [`choose`]: which layer for which trouble, and the smallest stacks that do something
+//! * [`choose`]: which layer for which problem, and the smallest stacks that do something
 //! * [`order`]: which layer goes where, and what breaks if two are swapped
 //! * [`migrating`]: from tower's own layers, and from tower-resilience
 //!
 //! What can go wrong:
-//! * [`overload`]: bulkhead, load shedder, surge queue: which, and where
+//! * [`overload`]: bulkhead, load shedder, surge queue: which one, and where
 //! * [`isolation`]: who harms whom, and what keeps them apart
-//! * [`deadlines`]: how long somebody waits, who heeds it, and how it travels
+//! * [`deadlines`]: how long a caller waits, who heeds it, and how it travels
 //! * [`errors`]: one error type, and which of `service` and `wrap` you need
 //! * [`readiness`]: why gates are always ready, and what that asks of the inner service
 //!
 //! In service:
 //! * [`tuning`]: every default, with its reason and its source, and when to change it
-//! * [`observing`]: what a stack tells of itself, and how it is changed while it serves
+//! * [`observing`]: what a stack says about itself, and how to change it while it serves
 //! * [`testing`]: how to test what your service does when things fail
 //!
 //! And:
@@ -23,10 +23,10 @@
 //! * [`limitations`]: what this library does not do
 //! * [`design`]: questions that begin with "why"
 //!
-//! A ❌ is a usual mistake, and the ✅ after it what to do instead. Where code is below one, it compiles and runs, so that the
-//! harm is there to be seen.
+//! A ❌ marks a common mistake, and the ✅ after it what to do instead. The code below a ❌ is tested like any other, so
+//! the harm is there to be seen.
 
-/// Which layer for which trouble, and the smallest stacks that do something.
+/// Which layer for which problem, and the smallest stacks that do something.
 #[doc = include_str!("choose.md")]
 pub mod choose {}
 
@@ -46,7 +46,7 @@ pub mod overload {}
 #[doc = include_str!("isolation.md")]
 pub mod isolation {}
 
-/// How long somebody waits, who heeds it, and how it travels.
+/// How long a caller waits, who heeds it, and how it travels.
 #[doc = include_str!("deadlines.md")]
 pub mod deadlines {}
 
@@ -62,7 +62,7 @@ pub mod readiness {}
 #[doc = include_str!("tuning.md")]
 pub mod tuning {}
 
-/// What a stack tells of itself, where that is seen, and how it is changed while it serves.
+/// What a stack says about itself, where to see it, and how to change it while it serves.
 #[doc = include_str!("observing.md")]
 pub mod observing {}
 

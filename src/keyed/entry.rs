@@ -58,7 +58,8 @@ impl<K, G> Drop for Visit<K, G> {
     }
 }
 
-/// The gate of one key, which is not forgotten for as long as this is kept. Dereferences to the gate: take its handle.
+/// The gate of one key, which is not forgotten for as long as this is kept. It dereferences to the gate: take its
+/// handle.
 pub struct Kept<K, G>(pub(super) Arc<Entry<K, G>>);
 
 impl<K, G> Kept<K, G> {

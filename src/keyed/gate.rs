@@ -24,7 +24,8 @@ use crate::{
 
 /// A gate for each key; see the [module](super). Clones share all of them; [`fresh`](Self::fresh) does not.
 ///
-/// `K` is the key, `G` the gate of each, `Q` the question for the key, `M` what makes a gate, and `S` what hashes keys.
+/// `K` is the key, `G` the gate of each key, `Q` the question for the key, `M` the factory of gates, and `S` the
+/// hasher.
 #[must_use]
 pub struct Keyed<K, G, Q, M, S = RandomState> {
     state: Arc<State<K, G, S>>,
@@ -35,10 +36,10 @@ pub struct Keyed<K, G, Q, M, S = RandomState> {
 
 impl<K, G, Q, M> Keyed<K, G, Q, M> {
     /// A gate for each key that `key` finds in a request, `|r: &Req| r.tenant`, as `make` makes it for that key. The
-    /// first request for a key makes its gate; [`fresh`](crate::bulkhead::Bulkhead::fresh) makes one of another:
+    /// first request for a key makes its gate; [`fresh`](crate::bulkhead::Bulkhead::fresh) makes one from another:
     /// `move |_| bulkhead.fresh()`.
     ///
-    /// `make` is called without a lock, and may be called in vain: where two requests for a new key come at once.
+    /// `make` is called without a lock, and may be called in vain, if two requests for a new key come at once.
     pub fn new<Req>(settings: Settings, key: Q, make: M) -> Self
     where
         K: Eq + Hash,
@@ -57,21 +58,21 @@ impl<K, G, Q, M> Keyed<K, G, Q, M> {
 }
 
 impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
-    /// Hashes keys by `hasher`. By default that is the standard library's, with a seed from the operating system: nobody
-    /// can guess which keys share a shard. With a fixed one, which keys do and which is forgotten first is the same in
-    /// every run. A fixed one that strangers know lets them choose keys that collide. They make one shard slow: a call for
-    /// any key in it then takes as long as it takes to compare with all that are in it, under its lock. How many these can
-    /// be stays bounded, and the other shards are not slowed.
+    /// Hashes keys by `hasher`. By default that is the standard library's, with a seed from the operating system:
+    /// nobody can guess which keys share a shard. With a fixed one, which keys share a shard, and which is forgotten
+    /// first, is the same in every run. But strangers who know a fixed one can choose keys that collide, and make one
+    /// shard slow: a call for any key in it is compared with all the keys in it, under its lock. Their number stays
+    /// bounded, and the other shards are not slowed.
     ///
-    /// The state is new: take the [`handle`](Self::handle) after.
+    /// The state is new: take the [`handle`](Self::handle) afterwards.
     pub fn with_hasher<H>(self, hasher: H) -> Keyed<K, G, Q, M, H> {
         let state = self.state.fresh(hasher);
         Keyed { state: Arc::new(state), key: self.key, make: self.make, shared_as: self.shared_as }
     }
 
-    /// Makes the gate that those [share](super::Overflow::Share) who find no place as if it were for this key. Without
-    /// it, that is the key of whoever needs it first, whom a stranger may choose: say it where some keys are given more
-    /// than others.
+    /// Makes the gate that keys without a place [share](super::Overflow::Share), as if it were for this key. Without
+    /// this, it is made for the first key that needs it, which a stranger may choose: call this where some keys are
+    /// given more than others.
     pub fn overflow_as(mut self, key: K) -> Self {
         self.shared_as = Some(Arc::new(key));
         self
@@ -104,7 +105,7 @@ impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
         self
     }
 
-    /// The same settings, question, factory, changes and observer, and no keys: for another dependency.
+    /// The same settings, question, factory, changes and observer, but no keys: for another dependency.
     pub fn fresh(&self) -> Self
     where
         Q: Clone,
@@ -118,13 +119,14 @@ impl<K, G, Q, M, S> Keyed<K, G, Q, M, S> {
         }
     }
 
-    /// Looks at the gates and changes them while they serve. Take it before this goes into the stack.
+    /// A handle that looks at the gates and changes them while they serve. Take it before this goes into the stack.
     pub fn handle(&self) -> Handle<K, G, S> {
         Handle::new(Arc::clone(&self.state))
     }
 
-    /// Lets `observer` hear what happens here, and in all of the gates that have no observer of their own; in a stack,
-    /// the stack's observer does unless this was called, and hears of refusals in any case. The first who asks is heard.
+    /// Lets `observer` hear what happens here, and in all of the gates that have no observer of their own. In a stack,
+    /// the stack's observer hears it unless this was called, and hears of refusals in any case. Only the first observer
+    /// is heard.
     pub fn observe(self, observer: impl Observer + 'static) -> Self {
         self.state.events.observe(observer);
         self
@@ -233,8 +235,8 @@ where
         }
     }
 
-    /// Offers it to the gate of its key, which the request is asked for once more; if that has no place, to the one that
-    /// those share, if there is one. No gate is made for it.
+    /// Offers it to the gate of its key, which the request is asked for once more; if that has no place, to the one
+    /// that those share, if there is one. No gate is made for it.
     fn refused(&self, req: Req, rejection: &Rejection) -> Option<Req> {
         let key = self.key.key(&req);
         match (self.state.visit(&key), self.state.shared.get()) {

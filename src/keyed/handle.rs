@@ -22,13 +22,13 @@ pub struct Snapshot {
     pub settings: Settings,
     /// How many keys have a place.
     pub keys: usize,
-    /// How often a key whose gate remembered nothing was forgotten to make room for another.
+    /// How many keys whose gates remembered nothing were forgotten to make room for others.
     pub evicted: u64,
-    /// How often a key was forgotten because nobody had asked for it during the idle time.
+    /// How many keys were forgotten because nobody had asked for them during the idle time.
     pub expired: u64,
     /// How many requests found no place for their key.
     pub overflowed: u64,
-    /// Whether the last news was [`KeysFull`](crate::Event::KeysFull), and not [`KeysFit`](crate::Event::KeysFit).
+    /// Whether the last event was [`KeysFull`](crate::Event::KeysFull), and not [`KeysFit`](crate::Event::KeysFit).
     pub is_full: bool,
 }
 
@@ -55,17 +55,17 @@ impl<K, G, S> Handle<K, G, S> {
         self.0.shards().map(|shard| shard.lock().len()).sum()
     }
 
-    /// Whether no key has.
+    /// Whether no key has a place.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many can have one.
+    /// How many keys can have a place.
     pub fn capacity(&self) -> usize {
         self.0.shards().map(|shard| shard.lock().bounds.capacity).sum()
     }
 
-    /// The gate of a key, if that has a place: to take its handle, say. It is not forgotten for as long as what this
+    /// The gate of a key that has a place: to take its handle, say. The key is not forgotten for as long as what this
     /// returns is kept; what was set by hand on this gate alone is forgotten with it.
     pub fn get(&self, key: &K) -> Option<Kept<K, G>>
     where
@@ -75,7 +75,7 @@ impl<K, G, S> Handle<K, G, S> {
         self.0.visit(key).map(Kept)
     }
 
-    /// The gate that those share who found no place, once there was one.
+    /// The gate that keys without a place share, once there has been such a key.
     pub fn overflow_gate(&self) -> Option<&G> {
         self.0.shared.get()
     }
@@ -88,8 +88,8 @@ impl<K, G, S> Handle<K, G, S> {
         }))
     }
 
-    /// Does this to every gate that there is: the key, and `None` for the gate that those share who found no place. No
-    /// lock is held meanwhile. A gate that is made or forgotten meanwhile may be met or not.
+    /// Calls this for every gate that there is, with its key, or `None` for the gate that keys without a place share.
+    /// No lock is held meanwhile. A gate that is made or forgotten meanwhile may be visited or not.
     pub fn for_each(&self, mut look: impl FnMut(Option<&K>, &G)) {
         for shard in self.0.shards() {
             let mut from = Some(0);
@@ -104,8 +104,9 @@ impl<K, G, S> Handle<K, G, S> {
         }
     }
 
-    /// Does this to every gate that there is, as [`for_each`](Self::for_each) does, and to every one that is made later,
-    /// before it is asked. The next call takes its place. It may be called more than once for a gate.
+    /// Calls this for every gate that there is, as [`for_each`](Self::for_each) does, and for every gate made later,
+    /// before that decides about anything. The next call of this method replaces it. It may be called more than once
+    /// for a gate.
     ///
     /// ```
     /// use plimsoll::{bulkhead::{self, Bulkhead}, keyed::{Keyed, Settings}};
@@ -127,14 +128,14 @@ impl<K, G, S> Handle<K, G, S> {
         self.for_each(|key, gate| change(key, gate));
     }
 
-    /// Holds to `settings` from now on; the name stays, and so do the shards: no capacity is smaller than their number. No
-    /// key is lost: with less room, those whose gates remember nothing make place as newcomers ask for it.
+    /// Goes by `settings` from now on; the name stays, and so do the shards: no capacity is smaller than their number.
+    /// No key is lost: with less room, keys whose gates remember nothing make way as newcomers come.
     pub fn update(&self, settings: Settings) {
         self.0.update(settings);
     }
 
-    /// Forgets a key, whatever its gate remembers, unless somebody holds it: a request that is under way or waits, or
-    /// who keeps what [`get`](Self::get) returned. Whether it was there, and is forgotten.
+    /// Forgets a key, whatever its gate remembers, unless it is held: by a request that is under way or waits, or by
+    /// whoever keeps what [`get`](Self::get) returned. Returns whether the key was there, and is forgotten.
     pub fn forget(&self, key: &K) -> bool
     where
         K: Hash + Eq,
@@ -146,9 +147,9 @@ impl<K, G, S> Handle<K, G, S> {
         gone.is_some()
     }
 
-    /// Forgets the keys that nobody has asked for during the idle time, and says how many. Newcomers do so in passing; this
-    /// is for a time when there are none. A key is idle from when it was first seen that nobody asks for it: by a
-    /// newcomer, or by the sweep before.
+    /// Forgets the keys that nobody has asked for during the idle time, and returns how many. Newcomers do so in
+    /// passing; this is for times without any. A key counts as idle from when it was first seen to be: by a newcomer,
+    /// or by an earlier sweep.
     ///
     /// It looks at every key, eight at a time under a lock.
     pub fn sweep(&self) -> usize {

@@ -52,8 +52,8 @@ enum Seat<K, G> {
 }
 
 impl<K: Eq, G, S> State<K, G, S> {
-    /// A request whose key is not there. All that is the user's is called without a lock: the factory, and the gates that
-    /// may be forgotten. So the shard is looked at before, and again after.
+    /// A request whose key is not there. All that is the user's is called without a lock: the factory, and the gates
+    /// that may be forgotten. So the shard is looked at before, and again after.
     #[cold]
     pub(super) fn welcome<Req, M>(&self, key: K, hash: u64, factory: &Factory<'_, K, M>, now: &Moment) -> Met<'_, K, G>
     where

@@ -1,5 +1,5 @@
-/// Where a request is: in a slot of a shard, or at the gate that those share who found none. In one word, for it is moved
-/// into a future and out again: written in parts and read as one, it would stall the processor.
+/// Where a request is: in a slot of a shard, or at the gate that those share who found none. In one word, for it is
+/// moved into a future and out again: written in parts and read as one, it would stall the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(u64);
 
@@ -23,8 +23,8 @@ impl Place {
     }
 }
 
-/// What an admitted request holds: where its gate is, and that gate's permit; nothing, if it was let through for want of a
-/// place. Opaque, plain data.
+/// What an admitted request holds: where its gate is, and that gate's permit; nothing, if it was let through without a
+/// gate. Opaque, plain data.
 #[derive(Clone, Copy, Debug)]
 pub struct Permit<P>(pub(super) Option<(Place, P)>);
 

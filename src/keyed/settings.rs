@@ -16,14 +16,14 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// It meets one gate together with all the others that find none. Bounded and safe, and the default: a flood of
-    /// keys has one key's share between them, and so has whoever is new and comes with it.
+    /// It meets one gate together with all the others that find no place. Bounded and safe, and the default: the keys
+    /// of a flood have one key's share between them, and so has any new key that comes at that time.
     #[default]
     Share,
-    /// It is refused, for [`KeysFull`](crate::Reason::KeysFull). Nothing gets past its own limit, and a flood keeps
-    /// whoever is new out altogether.
+    /// It is refused, for [`KeysFull`](crate::Reason::KeysFull). Nothing gets past its own limit, and a flood keeps new
+    /// keys out altogether.
     Refuse,
-    /// It is let through, and no gate is asked. A flood is let through as well: only where what the gates are for is
+    /// It is let through, and no gate is asked. A flood is let through as well: use this only where the gates are for
     /// fairness among keys that you gave out yourself, and something else bounds the whole.
     Admit,
 }
@@ -45,8 +45,8 @@ impl Settings {
         self
     }
 
-    /// How many keys have a place at most. They are spread by their hash over a shard for each 1024 of it, at most 16:
-    /// from about nine tenths on a key may find its shard full while another has room.
+    /// How many keys have a place at most. Keys are spread by their hash over one shard for each 1024 places, at most
+    /// 16 shards: from about nine tenths on, a key may find its shard full while another has room.
     pub const fn with_capacity(mut self, capacity: NonZeroU32) -> Self {
         self.capacity = capacity;
         self
@@ -60,8 +60,9 @@ impl Settings {
         at_least_one("keyed.capacity", capacity).map(|capacity| self.with_capacity(capacity))
     }
 
-    /// Lets a key be forgotten that nobody has asked for during `idle`, whatever its gate remembers. It should be longer
-    /// than a gate holds anything against a key: whoever stays away for that long begins anew. [`Duration::MAX`] is never.
+    /// Lets a key that nobody has asked for during `idle` be forgotten, whatever its gate remembers. It should be
+    /// longer than a gate holds anything against a key, as whoever stays away for that long begins anew.
+    /// [`Duration::MAX`] is never.
     ///
     /// # Errors
     /// [`InvalidSetting`] if `idle` is zero: every limit would be reset as soon as nothing is under way.
@@ -89,7 +90,7 @@ impl Settings {
         self.capacity
     }
 
-    /// After how long a key may be forgotten that nobody asks for.
+    /// After how long a key that nobody asks for may be forgotten.
     pub const fn idle(&self) -> Duration {
         self.idle
     }

@@ -1,10 +1,10 @@
 //! The keys of one shard, and who may be forgotten. Plain data for its owner to lock: it reads no clock and asks no
-//! gate, and what it takes out it returns, to be dropped once the lock is gone. Of the user's, only the comparison of keys
-//! runs in here.
+//! gate, and what it takes out it returns, to be dropped once the lock is gone. Of the user's, only the comparison of
+//! keys runs in here.
 //!
-//! Every operation is O(1), with keys that do not collide; but for a newcomer for whom the table has to grow, which it does
-//! no more once it is full. Where their hashes are all the same, one takes as long as it
-//! takes to compare with each.
+//! Every operation is O(1), with keys that do not collide; but for a newcomer for whom the table has to grow, which it
+//! does no more once it is full. Where their hashes are all the same, one takes as long as it takes to compare with
+//! each.
 //!
 //! # Who may be forgotten
 //! ```text
@@ -12,15 +12,15 @@
 //!        ▼               asked for since the hand last came by
 //!  [ ] [ ] [ ] [ ] …     neither, and for how long
 //! ```
-//! A hand goes round the slots, as that of the CLOCK page replacement does (Corbató, *A Paging Experiment with the Multics
-//! System*, 1968), a few with each newcomer. It forgets at once what nobody has asked for during the idle time. If the
-//! shard is full, it offers the others that nobody holds as [`Candidate`]s: whether their gates remember anything is for
-//! the owner to find out, without the lock; and then to say which to [evict](Shard::evict), which is done only if nothing
-//! has happened to it meanwhile.
+//! A hand goes round the slots, as that of the CLOCK page replacement does (Corbató, *A Paging Experiment with the
+//! Multics System*, 1968), a few with each newcomer. It forgets at once what nobody has asked for during the idle time.
+//! If the shard is full, it offers the others that nobody holds as [`Candidate`]s: whether their gates remember
+//! anything is for the owner to find out, without the lock; and then to say which to [evict](Shard::evict), which is
+//! done only if nothing has happened to it meanwhile.
 //!
-//! Requests do not write down when they came, which would cost each a clock reading, but that they came; the hand writes
-//! down when it saw that. So a key is idle for as long as the idle time at least, and for longer where the hand comes by
-//! rarely, which it does where there is room.
+//! Requests do not write down when they came, which would cost each a clock reading, but that they came; the hand
+//! writes down when it saw that. So a key is idle for as long as the idle time at least, and for longer where the hand
+//! comes by rarely, which it does where there is room.
 
 use std::sync::{Arc, Weak};
 
@@ -35,8 +35,8 @@ use crate::{
 
 /// How many slots the hand looks at for a newcomer who needs room.
 pub(super) const LOOKS: usize = 8;
-/// And for one who does not: more than one, so that what is idle goes faster than what is new comes, as long as most slots
-/// are taken.
+/// And for one who does not: more than one, so that what is idle goes faster than what is new comes, as long as most
+/// slots are taken.
 const LOOKS_IN_PASSING: usize = 2;
 
 pub(super) struct Shard<K, G> {
@@ -62,8 +62,8 @@ struct Record<K, G> {
     visits: u64,
 }
 
-/// Somebody who may be forgotten if the gate remembers nothing, and nothing has happened to it since. It holds nobody: who
-/// looks at the same time for somebody to forget may find the same.
+/// Somebody who may be forgotten if the gate remembers nothing, and nothing has happened to it since. It holds nobody:
+/// who looks at the same time for somebody to forget may find the same.
 pub(super) struct Candidate<K, G> {
     slot: usize,
     unchanged: (u64, u64),
@@ -247,8 +247,9 @@ impl<K, G> Record<K, G> {
         Arc::clone(&self.entry)
     }
 
-    /// Whether a request holds it, or there is another pointer to it. A new one is only ever made of the record's, under the
-    /// lock, but for who asks the gate of a [`Candidate`] whether it remembers anything, and does nothing else with it.
+    /// Whether a request holds it, or there is another pointer to it. A new one is only ever made of the record's,
+    /// under the lock, but for who asks the gate of a [`Candidate`] whether it remembers anything, and does nothing
+    /// else with it.
     fn is_held(&self) -> bool {
         let requests = self.came.wrapping_sub(self.went).wrapping_sub(self.entry.sent_away());
         let held = requests != 0 || Arc::strong_count(&self.entry) > 1;

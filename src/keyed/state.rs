@@ -139,8 +139,8 @@ impl<K, G, S> State<K, G, S> {
         self.hasher.hash_one(key)
     }
 
-    /// The shard of a hash. The table in it goes by the lowest bits and the highest; a hasher that mixes little may have
-    /// nothing in those between, so all of them are mixed here (Knuth's multiplicative hashing).
+    /// The shard of a hash. The table in it goes by the lowest bits and the highest; a hasher that mixes little may
+    /// have nothing in those between, so all of them are mixed here (Knuth's multiplicative hashing).
     #[inline]
     pub(super) fn shard_of(&self, hash: u64) -> usize {
         (hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize & (self.shards.len() - 1)

@@ -10,7 +10,7 @@ use tower_service::Service;
 pub use self::future::ResponseFuture;
 use crate::error::Error;
 
-/// A service whose error can also say that the stack refused: [`Error`].
+/// A service whose error, [`Error`], can also say that the stack refused.
 #[derive(Clone, Copy, Debug)]
 pub struct Lift<S>(S);
 

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// A limit that is a number: for whoever knows how many requests are well served at once.
+/// A limit that is a fixed number, for where you know how many requests are served well at once.
 ///
 /// One compare-and-swap in and one subtraction out, no clock.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ impl FixedLimit {
         at_least_one("limit.fixed", limit).map(Self::new)
     }
 
-    /// Limits to this from now on. What is under way beyond it stays until it ends, and is not replaced; whoever waits for a
-    /// place that this makes gets it when the next call ends.
+    /// Sets the limit from now on. Calls under way beyond it go on until they end, and are not replaced; a request that
+    /// waits gets a place that this makes when the next call ends.
     pub fn resize(&self, limit: NonZeroU32) {
         self.limit.store(limit.get(), Relaxed);
     }

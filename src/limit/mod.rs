@@ -1,7 +1,7 @@
-//! What a queue may wait in front of: a limit on how many requests are under way at once.
+//! What a queue may stand in front of: a limit on how many requests are under way at once.
 //!
-//! A [`LoadShed`](crate::load_shed::LoadShed) is one, whose number adapts; a [`FixedLimit`] is a number that you know; and a
-//! [`SurgeQueue`](crate::surge_queue::SurgeQueue) waits in front of either, or of one of your own.
+//! A [`LoadShed`](crate::load_shed::LoadShed) is a limit whose number adapts; a [`FixedLimit`] limit is a number that you
+//! know; and a [`SurgeQueue`](crate::surge_queue::SurgeQueue) stands in front of either, or of one of your own.
 
 mod fixed;
 pub(crate) mod permits;
@@ -13,16 +13,16 @@ use std::time::Duration;
 pub use self::fixed::FixedLimit;
 use crate::{clock::Moment, gate::Ending};
 
-/// A limit on how many requests are under way at once, that others may wait in front of.
+/// A limit on how many requests are under way at once, with room in front for others to wait.
 ///
 /// # The contract
 /// * Every place that was taken is put back exactly once.
-/// * [`take`](Self::take) and [`put_back`](Self::put_back) order themselves as sequentially consistent operations: whoever
-///   announces a wait first and then finds no place is seen by whoever puts one back first and then looks for those who wait.
-///   A read-modify-write with `SeqCst` in both does.
-/// * Neither waits, nor locks for long. A queue calls `take`, `take_anyway`, `limit` and `latency` under its lock, so they
-///   call nothing of anybody else's, an observer included. What there is to look at and to announce has its place in
-///   [`look`](Self::look) and in `put_back`, which are called without a lock.
+/// * [`take`](Self::take) and [`put_back`](Self::put_back) are sequentially consistent: a request that announces its
+///   wait and then finds no place is seen by a call that puts a place back and then looks for waiters. A
+///   read-modify-write with `SeqCst` in both is enough.
+/// * Neither waits, nor locks for long. A queue calls `take`, `take_anyway`, `limit` and `latency` under its lock, so
+///   they must not call foreign code, an observer's included. The places to review the limit and to announce things are
+///   [`look`](Self::look) and `put_back`, which are called without a lock.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no limit to wait in front of",
     note = "a queue gets its limit by `SurgeQueue::in_front_of`; `Stack::overload_control` puts one in front of a `LoadShed`",
@@ -35,14 +35,14 @@ pub trait Limit {
     /// Takes a place, if there is one.
     fn take(&self, now: &Moment) -> Option<Self::Permit>;
 
-    /// Takes a place whether there is one or not: for whoever only observes.
+    /// Takes a place whether there is one or not: for a queue that only observes.
     fn take_anyway(&self, now: &Moment) -> Self::Permit;
 
     /// Puts a place back, and says how its call ended.
     fn put_back(&self, permit: Self::Permit, ending: Ending, now: &Moment);
 
-    /// Looks whether it is time for another limit, before a request waits for want of a place, and while it does. It is not
-    /// called under a lock, and may announce what it finds. By default there is nothing to do.
+    /// Reviews the limit, if it is time: called before a request waits for want of a place, and while it does. It is
+    /// not called under a lock, and may announce what it finds. By default there is nothing to do.
     fn look(&self, now: &Moment) {
         let _ = now;
     }
@@ -55,8 +55,8 @@ pub trait Limit {
         None
     }
 
-    /// Takes note of how long callers wait for an answer at most, in a queue and under way; whoever has no use for it
-    /// forgets it.
+    /// Takes note of how long callers wait for an answer at most, in the queue and under way. A limit that has no use
+    /// for that ignores it.
     fn patience(&self, patience: Duration) {
         let _ = patience;
     }

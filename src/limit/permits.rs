@@ -1,5 +1,5 @@
-//! Permits of which there are only so many, and the bounded queue of those who wait for them: what a bulkhead and a work
-//! budget have in common.
+//! Permits of which there are only so many, and the bounded queue of those who wait for them: what a bulkhead and a
+//! work budget have in common.
 
 use std::task::{Context, Poll};
 
@@ -169,7 +169,7 @@ impl<S: Rules<LANES>, const LANES: usize, const BORROW: bool> Permits<S, LANES, 
         }
     }
 
-    /// Ends a wait. Somebody behind may be able to go on now, who was too narrow to pass.
+    /// Ends a wait. A request behind it, which was narrower but could not pass, may be able to go on now.
     fn leave(&self, lane: usize, ticket: Ticket) -> Option<Permit> {
         let left = self.queue.lock().leave(&self.pools, lane, ticket);
         match left {
@@ -193,8 +193,8 @@ impl<S: Rules<LANES>, const LANES: usize, const BORROW: bool> Permits<S, LANES, 
         }
     }
 
-    /// Goes by other settings, whatever `anew` makes of the present ones. What is in use beyond them stays until it ends
-    /// and is not replaced; whoever waits and finds room now goes on at once. The settings before are the answer.
+    /// Goes by other settings, whatever `anew` makes of the present ones. What is in use beyond them stays until it
+    /// ends and is not replaced; whoever waits and finds room now goes on at once. The settings before are the answer.
     pub(crate) fn update(&self, anew: impl FnOnce(S) -> S) -> S {
         let before = {
             let mut queue = self.queue.lock();

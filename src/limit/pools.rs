@@ -60,17 +60,18 @@ struct Pool {
     /// Below zero after the limit shrank, or while nothing is refused: a debt, which what comes back repays.
     free: AtomicI64,
     capacity: AtomicU32,
-    /// How many wait in this pool's lane. Who finds it above zero does not jump the queue.
+    /// How many wait in this pool's lane. A request that finds it above zero does not jump the queue.
     waiting: AtomicUsize,
 }
 
 /// All permits of a room, and how many wait for them. A request's *lane* is the index of its own pool. If they are to
-/// `BORROW`, the common pool is there for all lanes; else each lane has its own pool and nothing else, and no lane waits
-/// for another.
+/// `BORROW`, the common pool is there for all lanes; else each lane has its own pool and nothing else, and no lane
+/// waits for another.
 ///
 /// # Why nobody sleeps on a free permit
-/// Who wants to wait first says so (`enter`), and then looks for a permit once more. Who puts a permit back does that
-/// first, and then looks for waiters. All four steps are sequentially consistent, so at least one sees the other.
+/// A request that wants to wait says so first (`enter`), and then looks for a permit once more. A call that puts a
+/// permit back does that first, and then looks for waiters. All four steps are sequentially consistent, so at least one
+/// sees the other.
 #[derive(Debug)]
 pub(crate) struct Pools<const LANES: usize, const BORROW: bool> {
     pools: [Pool; LANES],

@@ -9,11 +9,11 @@ use crate::sync::{Ticket, Waiters, Wakeup};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Order {
-    /// Who has waited longest. Fair, and the default.
+    /// The one that has waited longest. Fair, and the default.
     #[default]
     OldestFirst,
-    /// Who came last. Under a standing overload it answers some in time instead of all too late; those who came
-    /// first run into the bound on the wait.
+    /// The one that came last. Under a standing overload this answers some in time instead of all too late; those that
+    /// came first run into the bound on the wait.
     NewestFirst,
 }
 

@@ -3,7 +3,7 @@
 /// Writes the rules: a row each, of what is found, why it hurts, and what to change.
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident, $error:expr, $found:expr, $why:expr, $remedy:expr;)*) => {
-        /// What does not fit together; the [page](super) has them in a table.
+        /// What does not fit together; the [page](super) has a table of them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Rule {
@@ -14,7 +14,8 @@ macro_rules! rules {
             /// Every rule.
             pub const ALL: &[Self] = &[$(Self::$rule),*];
 
-            /// Whether what is found cannot have been meant: a [ready-made stack](crate::ready) is not built then.
+            /// Whether what is found cannot have been meant: a [ready-made stack](crate::ready)'s `try_stack` then
+            /// refuses.
             pub const fn is_error(self) -> bool {
                 match self {
                     $(Self::$rule => $error,)*
@@ -70,19 +71,19 @@ rules! {
     RetryWithoutBudget, false, "has neither budget nor throttle",
         "a callee that is down gets its load as many times as there are attempts",
         "Give it a budget";
-    /// A retry inside of another.
+    /// A retry inside another.
     TwoRetries, false, "is inside of",
         "tries would multiply, and so the inner one leaves it at one attempt",
         "Retry at one place, the nearest to the caller that knows what is safe to repeat";
-    /// A circuit breaker outside of a retry.
+    /// A circuit breaker outside a retry.
     BreakerOutsideRetry, false, "is outside of",
         "it sees one failure where there were several, and retries go on against what is down",
         "Put the circuit breaker inside of the retry";
-    /// A limit on what is under way, outside of a retry.
+    /// A limit on what is under way, outside a retry.
     LimitOutsideRetry, false, "is outside of",
         "a pause before a retry holds a place, and counts as work where work is measured",
         "Put the limit inside of the retry";
-    /// A rate limit outside of a retry.
+    /// A rate limit outside a retry.
     RateOutsideRetry, false, "is outside of",
         "retries are not counted, though the callee counts them",
         "Put the rate limit inside of the retry";
@@ -90,7 +91,7 @@ rules! {
     BreakerCannotOpen, false, "has no rule",
         "no failure opens it; only by hand does it open",
         "Give it consecutive failures, a failure rate, or slow calls; or leave it out";
-    /// No timeout inside of a circuit breaker, and those outside end calls before it would take them for hung.
+    /// No timeout inside a circuit breaker, and those outside end calls before it would take them for hung.
     BreakerMissesHangs, false, "has no timeout inside of it, and does not take for hung what is given up on by",
         "a callee that hangs is not seen to fail",
         "Put a timeout for each attempt inside, or set hung_after no higher than the timeout outside";
@@ -106,11 +107,11 @@ rules! {
     WaitTooLong, false, "is not shorter than",
         "whoever has waited that long is not served any more",
         "Shorten the wait, well below the timeout";
-    /// A wait outside of every timeout.
+    /// A wait outside every timeout.
     WaitOutsideTimeout, false, "lets requests wait outside of",
         "callers wait for longer than the timeout says, and nobody knows how long they would",
         "Put the timeout outside, or another one for the whole";
-    /// A wait inside of a limit on what is under way.
+    /// A wait inside a limit on what is under way.
     PlaceHeldInWait, false, "lets requests wait inside of",
         "whoever waits holds a place that somebody could use, and waits add up",
         "Let requests wait at one place, the outermost, and refuse further in";

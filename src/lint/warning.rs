@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use super::Rule;
 use crate::{control::Layer, telemetry::Value};
 
-/// Layers of a stack that do not fit together: which, by what rule, and what to change. It prints as one line.
+/// Layers of a stack that do not fit together: which ones, by what rule, and what to change. It prints as one line.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct Warning {
@@ -12,13 +12,13 @@ pub struct Warning {
     second: Option<Subject>,
 }
 
-/// What a warning is about: a layer, and the setting of it that does not fit, if it is one.
+/// What a warning is about: a layer, and the setting that does not fit, if it is a setting.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Subject {
     /// The layer's label: see [`Registry`](crate::control::Registry).
     pub layer: Arc<str>,
-    /// The setting and its value. `None` where the layer stands at the wrong place, whatever its settings are.
+    /// The setting and its value. `None` where the layer is in the wrong place, whatever its settings are.
     pub setting: Option<(&'static str, Value)>,
 }
 
@@ -37,7 +37,7 @@ impl Warning {
         &self.first
     }
 
-    /// The layer that it does not fit, if it is another.
+    /// The layer that it does not fit, if that is another one.
     pub fn second(&self) -> Option<&Subject> {
         self.second.as_ref()
     }

@@ -9,11 +9,11 @@ use crate::{
     request::Unasked,
 };
 
-/// A server's stack with the recommended order and defaults, which answers who is refused in gRPC, with details, and callers
-/// over HTTP in HTTP: see [`ready`](crate::ready#grpc).
+/// A server's stack with the recommended order and defaults, which turns refusals into gRPC statuses with details, or
+/// into HTTP responses for callers over HTTP: see [`ready`](crate::ready#grpc).
 ///
-/// It believes `grpc-timeout`, as every server of gRPC does: a caller can only shorten its own calls by that, and by no more
-/// than the timeout. It believes nothing else; say [whom you trust](crate::http::Trusted) where there is somebody.
+/// It believes `grpc-timeout`, as every gRPC server does: with it a caller can only shorten its own calls, and never
+/// gets more than the timeout. It believes nothing else; say [whom you trust](crate::http::Trusted), if anybody.
 ///
 /// ```
 /// # async fn serve(greeter: tonic::service::Routes) -> Result<(), tonic::transport::Error> {
@@ -29,7 +29,8 @@ pub fn server() -> GrpcServer {
 
 /// A client's stack with the recommended order and defaults, which understands gRPC: see [`ready`](crate::ready#grpc).
 ///
-/// It goes around calls of a generated client, whose error is a [`Status`](tonic::Status), by [`wrap`](crate::Stack::wrap).
+/// It goes around calls of a generated client, whose error is a [`Status`](tonic::Status), by
+/// [`wrap`](crate::Stack::wrap).
 ///
 /// ```
 /// use tonic::{Request, Response, Status};

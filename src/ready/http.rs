@@ -8,9 +8,10 @@ use crate::{
     request::Unasked,
 };
 
-/// A server's stack with the recommended order and defaults, which answers who is refused: see [`ready`](crate::ready#http).
+/// A server's stack with the recommended order and defaults, which turns refusals into responses: see
+/// [`ready`](crate::ready#http).
 ///
-/// It believes no header: say [whom you trust](crate::http::Trusted) where there is somebody.
+/// It believes no header: say [whom you trust](crate::http::Trusted), if anybody.
 ///
 /// ```
 /// use axum::{Router, body::Body, extract::Request, routing::get};
@@ -64,20 +65,20 @@ pub type HttpClientStack<R = ReplayRequests, C = ByStatus, D = Unasked> =
     ClientStack<R, C, D, ReplayBodies, Perhaps<SendDeadline>>;
 
 impl<I: End, A> Client<ReplayBodies, I, A> {
-    /// Keeps so much of each body to be sent again: with `ReplayBodies::new().with_cap(0)` only requests without a body are
-    /// tried again.
+    /// Sets how much of each body is kept for another attempt: with `ReplayBodies::new().with_cap(0)` only requests
+    /// without a body are tried again.
     pub fn with_replay_bodies(self, bodies: ReplayBodies) -> Self {
         self.map(|_| bodies, |innermost| innermost)
     }
 }
 
 impl<B: End, A> Client<B, Perhaps<SendDeadline>, A> {
-    /// Tells the callee in another header, or with a margin, how long there is.
+    /// Tells the callee how much time is left in another header, or with a margin.
     pub fn with_deadline_header(self, header: SendDeadline) -> Self {
         self.map(|before| before, |_| Perhaps::new(Some(header)))
     }
 
-    /// Does not tell the callee how long there is.
+    /// Does not tell the callee how much time is left.
     pub fn without_deadline_header(self) -> Self {
         self.map(|before| before, |_| Perhaps::new(None))
     }

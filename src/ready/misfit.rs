@@ -2,7 +2,7 @@ use std::{error, fmt};
 
 use crate::{lint::Warning, telemetry::advise};
 
-/// A ready-made stack that was not built, since its settings cannot have been meant so: which do not fit, and what to change.
+/// A ready-made stack was not built, as its settings cannot have been meant: which do not fit, and what to change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Misfit {
     errors: Vec<Warning>,

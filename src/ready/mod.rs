@@ -4,9 +4,10 @@
 #![cfg_attr(not(feature = "grpc"), doc = "(with feature `grpc`).")]
 //!
 //! # Why
-//! Nine rooms can be put in many orders with many settings, and most of these are worse than none. Here is one order for each
-//! side of a call, with numbers that fit one another and a reason for each. Everything can be set, and everything left out;
-//! what then does not fit together is found when the stack is built, and not in the night when it matters.
+//! Nine rooms can be put in many orders with many settings, and most of these are worse than none. Here is one order
+//! for each side of a call, with numbers that fit one another and a reason for each. Everything can be set, and
+//! everything left out; what then does not fit together is found when the stack is built, and not in the night when it
+//! matters.
 //!
 //! ```
 //! use std::time::Duration;
@@ -37,33 +38,34 @@
 //! # }
 //! ```
 //!
-//! What comes of it is a [`Stack`](crate::Stack): put it around a service by [`service`](crate::Stack::service), into
-//! `ServiceBuilder` or axum by [`wrapping`](crate::Stack::wrapping), go on with it, count by it, describe it, and reach all of its
-//! layers by [`control`](crate::Stack::control). It shares its state however often it is layered; each call of
-//! [`stack`](Server::stack) or [`try_stack`](Server::try_stack) makes another, with new state.
+//! The result is a [`Stack`](crate::Stack): put it around a service by [`service`](crate::Stack::service), into
+//! `ServiceBuilder` or axum by [`wrapping`](crate::Stack::wrapping), add layers to it, have it counted, describe it,
+//! and reach all of its layers by [`control`](crate::Stack::control). It shares its state however often it is layered;
+//! each call of [`stack`](Server::stack) or [`try_stack`](Server::try_stack) makes another, with new state.
 //!
 //! # When to use it
-//! To begin with. For a server, and for each callee of a client: a callee has its own circuit, budget and bulkhead.
+//! To begin with: for a server, and for each callee of a client, as each callee has its own circuit, budget and
+//! bulkhead.
 //!
 //! # When not to
-//! Where the order itself has to be another, or a room is missing: [`shuffle_shard`](crate::shuffle_shard), a breaker for each
-//! endpoint, two bulkheads. Then build a [`Stack`](crate::Stack) by hand, and let [`Stack::warnings`](crate::Stack::warnings)
-//! look over it.
+//! Where the order itself has to be different, or a room is missing: [`shuffle_shard`](crate::shuffle_shard), a breaker
+//! for each endpoint, two bulkheads. Then build a [`Stack`](crate::Stack) by hand, and let
+//! [`Stack::warnings`](crate::Stack::warnings) check it.
 //!
 //! # The server
 //! The outermost first:
 //!
 //! | layer | default | why |
 //! |---|---|---|
-//! | answers | only of [HTTP](#http) and [gRPC](#grpc) | who is refused is told so, at once, and not by silence |
-//! | [`timeout`](crate::timeout) | 10 s | beyond that nobody keeps their mind on an answer (Nielsen, *Usability Engineering*, 1993); clients of this page have left then. The queue behind it knows how long callers wait |
-//! | [deadline](Server::deadline_by) | not asked; of gRPC, `grpc-timeout` | a stranger's word is not taken unless you say so; a gRPC caller's can only shorten its own calls |
-//! | [`overload_control`](crate::Stack::overload_control) | the defaults of [`surge_queue`](crate::surge_queue#defaults) and [`load_shed`](crate::load_shed#defaults) | they need no number: what can be done well is found out, bursts wait for a moment, and the rest is refused before it has cost anything |
-//! | [`rate_limit`](crate::rate_limit) for each tenant | none | it is an agreement, which only you know. Below overload control, so that what is refused there costs no quota. Of tenants, [16,384](crate::keyed#defaults) are remembered, under the name `rate_limit.tenants`, where a description says what `each` has; all who have none share one quota |
+//! | answers | only for [HTTP](#http) and [gRPC](#grpc) | a refused caller is told so at once, and not left in silence |
+//! | [`timeout`](crate::timeout) | 10 s | beyond that nobody keeps their attention on an answer (Nielsen, *Usability Engineering*, 1993), and the clients of this page have left. The queue behind it knows how long callers wait |
+//! | [deadline](Server::deadline_by) | not asked; for gRPC, `grpc-timeout` | a stranger's word is not taken unless you say so; a gRPC caller's can only shorten its own calls |
+//! | [`overload_control`](crate::Stack::overload_control) | the defaults of [`surge_queue`](crate::surge_queue#defaults) and [`load_shed`](crate::load_shed#defaults) | no number is needed: they find out what can be done well, let bursts wait for a moment, and refuse the rest before it has cost anything |
+//! | [`rate_limit`](crate::rate_limit) for each tenant | none | it is an agreement, which only you know. Below overload control, so that what is refused there costs no quota. [16,384](crate::keyed#defaults) tenants are remembered, under the name `rate_limit.tenants`; a description says what `each` has. All requests without a tenant share one quota |
 //! | [`work_budget`](crate::work_budget) | none | only you know what a request costs |
 //! | [`bulkhead`](crate::bulkhead) | none | only you know what is behind it, and how wide that is |
-//! | [exempt](Server::exempt_by) | nobody | who is passes by all of these gates, and is asked once; the timeout holds |
-//! | [judge](Server::classify) | an answer is a success; of HTTP and gRPC, [`Served`] by status or code | what failed in a millisecond says nothing about how long work takes; and no answer of a handler is a sign of overload |
+//! | [exempt](Server::exempt_by) | nobody | an exempt request bypasses all of these gates, and the question is asked once; the timeout still holds |
+//! | [judge](Server::classify) | an answer is a success; for HTTP and gRPC, [`Served`] by status or code | what failed in a millisecond says nothing about how long work takes; and no answer from a handler is a sign of overload |
 //!
 //! # The client
 //! The outermost first:
@@ -72,16 +74,16 @@
 //! |---|---|---|
 //! | total [`timeout`](crate::timeout) | 10 s, named `timeout.total` | as the server's: nobody waits for longer |
 //! | [`retry`](crate::retry) | [its own](crate::retry#defaults): three attempts within a budget of 10 % | what failed by chance is hidden, and a callee that is down gets a tenth more, not three times as much |
-//! | [replay](Client::replay) | requests are cloned; of HTTP, [`ReplayRequests`](crate::http::ReplayRequests) | **say what must not be sent twice**, unless you speak HTTP, which says it |
-//! | [`bulkhead`](crate::bulkhead) | 100, nobody waits | a callee that hangs holds no more than that. As many streams as any HTTP/2 server should allow at least on one connection (RFC 9113, section 6.5.2), and a thousand calls a second of 100 ms |
-//! | [`circuit_breaker`](crate::circuit_breaker) | [its own](crate::circuit_breaker#defaults), judged by [`Health`] | inside of the retry, so that each attempt is judged and an open circuit ends the trying. A callee that sheds load is well |
+//! | [replay](Client::replay) | requests are cloned; for HTTP, [`ReplayRequests`](crate::http::ReplayRequests) | **say what must not be sent twice**, unless you speak HTTP, whose methods say it |
+//! | [`bulkhead`](crate::bulkhead) | 100, nobody waits | a callee that hangs holds no more than that. It is the least number of streams that an HTTP/2 server should allow on a connection (RFC 9113, section 6.5.2), and enough for a thousand calls a second of 100 ms each |
+//! | [`circuit_breaker`](crate::circuit_breaker) | [its own](crate::circuit_breaker#defaults), judged by [`Health`] | inside the retry, so that each attempt is judged and an open circuit ends the attempts. A callee that sheds load is well |
 //! | attempt [`timeout`](crate::timeout) | 3 s, named `timeout.attempt` | three of them, with 150 ms of pauses, fit into the total; and one survives a lost SYN, which TCP repeats after 1 s (RFC 6298). Innermost, so that the breaker sees a callee that hangs |
-//! | [deadline](Client::deadline_by) | that of timeouts further out in the same task | a server's handler that calls on hands its own deadline on without a word |
-//! | [judge](Client::classify) | an answer is a success; of HTTP and gRPC, by status or code | one judge for the retry and, in matters of [health](Health), for the breaker |
+//! | [deadline](Client::deadline_by) | that of timeouts further out in the same task | a server's handler that calls others passes its own deadline on with no code |
+//! | [judge](Client::classify) | an answer is a success; for HTTP and gRPC, by status or code | one judge for the retry and, in matters of [health](Health), for the breaker |
 //!
 //! # HTTP
-//! `http::server()` has [`RespondRejections`](crate::http::RespondRejections) outermost, so errors are the handler's own again:
-//! `Infallible`, for axum. It believes no header; if there is somebody whom you trust, say so:
+//! `http::server()` has [`RespondRejections`](crate::http::RespondRejections) outermost, so errors are the handler's
+//! own again: `Infallible`, for axum. It believes no header; if you trust some callers, say so:
 //!
 //! ```
 //! # #[cfg(feature = "http")]
@@ -101,13 +103,15 @@
 //! # }
 //! ```
 //!
-//! `http::client()` understands statuses and `Retry-After` ([`ByStatus`](crate::http::ByStatus)), tries again what is idempotent,
-//! with its body of up to 64 KiB ([`ReplayBodies`](crate::http::ReplayBodies), which the transport gets as
-//! [`Replay`](crate::http::Replay)), and tells the callee how long there is, by `x-envoy-expected-rq-timeout-ms`
-//! ([`SendDeadline`](crate::http::SendDeadline)). A load balancer that says 503 for a callee that is gone looks like one that
-//! sheds: where yours never shed, [say so](Client::with_shedding_as_failure), or the circuit opens for all but that.
+//! `http::client()` understands statuses and `Retry-After` ([`ByStatus`](crate::http::ByStatus)), tries idempotent
+//! requests again, with bodies of up to 64 KiB ([`ReplayBodies`](crate::http::ReplayBodies), which the transport gets
+//! as [`Replay`](crate::http::Replay)), and tells the callee how much time is left, by `x-envoy-expected-rq-timeout-ms`
+//! ([`SendDeadline`](crate::http::SendDeadline)). A load balancer that answers 503 for a callee that is gone looks like
+//! a callee that sheds load: where yours never shed, [say so](Client::with_shedding_as_failure), or that is the one
+//! thing for which the circuit does not open.
 //!
-//! A client with requests and responses of its own types, reqwest's say, goes into [`client`], told where their heads are:
+//! A client whose requests and responses have types of their own, reqwest's, say, goes into [`client`], which is told
+//! where to find status and headers:
 //!
 //! ```
 //! # #[cfg(feature = "http")]
@@ -126,17 +130,17 @@
 //! ```
 //!
 //! # gRPC
-//! As HTTP, with details in the answers, `grpc-timeout` in both directions, and gRPC's codes; see
+//! As for HTTP, with details in the answers, `grpc-timeout` in both directions, and gRPC's codes; see
 #![cfg_attr(feature = "grpc", doc = "[`grpc::server`](crate::grpc::server) and [`grpc::client`](crate::grpc::client).")]
 #![cfg_attr(not(feature = "grpc"), doc = "feature `grpc`.")]
-//! The client goes around the calls of a generated client. Around a `Channel` goes
+//! The client goes around the calls of a generated client. Around a `Channel`, use
 //! [`http::client`](crate::http::client), with gRPC's judge and header.
 //!
 //! # What fits together
-//! [`try_stack`](Server::try_stack) refuses what cannot have been meant, and says which two settings it is, their values, and what
-//! to change. What is legal, but will hurt, is a [`Warning`]: [`warnings`](Server::warnings) has them, and
-//! with feature `tracing` they are written down when the stack is built, once, at the level `warn`. The [rules](crate::lint) are
-//! those for all stacks, and two that know what a stack alone does not.
+//! [`try_stack`](Server::try_stack) refuses what cannot have been meant, and says which settings do not fit, their
+//! values, and what to change. What is legal but will hurt is a [`Warning`]: [`warnings`](Server::warnings) returns
+//! them, and with feature `tracing` they are logged once, when the stack is built, at level `warn`. The
+//! [rules](crate::lint) are those for all stacks, and two that know what a stack alone does not.
 //!
 //! ```
 //! use std::time::Duration;
@@ -159,7 +163,7 @@
 //! ```
 //!
 //! # In a field
-//! Types can be written down, as long as no closure is in them; [`Around`] is a stack's service:
+//! The types can be named, as long as no closure is in them; [`Around`] is a stack's service:
 //!
 //! ```
 //! use plimsoll::{Error, ready::{Around, ClientStack}};
@@ -189,8 +193,8 @@
 //! ```
 //!
 //! # What it costs
-//! What is left out costs a branch, and the types are the same with it and without. Nothing else is different from the stack that
-//! you would write by hand; nothing is allocated on the ready path.
+//! A layer that is left out costs a branch, and the types are the same with it and without. Nothing else differs from
+//! the stack that you would write by hand; nothing is allocated on the ready path.
 
 mod client;
 mod ends;
@@ -234,7 +238,7 @@ pub fn client() -> Client {
     Client::new()
 }
 
-/// A bulkhead that is wider than the pool that is behind it.
+/// A bulkhead that is wider than the pool behind it.
 fn pool(bulkhead: Option<bulkhead::Settings>, places: Option<u32>) -> Option<Warning> {
     let (bulkhead, places) = bulkhead.zip(places)?;
     let limit = Subject::said(bulkhead.name(), "limit", bulkhead.limit());

@@ -2,13 +2,14 @@
 
 use crate::classify::{Classify, Failure, Outcome};
 
-/// Judges as another judge does, but takes no answer of the handler's for a sign of overload: for a server, whose load shedder
-/// cuts its limit where it hears of that.
+/// Judges as another judge does, but takes no answer from the handler for a sign of overload: for a server, whose load
+/// shedder cuts its limit when it hears of overload.
 ///
-/// A handler says 429 to one caller that tries too many passwords, or 503 when one of its dependencies is gone, and gRPC's
-/// `DEADLINE_EXCEEDED` when a caller was in a hurry. None of these is a reason to serve all others less; and if they were,
-/// whoever provokes them could have it so. Such an answer is a failure like any other: not looked at, as it says nothing about
-/// how long work takes. Refusals by layers further in, which are errors and no answers, are judged as ever.
+/// A handler says 429 to one caller that tries too many passwords, or 503 when one of its dependencies is gone, and
+/// gRPC's `DEADLINE_EXCEEDED` when a caller was in a hurry. None of these is a reason to serve everybody else less; if
+/// they were, anybody could provoke them to that end. Such an answer is a failure like any other: not measured, as it
+/// says nothing about how long work takes. Refusals by layers further in, which are errors and not answers, are judged
+/// as ever.
 ///
 /// ```
 /// use plimsoll::{Classify, Error, Outcome, classify::Failure, http::ByStatus, ready::Served};
@@ -22,7 +23,7 @@ use crate::classify::{Classify, Failure, Outcome};
 pub struct Served<C>(C);
 
 impl<C> Served<C> {
-    /// What `judge` says, but for answers that speak of overload.
+    /// What `judge` says, except of answers that speak of overload.
     pub const fn of(judge: C) -> Self {
         Self(judge)
     }

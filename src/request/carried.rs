@@ -11,10 +11,10 @@ use crate::clock::Instant;
 pub struct Carried {
     /// Which attempt this is; the first is 1.
     pub attempt: u32,
-    /// When the answer is of no use any more; [`Instant::FAR`] if nobody has said.
+    /// When the answer stops being of use; [`Instant::FAR`] if nobody has said.
     pub deadline: Instant,
-    /// Whether a retry layer further out tries again already. An inner one then leaves it at one attempt, so that
-    /// tries do not multiply.
+    /// Whether a retry layer further out tries again already. An inner one then makes only one attempt, so that
+    /// attempts do not multiply.
     pub retrying: bool,
     /// Which members of a fleet earlier attempts went to, so that the next one goes to another.
     pub tried: Tried,
@@ -36,7 +36,7 @@ impl Default for Carried {
 /// The default, [`Scoped`], carries nothing. With feature `http`, `plimsoll::http::Extensions` puts it among the
 /// request's extensions. For a request type of your own, implement it on a unit struct.
 pub trait Carry<Req> {
-    /// Whether there is any point in [`insert`](Self::insert): what it costs to know is then not spent.
+    /// Whether there is any point in [`insert`](Self::insert). If not, nothing is spent on finding out what to insert.
     const CARRIES: bool = true;
 
     /// What the request carries, if anything.

@@ -1,7 +1,7 @@
 /// How important a request is to those who run the service, in four classes.
 ///
-/// Whoever may set it decides who is served under overload: take it from what you know (a route, a verified caller), not
-/// from a stranger's header.
+/// Whoever may set it decides who is served under overload: take it from what you know (a route, a verified caller),
+/// not from a stranger's header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "queues keep an array of them")]
 pub enum Priority {

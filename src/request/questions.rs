@@ -46,20 +46,20 @@ asks! {
 }
 
 asks! {
-    /// Whether a request passes without being refused, delayed or counted: a health check. A closure such as
+    /// Whether a request passes without being refused, delayed or counted, as a health check should. A closure such as
     /// `|r: &Req| r.path == "/health"` qualifies.
     ExemptOf, exempt -> bool
 }
 
-/// Whose a request is, as a number: an identifier, or a hash of a name. A closure such as `|r: &Req| r.tenant` qualifies;
-/// it always names one. Where some requests are of no tenant, a type of your own implements this.
+/// Whose a request is, as a number: an identifier, or a hash of a name. A closure such as `|r: &Req| r.tenant`
+/// qualifies; a closure always names a tenant. Where some requests have none, a type of your own implements this.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say whose a request `{Req}` is",
     note = "a closure says the type of the request and answers with a number, an identifier or a hash: `|req: &Request| req.tenant`"
 )]
 pub trait TenantOf<Req> {
-    /// The tenant of this request; `None` where there are no tenants. It runs before the request is admitted; a panic in
-    /// it loses nothing.
+    /// The tenant of this request; `None` where there are no tenants. It runs before the request is admitted; a panic
+    /// in it loses nothing.
     fn tenant(&self, req: &Req) -> Option<u64>;
 }
 
@@ -93,8 +93,8 @@ impl<F: Fn(&Req) -> Key, Req, Key> KeyOf<Req> for F {
     }
 }
 
-/// The answer to every question where the user has not given one: each request weighs 1, is of
-/// [normal](Priority::Normal) priority, has no deadline and no privilege, and all belong together.
+/// The answer to every question that nobody answers otherwise: each request weighs 1, is of [normal](Priority::Normal)
+/// priority, has no deadline, is not exempt, and all have the same key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unasked;
 

@@ -1,9 +1,9 @@
 /// Makes the copy of a request that is sent another time: by a [retry](crate::retry::RetryLayer::replay), or by a
 /// [router](crate::shuffle_shard::ShuffleShard::resend) to another member of its fleet.
 ///
-/// The copy is made before the request is sent, since sending takes it; none is made where it may not be sent another time.
-/// `None` says that this request cannot be had a second time, or should not: it is sent once. This is the place to keep what is
-/// not idempotent from being sent twice, and to bound what is kept:
+/// The copy is made before the request is sent, since sending consumes it; none is made where the request may not be
+/// sent another time. `None` says that this request cannot be copied, or should not be: it is sent once. This
+/// is the place to keep what is not idempotent from being sent twice, and to bound what is kept:
 ///
 /// ```
 /// use plimsoll::retry::{RetryLayer, Settings};
@@ -16,7 +16,7 @@
 /// });
 /// ```
 ///
-/// A closure over `&Req` and the number of the attempt that the copy is for qualifies. It runs in the call path; a
+/// A closure qualifies, over `&Req` and the number of the attempt that the copy is for. It runs in the call path; a
 /// panic in it loses nothing.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not copy requests `{Req}`",
@@ -24,11 +24,11 @@
     note = "by default the request has to be `Clone`; if it is not, say how with `RetryLayer::replay`, `ShuffleShard::resend`, or `replay` of a ready-made client"
 )]
 pub trait Replay<Req> {
-    /// The request for the `attempt`th attempt, of which the first is 1; or `None` where it cannot be had again. What was sent
-    /// and did not reach the callee was no attempt: a router's copy is for the one that the request itself is for.
+    /// The request for the `attempt`th attempt, of which the first is 1; or `None` if there can be no copy. What was
+    /// sent and did not reach the callee was no attempt: a router's copy is for the same attempt as the request itself.
     fn replay(&self, req: &Req, attempt: u32) -> Option<Req>;
 
-    /// Whether a copy that was made can still be sent. It is asked when an attempt has failed, for copies that share
+    /// Whether a copy that was made can still be sent. Asked when an attempt has failed, for copies that share
     /// something with the request that was sent, such as a body that was recorded on the way. By default it can.
     #[inline]
     fn is_whole(&self, copy: &Req) -> bool {
@@ -44,7 +44,7 @@ impl<F: Fn(&Req, u32) -> Option<Req>, Req> Replay<Req> for F {
     }
 }
 
-/// Clones the request, whatever it is: a retry's default.
+/// Clones every request: a retry's default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CloneRequest;
 

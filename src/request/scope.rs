@@ -30,7 +30,7 @@ thread_local! {
     };
 }
 
-/// What the layers around this call say about the request under way, on this thread, during this poll.
+/// What the layers around this call know about the request under way, on this thread, during this poll.
 pub fn current() -> Carried {
     CURRENT.with(|current| {
         let limit = current.limit.get();

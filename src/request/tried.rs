@@ -1,7 +1,8 @@
-/// Which members of a fleet a request was sent to: the last [`MOST`](Self::MOST) of them, in that order. Plain data, 16 bytes.
+/// Which members of a fleet a request was sent to: the last [`MOST`](Self::MOST) of them, in that order. Plain data, 16
+/// bytes.
 ///
-/// A member is known by the lower half of its identity. Two of a hundred members look the same with a probability of one
-/// in a million; one of them is then tried later than it might have been, and nothing else is lost.
+/// A member is known by the lower half of its identity. Two of a hundred members look the same with a probability of
+/// one in a million; one of them is then tried later than it might have been, and nothing else is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tried([u32; Self::MOST]);
 

@@ -92,8 +92,8 @@ fn place(event: &Event) -> Option<(usize, usize)> {
 
 /// An observer that counts: refusals by reason, changes of circuits, queues and limits, retries and why they stopped.
 ///
-/// [`Stack::counted`](crate::Stack::counted) makes one for a stack. By hand, for layers that stand alone, or for several
-/// stacks together:
+/// [`Stack::counted`](crate::Stack::counted) makes one for a stack. Make one by hand for layers that stand alone, or
+/// for several stacks together:
 ///
 /// ```
 /// use plimsoll::{Observer, Reason, bulkhead::{Bulkhead, Settings}, telemetry::Counters};
@@ -104,9 +104,9 @@ fn place(event: &Event) -> Option<(usize, usize)> {
 /// # Ok::<_, plimsoll::InvalidSetting>(())
 /// ```
 ///
-/// What is counted is fixed when it is made: [`LAYERS`](Self::LAYERS) layers at most, by their names; events of others are
-/// counted together, as of a layer `other`. An event costs one search among those names, by address first, and one
-/// addition. Nothing is allocated or locked. Clones count together.
+/// What is counted is fixed when it is made: [`LAYERS`](Self::LAYERS) layers at most, by their names; events of other
+/// layers are counted together, as those of a layer `other`. An event costs one search among the names, by address
+/// first, and one addition. Nothing is allocated or locked. Clones count together.
 #[derive(Clone)]
 pub struct Counters(Arc<Slots>);
 
@@ -122,7 +122,7 @@ struct Slot {
 }
 
 impl Counters {
-    /// How many layers are counted apart.
+    /// How many layers can be counted separately.
     pub const LAYERS: usize = 32;
 
     /// Counts of these layers, all zero.
@@ -133,7 +133,7 @@ impl Counters {
         counters
     }
 
-    /// Counts this layer too, apart from others if there is room for it: O(layers).
+    /// Counts this layer too, separately if there is room for it: O(layers).
     pub(crate) fn add(&self, layer: &'static str) {
         for slot in &self.0.layers {
             if slot.get_or_init(|| Slot::new(layer)).layer == layer {
@@ -153,7 +153,7 @@ impl Counters {
         self.slots().find(|slot| slot.layer == layer).map(Slot::samples).unwrap_or_default()
     }
 
-    /// The names of the layers that are counted apart, and `other`.
+    /// The names of the layers that are counted separately, and `other`.
     pub fn layers(&self) -> impl Iterator<Item = &'static str> {
         self.slots().map(|slot| slot.layer)
     }
@@ -269,7 +269,8 @@ mod tests {
         assert_eq!((counters.refusals("db", Reason::WorkExhausted), counters.refusals("db", Reason::Custom)), (2, 0));
     }
 
-    /// What begins and what ends are neighbours in a row: taken for one another, an alarm would stay on after its cause had gone.
+    /// What begins and what ends are neighbours in a row: taken for one another, an alarm would stay on after its cause
+    /// had gone.
     #[test]
     fn an_end_is_not_taken_for_a_beginning_nor_one_cause_for_another() {
         let layer = "db";

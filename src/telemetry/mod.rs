@@ -1,27 +1,27 @@
-//! Where you look at what happens: counters, and `tracing`; and the names of all that can be measured.
+//! Where to look at what happens: counters and `tracing`; and the names of everything that can be measured.
 //!
 //! # Choose what it costs
-//! What a layer knows anyway (limits, states, queues, budgets) is there when somebody looks, and costs a call nothing. The rest
-//! is chosen apart. On a stack of nine layers of all kinds, of which a call takes about 1800 instructions and 245 ns, and for
-//! a refusal of a bulkhead alone, 150 instructions and 13 ns:
+//! What a layer knows anyway (limits, states, queues, budgets) is there when somebody looks, and costs a call nothing.
+//! The rest is chosen separately. The table is for a stack of nine layers of all kinds, where a call takes about 1800
+//! instructions and 245 ns, and for a refusal by a bulkhead alone, 150 instructions and 13 ns:
 //!
 //! | what | a call that is let in | a refusal | tells |
 //! |---|--:|--:|---|
-//! | nothing | 0 | 0 | what layers know of themselves |
+//! | nothing | 0 | 0 | what layers know about themselves |
 //! | [`Stack::counted`](crate::Stack::counted) | + 4 instructions; 8 ns for each timeout | + 145, 7 ns | refusals by reason; trips, moves, retries and why they stopped |
 //! | [`Stack::metered`](crate::Stack::metered), beside gates that read the clock | + 70 to 165, up to 5 ns | | calls, how they end, how long they take |
-//! | the same, in a group of its own | + 620, 75 ns | | that, at another place |
-//! | both, and [`Tracing`] with nobody listening | as counters, + 50 to 160 | + 215, 8 ns | that, and lines in a log |
+//! | the same, in a group of its own | + 620, 75 ns | | the same, at another place |
+//! | both, and [`Tracing`] with nobody listening | as counters, + 50 to 160 | + 215, 8 ns | the same, and lines in a log |
 //! | a meter that [announces each call](crate::meter::Settings::with_events) | + 530, 26 ns | | single calls, to an observer |
 //!
-//! (`cargo bench --bench watching`. Instructions are callgrind's; they repeat exactly, and differ by some tens with what the
-//! compiler makes of the rest.) A timeout that somebody listens to keeps a pointer to them while a call runs: few
-//! instructions, but two of them atomic. All other layers have such a pointer anyway. Nothing of it allocates or locks, on the
-//! way of a call or of a refusal.
+//! (`cargo bench --bench watching`. Instructions are callgrind's; they repeat exactly, and differ by some tens with
+//! what the compiler makes of the rest.) A timeout with a listener keeps a pointer to it while a call runs: few
+//! instructions, but two of them atomic. All other layers have such a pointer anyway. None of this allocates or locks,
+//! on the path of a call or of a refusal.
 //!
 //! # Several observers
-//! A stack has one [observer](crate::Observer): two become one by [`Observer::and`](crate::Observer::and). Counters take no
-//! observer's place. What is counted or announced never holds anything of a request.
+//! A stack has one [observer](crate::Observer): two become one by [`Observer::and`](crate::Observer::and). Counters
+//! take no observer's place. What is counted or announced never holds anything from a request.
 
 mod advise;
 mod counters;

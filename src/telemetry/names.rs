@@ -15,8 +15,8 @@ macro_rules! attributes {
     };
 }
 
-/// Writes a table: of each variant the attributes it stands for, at the variant's place. A variant that is new has to get a
-/// row, or this does not compile.
+/// Writes a table: of each variant the attributes it stands for, at the variant's place. A variant that is new has to
+/// get a row, or this does not compile.
 macro_rules! table {
     ($list:ident, $find:ident($enum:ty), $more:tt $key:literal; $($variant:pat => $name:literal,)*) => {
         pub(crate) const $list: &[Attributes] = &[$(attributes!($more $key, $name)),*];

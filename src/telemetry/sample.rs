@@ -13,7 +13,7 @@ use crate::{event::Hold, stats::Histogram};
 pub struct Sample {
     /// What it is a number of.
     pub metric: Metric,
-    /// What tells it from others of the same metric and layer; of a fixed set.
+    /// What tells it from others of the same metric and layer: values from a fixed set.
     pub attributes: Attributes,
     /// The number.
     pub number: Number,
@@ -31,7 +31,7 @@ pub enum Number {
     Histogram(Box<Histogram>),
 }
 
-/// What a layer has to tell of itself: how it is set, how it stands, and what it has counted.
+/// What a layer has to say about itself: how it is set, how it stands, and what it has counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     pub(crate) settings: Vec<(Cow<'static, str>, Value)>,
@@ -70,7 +70,7 @@ impl Page {
         self.sample(metric, attributes, Number::Histogram(Box::new(histogram)))
     }
 
-    /// Says whether the layer is held by hand, or only observes. Without it, it cannot be.
+    /// Says whether the layer is held by hand, or only observes. A layer that never says so cannot be held.
     pub fn hold(&mut self, hold: Hold) -> &mut Self {
         self.hold = Some(hold);
         if hold == Hold::Automatic { self } else { self.gauge(Metric::Held, names::of_hold(hold), 1.0) }

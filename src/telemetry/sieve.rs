@@ -7,8 +7,8 @@ use crate::{
 
 /// Lets through so many a second, the first of each, and counts what it keeps back.
 ///
-/// By whole seconds of the time that it is told, so that a run in virtual time says the same each time. Without a lock: two
-/// threads that meet at the turn of a second may let one more through, or count one less.
+/// By whole seconds of the time that it is told, so that a run in virtual time says the same each time. Without a lock:
+/// two threads that meet at the turn of a second may let one more through, or count one less.
 #[derive(Debug, Default)]
 pub(super) struct Sieve {
     /// The second that is counted, in whole ones from the beginning of the scale.

@@ -11,16 +11,17 @@ use crate::{
 ///
 /// | level | what |
 /// |---|---|
-/// | `warn` | what opens, stands, is full, or is held by hand; a callee that throttles; polls that keep their thread |
+/// | `warn` | circuits that open, queues that stand, keys that are full, what is held by hand; a callee that throttles; polls that keep their thread |
 /// | `info` | what closes, drains, is handed back, or changed by hand |
 /// | `debug` | single requests (refused, demoted, tried again, given up on), and the steps of a limit |
 /// | `trace` | each call, of a meter that [announces](crate::meter::Settings::with_events) them |
 ///
-/// Of single requests it writes the first ten a second of each kind, of refusals those of each reason; the next line says in
-/// the field `left_out` how many there were besides: a service that refuses a hundred thousand requests a second has better
-/// things to do than to write of each. Seconds are those of tokio's clock.
+/// Of events about single requests it writes the first ten a second of each kind, and of refusals, of each reason; the
+/// next line says in the field `left_out` how many were left out: a service that refuses a hundred thousand requests a
+/// second has better things to do than to write about each. Seconds are those of tokio's clock.
 ///
-/// If the current span has a field `attempts`, a retry records in it how often the request has been sent, or is going to be:
+/// If the current span has a field `attempts`, a retry records in it how often the request has been sent, or is going
+/// to be:
 ///
 /// ```
 /// use plimsoll::{Stack, retry, telemetry::Tracing};
@@ -30,7 +31,8 @@ use crate::{
 /// let span = tracing::info_span!("inventory", attempts = tracing::field::Empty);
 /// ```
 ///
-/// Never anything of a request. Where nobody listens at a level, an event of that level costs a look at whether somebody does.
+/// It never writes anything from a request. Where nobody listens at a level, an event of that level costs a look at
+/// whether somebody does.
 #[derive(Debug)]
 pub struct Tracing {
     most: u64,
@@ -44,7 +46,7 @@ pub struct Tracing {
 }
 
 impl Tracing {
-    /// Writes of single requests ten a second of each kind.
+    /// Writes ten lines a second of each kind about single requests.
     pub fn new() -> Self {
         Self {
             most: 10,
@@ -58,7 +60,7 @@ impl Tracing {
         }
     }
 
-    /// Writes of single requests so many a second of each kind: none with zero, all with `u64::MAX`.
+    /// Writes so many lines a second of each kind about single requests: none with zero, all with `u64::MAX`.
     #[must_use]
     pub const fn with_most_a_second(mut self, most: u64) -> Self {
         self.most = most;

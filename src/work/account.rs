@@ -106,8 +106,8 @@ impl Account {
 }
 
 impl Drop for Account {
-    /// What a part did not spend goes back to whom it borrowed from. If that was kept by this part alone, it is its turn:
-    /// here and not in its own drop, as a long line of parts of parts would take more stack than there is.
+    /// What a part did not spend goes back to whom it borrowed from. If that was kept by this part alone, it is its
+    /// turn: here and not in its own drop, as a long line of parts of parts would take more stack than there is.
     fn drop(&mut self) {
         let mut kin = self.kin.take();
         let mut left = if kin.is_some() { self.ledger.close() } else { 0 };

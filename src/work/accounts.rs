@@ -16,8 +16,8 @@ use crate::{
 
 /// The accounts of one room: as many as there ever were requests under way or waiting at once.
 ///
-/// An account is reset for another request only when nobody else holds it. A task that outlives its request and still has
-/// its work keeps the closed account for itself, and the next request gets a new one.
+/// An account is reset for another request only when nobody else holds it. A task that outlives its request and still
+/// has its work keeps the closed account for itself, and the next request gets a new one.
 #[derive(Debug)]
 pub(crate) struct Accounts(Slots<Desk>);
 
@@ -80,8 +80,8 @@ impl Accounts {
         Some(number)
     }
 
-    /// Opens a reserved account, with what `grant` makes of the claim, drawn from `outer` if there is one, of which it gets
-    /// no more than is left.
+    /// Opens a reserved account, with what `grant` makes of the claim, drawn from `outer` if there is one, of which it
+    /// gets no more than is left.
     #[inline]
     pub(crate) fn open(&self, number: u32, outer: Option<Work>, grant: impl FnOnce(Claim) -> Grant) -> Option<Work> {
         let desk = self.0.get(number)?;
@@ -210,8 +210,8 @@ mod tests {
         }
     }
 
-    /// A task that outlived its request calls a stack with a budget, on behalf of a part whose own books nobody has closed:
-    /// it must not be granted what that part still had.
+    /// A task that outlived its request calls a stack with a budget, on behalf of a part whose own books nobody has
+    /// closed: it must not be granted what that part still had.
     #[test]
     fn nothing_comes_of_a_part_whose_whole_is_over() {
         let whole = Work::new(20);

@@ -3,11 +3,11 @@ use crate::{
     rejection::{Reason, Rejection},
 };
 
-/// There is no more work to be had: it is spent, the caller's deadline has passed, or the request is over.
+/// There is no more work to be had: the fuel is spent, the caller's deadline has passed, or the request is over.
 ///
-/// It becomes a [`Rejection`], by the layer that granted the work, of a request that was dispatched; so `?` does in a
-/// handler whose error is [`Error`], and `.map_err(Rejection::from)?` in one whose error can hold a refusal.
-/// Nobody tries again what ends like this.
+/// It becomes a [`Rejection`] of a dispatched request, by the layer that granted the work: by `?` in a handler whose
+/// error is [`Error`], by `.map_err(Rejection::from)?` in one whose error can hold a refusal. A call that ends like
+/// this is not tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.rejection())]
 pub struct Exhausted {
@@ -15,15 +15,15 @@ pub struct Exhausted {
     layer: &'static str,
 }
 
-/// What there is no more of.
+/// What has run out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// Fuel: what was granted is spent, or less is left than was wanted.
+    /// Fuel: it is spent, or less is left than was wanted.
     Fuel,
     /// Time: the caller's deadline has passed.
     Deadline,
-    /// The request itself: it was answered, or given up on. Whoever holds on to its work is late.
+    /// The request itself: it was answered, or given up on. Whoever still holds its work is too late.
     Over,
 }
 
@@ -32,12 +32,12 @@ impl Exhausted {
         Self { cause, layer }
     }
 
-    /// What there is no more of.
+    /// What has run out.
     pub const fn cause(&self) -> Cause {
         self.cause
     }
 
-    /// The refusal that this is.
+    /// The refusal that this becomes.
     pub const fn rejection(&self) -> Rejection {
         let reason = match self.cause {
             Cause::Fuel | Cause::Over => Reason::WorkExhausted,

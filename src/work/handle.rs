@@ -19,7 +19,7 @@ const STEPS: u32 = 128;
 pub struct Work(pub(super) Arc<Account>);
 
 impl Work {
-    /// So much work, at most `u64::MAX - 1`, which is for ever: for a test of a handler, or where there is no
+    /// Work of `fuel`, at most `u64::MAX - 1`, which never runs out: for a test of a handler, or where there is no
     /// [`work_budget`](crate::work_budget) around. It refuses under the name `work`.
     pub fn new(fuel: u64) -> Self {
         let claim = Claim { fuel, estimate: 0, kind: 0, deadline: Instant::FAR };
@@ -47,21 +47,22 @@ impl Work {
         })
     }
 
-    /// Spends as much as there is, up to `max`, and says how much that was: 0 when nothing is left, or the request is over.
+    /// Spends as much as there is, up to `max`, and returns how much that was: 0 when nothing is left, or the request
+    /// is over.
     pub fn try_take(&self, max: u64) -> u64 {
         if self.0.is_open() { self.0.ledger.spend_up_to(max) } else { 0 }
     }
 
-    /// Puts back what was spent and turned out not to be needed, and says how much that was: never more than was spent
-    /// here, in children apart, and nothing once the request is over.
+    /// Puts back fuel that was spent but not needed, and returns how much was put back: never more than was spent here,
+    /// children not counted, and nothing once the request is over.
     pub fn refund(&self, fuel: u64) -> u64 {
         if self.0.is_open() { self.0.ledger.refund(fuel) } else { 0 }
     }
 
-    /// A part of this work, for a part of the request: up to `max` of what is left, set aside for it. All children together
-    /// never have more than their parent had, and nobody else can spend what is set aside. What a child has not spent comes
-    /// back when its last clone is dropped; if its parent's request is over by then, it is gone. A child of what is used up
-    /// or over has nothing to spend.
+    /// A part of this work, for a part of the request: up to `max` of what is left, set aside for it. All children
+    /// together never have more than their parent had, and nobody else can spend what is set aside. What a child has
+    /// not spent comes back when its last clone is dropped; if its parent's request is over by then, it is gone. A
+    /// child of work that is used up or over has nothing to spend.
     #[must_use]
     pub fn child(&self, max: u64) -> Self {
         let fuel = if self.0.is_open() { self.0.ledger.lend(max) } else { 0 };
@@ -70,9 +71,10 @@ impl Work {
         Self::of(Grant { fuel, ..self.0.grant }, Some(Kin { parent: self.clone(), whole }))
     }
 
-    /// How many items a page may have, of the `want`ed, at `unit` fuel each; it spends for all of them. No more than the
-    /// most that a page may have: 100, unless [`max_page`](crate::work_budget::Settings::with_max_page) says otherwise. If
-    /// there turn out to be fewer, [`refund`](Self::refund) the rest.
+    /// Spends for a page of items, at `unit` fuel each, and returns how many it may have: as many as are `want`ed and
+    /// can be paid for, but no more than a page may have. That is 100, unless
+    /// [`max_page`](crate::work_budget::Settings::with_max_page) says otherwise. If there turn out to be fewer items,
+    /// [`refund`](Self::refund) the rest.
     ///
     /// # Errors
     /// [`Exhausted`] if there is not enough left for a single item, or the request is over.
@@ -95,24 +97,25 @@ impl Work {
         if self.0.is_open() { self.0.ledger.left().unwrap_or(0) } else { 0 }
     }
 
-    /// What was granted in all; `None` where that is for ever.
+    /// What was granted in all; `None` if it never runs out.
     pub fn granted(&self) -> Option<u64> {
         Some(self.0.ledger.granted()).filter(|granted| *granted < MOST)
     }
 
-    /// When the answer is of no use any more, where that is known: the request's own deadline, if the work budget was told
-    /// of it, or the end of a timeout further out, as long as it is asked for on the request's own task.
+    /// When the answer stops being of use, where that is known: the request's own deadline, if the work budget was told
+    /// of it, or the end of a timeout further out, if this is called on the request's own task.
     pub fn deadline(&self) -> Option<Instant> {
         let deadline = self.0.grant.claim.deadline.min(current().deadline);
         if deadline == Instant::FAR { None } else { Some(deadline) }
     }
 
-    /// Spends `fuel`, looks whether the caller still waits, and gives way to other tasks now and then: for the loops of
-    /// long computations, which would else keep a thread to themselves.
+    /// Spends `fuel`, checks whether the caller still waits, and yields to other tasks now and then: for the loops of
+    /// long computations, which would otherwise keep a thread to themselves.
     ///
-    /// The future gives [`Exhausted`] as [`spend`](Self::spend) does, and when the [deadline](Self::deadline) has passed.
+    /// The future returns [`Exhausted`] as [`spend`](Self::spend) does, and also when the [deadline](Self::deadline)
+    /// has passed.
     ///
-    /// **Cancel safety**: what was spent stays spent if it is dropped, and is spent once, at the first poll.
+    /// **Cancel safety**: the fuel is spent once, at the first poll, and stays spent if the future is dropped.
     pub fn checkpoint(&self, fuel: u64) -> Checkpoint<'_> {
         Checkpoint::new(self, fuel)
     }
@@ -181,7 +184,8 @@ mod tests {
         assert_eq!(work.remaining(), 9);
     }
 
-    /// Each part kept the one before: dropping the last dropped one inside of the other, and there was no stack for so many.
+    /// Each part kept the one before: dropping the last dropped one inside of the other, and there was no stack for so
+    /// many.
     #[test]
     fn a_long_line_of_parts_of_parts_goes_at_once() {
         let work = Work::new(10);
@@ -251,8 +255,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever spends, and in whatever order parts come and go: all of them together spend no more than was granted, and
-        /// what nobody spent is there in the end.
+        /// Whoever spends, and in whatever order parts come and go: all of them together spend no more than was
+        /// granted, and what nobody spent is there in the end.
         #[test]
         fn all_parts_together_spend_no_more_than_the_whole(granted in 0..200u64, ops in ops()) {
             let whole = Work::new(granted);

@@ -1,10 +1,10 @@
 //! The fuel of one request: how much was granted, and what is left of it. Pure.
 //!
 //! # Why the sum of all spends never exceeds what was granted
-//! What is left is one word, and whoever takes of it takes by one compare-and-swap. Whoever gives back first takes it from
-//! what is on record as spent, and adds it to what is left after; a spender does the two the other way round. So between
-//! the two steps of either, fuel is missing from the books and never there twice. What is lent to a child is not on
-//! record as spent: a refund cannot bring back what the child may still spend.
+//! What is left is one word, and whoever takes of it takes by one compare-and-swap. Whoever gives back first takes it
+//! from what is on record as spent, and adds it to what is left after; a spender does the two the other way round. So
+//! between the two steps of either, fuel is missing from the books and never there twice. What is lent to a child is
+//! not on record as spent: a refund cannot bring back what the child may still spend.
 //!
 //! `tests/models` has a model checker go through the interleavings of this file.
 

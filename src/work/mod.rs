@@ -1,9 +1,9 @@
-//! The work that one request may do, and who has to ask before doing more.
+//! The work that one request may do, for handlers to spend from as they go.
 //!
 //! A [`work_budget`](crate::work_budget) that was given fuel grants each request a [`Work`]. The handler finds it by
-//! [`current`], or in the request, and spends from it as it goes: rows read, bytes sent, calls made to others, whatever
-//! the unit is. When it is spent, what is asked for next fails with [`Exhausted`], and the request ends there, instead of
-//! going on at the cost of all others.
+//! [`current`], or in the request, and spends from it as it goes: on rows read, bytes sent, calls made to others,
+//! whatever the unit is. Once it is used up, the next spend fails with [`Exhausted`], and the request ends there,
+//! instead of going on at the cost of all others.
 //!
 //! ```
 //! use plimsoll::work::{Exhausted, Work};
@@ -26,17 +26,19 @@
 //! ```
 //!
 //! # What is promised
-//! * The sum of all that is spent, by whomever, in whatever order and on whatever threads, never exceeds what was granted.
-//! * Once the request is over, whoever still has its work spends nothing more, neither of it nor of another request's.
-//! * So a request that brings the work of another, which is over, has none: it is refused, `WorkExhausted`. One that is sent
-//!   again later, as a [dead letter](crate::dead_letter::DeadLetters#sending-one-again), leaves it behind.
-//! * Whatever is further in draws from what is there: a work budget inside of another, and each attempt of a retry below
-//!   one. So the tries of a request share the fuel of one, and a retry stops when it is used up.
+//! * The sum of all spends, in whatever order and on whatever threads, never exceeds what was granted.
+//! * Once the request is over, whoever still has its work can spend nothing more, neither its own nor another
+//!   request's.
+//! * So a request that carries the work of another that is over has none: it is refused, as `WorkExhausted`. Before a
+//!   request is sent again later, a [dead letter](crate::dead_letter::DeadLetters#sending-one-again), say, its work has
+//!   to be removed.
+//! * Whatever is further in draws on what is left: a work budget inside another, and each attempt of a retry below one.
+//!   So the attempts of a request share the fuel of one, and a retry stops when that is used up.
 //!
 //! # Where it is found
-//! *Scoped*: while a layer calls or polls what is further in, [`current`] gives it on that thread; this is lost across
-//! `spawn` and `Buffer`, where the handler takes a clone along. *Carried*: a request type that has room for it takes it
-//! along, through [`CarryWork`].
+//! *Scoped*: while a layer calls or polls what is further in, [`current`] gives the work on that thread. That is lost
+//! across `spawn` and `Buffer`: take a clone along. *Carried*: a request type that has room for it takes it along,
+//! through [`CarryWork`].
 
 mod account;
 mod accounts;

@@ -8,8 +8,8 @@ thread_local! {
     static CURRENT: Cell<Option<Work>> = const { Cell::new(None) };
 }
 
-/// The work of the request under way, on this thread, during this poll; `None` where no [`work_budget`](crate::work_budget)
-/// with fuel is around. Lost across `spawn` and `Buffer`: whoever goes there takes it along.
+/// The work of the request under way, on this thread, during this poll; `None` where there is no
+/// [`work_budget`](crate::work_budget) with fuel around it. Lost across `spawn` and `Buffer`: take a clone along.
 pub fn current() -> Option<Work> {
     // Not there any more while a thread ends: nothing is under way on it then.
     let look = |current: &Cell<Option<Work>>| {

@@ -4,8 +4,8 @@ use crate::{
     telemetry::{Metric, Page},
 };
 
-/// Of the keys' gates there may be any number: how they stand is looked at through [`keyed::Handle::get`], and only how they
-/// are set is told here, if [somebody said](keyed::Keyed::described_as) how that is known.
+/// There may be any number of gates: each is looked at through [`keyed::Handle::get`]. Only how they are set is told
+/// here, if [somebody said](keyed::Keyed::described_as) how that is known.
 impl<K, G, S> Control for keyed::Handle<K, G, S>
 where
     K: Send + Sync + 'static,

@@ -18,9 +18,9 @@ use crate::event::Observer;
 
 /// A client's stack, to be set and built: see the [page](super) for what is in it, in which order, and why.
 ///
-/// It is a plain value: [`stack`](Self::stack) may be called more than once, and gives a stack with state of its own each time:
-/// one for each callee, if they are as different as that. Its types are `B`, the layer just outside of the retry, `I`, the
-/// innermost one, and `A`, the questions; nobody has to write them.
+/// It is a plain value: [`stack`](Self::stack) may be called more than once, and returns a stack with state of its own
+/// each time: one for each callee, if the same settings suit them all. Its type parameters are `B`, the layer just
+/// outside the retry, `I`, the innermost one, and `A`, the questions; nobody has to write them.
 #[derive(Clone)]
 #[must_use]
 pub struct Client<B = Identity, I = Identity, A = Asks> {
@@ -51,7 +51,8 @@ impl Default for Client {
 }
 
 impl<B, I, A> Client<B, I, A> {
-    /// Puts other layers just outside of the retry, and innermost. The annexes' stacks have some, and set them themselves.
+    /// Puts other layers just outside the retry, and innermost. The stacks for HTTP and gRPC have some, and set them
+    /// themselves.
     pub fn ends<NewB: End, NewI: End>(self, before: NewB, innermost: NewI) -> Client<NewB, NewI, A> {
         self.map(|_| before, |_| innermost)
     }

@@ -70,7 +70,7 @@ impl Rooms {
 impl<B, I, A> Client<B, I, A> {
     /// Gives a call at most this long, all attempts and pauses included; a `Duration` will do. Without a name of
     /// its own it is called `timeout.total`.
-    /// With `Duration::MAX` only the deadlines count that requests bring.
+    /// With `Duration::MAX` only the deadlines that requests bring count.
     pub fn with_total_timeout(mut self, timeout: impl Into<timeout::Settings>) -> Self {
         self.rooms.total = Some(named(timeout.into(), TOTAL_NAME));
         self
@@ -82,26 +82,26 @@ impl<B, I, A> Client<B, I, A> {
         self
     }
 
-    /// Sets how often, and after what pauses, a request is tried again.
+    /// Sets how often a request is tried again, and after what pauses.
     pub const fn with_retry(mut self, retry: retry::Settings) -> Self {
         self.rooms.retry = Some(retry);
         self
     }
 
-    /// Draws retries on `budget`, which others may draw on too: all stacks of one callee, say.
+    /// Draws retries on `budget`, which others may draw on too: all stacks for one callee, say.
     pub fn with_budget(mut self, budget: Budget) -> Self {
         self.rooms.bound = Bound::Budget(budget);
         self
     }
 
-    /// Bounds retries as clients of gRPC do, in the place of a budget.
+    /// Bounds retries as gRPC clients do, in place of a budget.
     pub fn with_throttle(mut self, throttle: Throttle) -> Self {
         self.rooms.bound = Bound::Throttle(throttle);
         self
     }
 
-    /// Bounds retries by nothing but the number of attempts: when the callee is down, it gets its load times that number. It is
-    /// [warned of](crate::lint::Rule::RetryWithoutBudget).
+    /// Bounds retries by nothing but the number of attempts: a callee that is down gets its load times that number.
+    /// This [gives a warning](crate::lint::Rule::RetryWithoutBudget).
     pub fn without_budget(mut self) -> Self {
         self.rooms.bound = Bound::Nothing;
         self
@@ -125,8 +125,8 @@ impl<B, I, A> Client<B, I, A> {
         self
     }
 
-    /// Says how many connections the pool has that is behind the bulkhead. It changes nothing; but a bulkhead that is wider is
-    /// [an error](crate::lint::Rule::LimitAbovePool).
+    /// Says how many connections the pool behind the bulkhead has. This changes nothing, but a wider bulkhead is [an
+    /// error](crate::lint::Rule::LimitAbovePool).
     pub const fn with_pool(mut self, places: u32) -> Self {
         self.rooms.pool = Some(places);
         self
@@ -144,7 +144,8 @@ impl<B, I, A> Client<B, I, A> {
         self
     }
 
-    /// Lets the circuit open, too, to a callee that only sheds load. By default it does not: see [`Health`](super::super::Health).
+    /// Lets the circuit open also when a callee only sheds load. By default it does not: see
+    /// [`Health`](super::super::Health).
     pub const fn with_shedding_as_failure(mut self) -> Self {
         self.rooms.shedding_fails = true;
         self
@@ -157,13 +158,15 @@ impl<B, I, A> Client<B, I, A> {
         self
     }
 
-    /// Bounds no attempt by itself. The circuit breaker then knows a callee that hangs by what the whole call's timeout cuts.
+    /// Bounds no attempt by itself. The circuit breaker then notices a callee that hangs only by the calls that the
+    /// total timeout cuts off.
     pub const fn without_attempt_timeout(mut self) -> Self {
         self.rooms.attempt = None;
         self
     }
 
-    /// Names retry, bulkhead and circuit breaker after the callee, those that are there: in refusals, events and handles.
+    /// Names retry, bulkhead and circuit breaker, as far as they are there, after the callee: in refusals, events and
+    /// handles.
     pub fn with_name(mut self, name: &'static str) -> Self {
         let Rooms { retry, bulkhead, breaker, .. } = &mut self.rooms;
         *retry = retry.map(|settings| settings.with_name(name));

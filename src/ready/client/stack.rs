@@ -20,8 +20,8 @@ use crate::{
     timeout::TimeoutLayer,
 };
 
-/// What a [`Client`] becomes: for signatures and fields. Its parameters are the [questions](Asks), in this order, and the layers
-/// just outside of the retry and innermost.
+/// What a [`Client`] becomes: for signatures and fields. Its parameters are the [questions](Asks), in this order, and
+/// the layers just outside the retry and innermost.
 pub type ClientStack<R = CloneRequest, C = Standard, D = Unasked, B = Identity, I = Identity> =
     Within<I, Inside<R, C, D, B>, (), Chosen<Health<C>>>;
 
@@ -43,15 +43,15 @@ where
     C: Clone,
     D: Clone,
 {
-    /// The stack as it is set, with state of its own. What does not fit together, errors included, is written down with
-    /// `tracing`, if that feature is there; where settings come from elsewhere, [`try_stack`](Self::try_stack) refuses.
+    /// The stack as it is set, with state of its own. What does not fit together, errors included, is only logged, if
+    /// feature `tracing` is on; where settings come from elsewhere, use [`try_stack`](Self::try_stack).
     pub fn stack(&self) -> ClientStack<R, C, D, B, I> {
         let stack = self.build();
         let found = self.look_over(&stack);
         noted(stack, &found)
     }
 
-    /// The stack, if its settings fit together. Warnings are written down with `tracing`, if that feature is there.
+    /// The stack, if its settings fit together. Warnings are logged, if feature `tracing` is on.
     ///
     /// # Errors
     /// [`Misfit`] if a [rule](crate::lint) that is an error has found something; it says what to change.
@@ -61,7 +61,7 @@ where
         fitting(stack, found)
     }
 
-    /// What does not fit together: what [`Stack::warnings`] says, and what only this knows.
+    /// What does not fit together: what [`Stack::warnings`] finds, and what only this builder knows.
     pub fn warnings(&self) -> Vec<Warning> {
         self.look_over(&self.build())
     }

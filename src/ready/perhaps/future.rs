@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 pin_project! {
     /// The future of a [`Maybe`](super::Maybe).
     ///
-    /// **Cancel safety**: that of the future inside, which is all that it holds.
+    /// **Cancel safety**: that of the future inside, which is all that this holds.
     #[derive(Debug)]
     pub struct ResponseFuture<A, B> {
         #[pin]

@@ -9,7 +9,8 @@ use tower_service::Service;
 
 pub use self::future::ResponseFuture;
 
-/// A layer, or none: what a [ready-made stack](super) may leave out has the same type with it and without. It costs a branch.
+/// A layer, or none: a [ready-made stack](super) has the same type with an optional layer and without. It costs a
+/// branch.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Perhaps<M>(Option<M>);

@@ -18,8 +18,8 @@ use crate::{bulkhead, event::Observer, keyed, load_shed, rate_limit, surge_queue
 
 /// A server's stack, to be set and built: see the [page](super) for what is in it, in which order, and why.
 ///
-/// It is a plain value: [`stack`](Self::stack) may be called more than once, and gives a stack with state of its own each time.
-/// Its types are `O`, the outermost layer, and `A`, the questions to requests; nobody has to write them.
+/// It is a plain value: [`stack`](Self::stack) may be called more than once, and returns a stack with state of its own
+/// each time. Its type parameters are `O`, the outermost layer, and `A`, the questions; nobody has to write them.
 #[derive(Clone)]
 #[must_use]
 pub struct Server<O = Identity, A = Asks> {
@@ -61,13 +61,14 @@ impl Default for Server {
 const TENANTS: keyed::Settings = keyed::Settings::new().with_name("rate_limit.tenants");
 
 impl<O, A> Server<O, A> {
-    /// Puts another layer outermost, which answers who is refused. The annexes' stacks have one, and set it themselves.
+    /// Puts another layer outermost, which answers refused callers. The stacks for HTTP and gRPC have one, and set it
+    /// themselves.
     pub fn outermost<New: End>(self, outermost: New) -> Server<New, A> {
         self.map(|_| outermost, |asks| asks)
     }
 
     /// Gives a call at most this long, waiting included; a `Duration` will do. With `Duration::MAX` only the deadlines
-    /// count that requests bring.
+    /// that requests bring count.
     pub fn with_timeout(mut self, timeout: impl Into<timeout::Settings>) -> Self {
         self.timeout = Some(timeout.into());
         self
@@ -85,15 +86,15 @@ impl<O, A> Server<O, A> {
         self
     }
 
-    /// Has neither queue nor load shedder: for where the number is known that can be done at once, and a
-    /// [bulkhead](Self::with_bulkhead) says it.
+    /// Has neither queue nor load shedder: for where it is known how many requests can be served at once, and a
+    /// [bulkhead](Self::with_bulkhead) has that number.
     pub const fn without_overload_control(mut self) -> Self {
         self.overload_control = None;
         self
     }
 
-    /// Lets nobody ask more often than that: each [tenant](Self::tenant_by) has this quota, and all who have none have one
-    /// together. A single [`Quota`](rate_limit::Quota) will do.
+    /// Limits how often requests may come: each [tenant](Self::tenant_by) has this quota, and all requests without a
+    /// tenant have one together. A single [`Quota`](rate_limit::Quota) will do.
     pub fn with_rate_limit(mut self, limit: impl Into<rate_limit::Settings>) -> Self {
         let tenants = self.rate_limit.map_or(TENANTS, |(_, tenants)| tenants);
         self.rate_limit = Some((limit.into(), tenants));
@@ -106,25 +107,26 @@ impl<O, A> Server<O, A> {
         self
     }
 
-    /// Lets everybody ask as often as they like, which is the default.
+    /// Has no rate limit, which is the default.
     pub const fn without_rate_limit(mut self) -> Self {
         self.rate_limit = None;
         self
     }
 
-    /// Bounds the work that is done at once, and for each request, by what it [costs](Self::cost_by).
+    /// Bounds the work that is done at once, and by each request, by what requests [cost](Self::cost_by).
     pub const fn with_work_budget(mut self, budget: work_budget::Settings) -> Self {
         self.work_budget = Some(budget);
         self
     }
 
-    /// Asks nobody what they cost, which is the default.
+    /// Has no work budget, which is the default.
     pub const fn without_work_budget(mut self) -> Self {
         self.work_budget = None;
         self
     }
 
-    /// Lets in at most so many at once: for what is behind it and has a number, a pool of connections say.
+    /// Lets in at most so many requests at once: for something behind it whose number is known, such as a connection
+    /// pool.
     pub const fn with_bulkhead(mut self, bulkhead: bulkhead::Settings) -> Self {
         self.bulkhead = Some(bulkhead);
         self
@@ -136,8 +138,8 @@ impl<O, A> Server<O, A> {
         self
     }
 
-    /// Says how many places the pool has that is behind the bulkhead. It changes nothing; but a bulkhead that is wider is
-    /// [an error](crate::lint::Rule::LimitAbovePool).
+    /// Says how many places the pool behind the bulkhead has. This changes nothing, but a wider bulkhead is [an
+    /// error](crate::lint::Rule::LimitAbovePool).
     pub const fn with_pool(mut self, places: u32) -> Self {
         self.pool = Some(places);
         self

@@ -22,8 +22,8 @@ use crate::{
 };
 use tower_layer::{Identity, Stack as Nest};
 
-/// What a [`Server`] becomes: for signatures and fields. Its parameters are the outermost layer and the [questions](Asks), in
-/// this order.
+/// What a [`Server`] becomes: for signatures and fields. Its parameters are the outermost layer and the
+/// [questions](Asks), in this order.
 pub type ServerStack<O = Identity, P = Unasked, T = Unasked, D = Unasked, X = Unasked, W = Unasked, C = Standard> =
     Stack<Nest<Perhaps<TimeoutLayer<D>>, Nest<O, Identity>>, Seq<(), Gates<P, T, D, X, W>>, Chosen<C>>;
 
@@ -48,15 +48,15 @@ where
     W: Clone,
     C: Clone,
 {
-    /// The stack as it is set, with state of its own. What does not fit together, errors included, is written down with
-    /// `tracing`, if that feature is there; where settings come from elsewhere, [`try_stack`](Self::try_stack) refuses.
+    /// The stack as it is set, with state of its own. What does not fit together, errors included, is only logged, if
+    /// feature `tracing` is on; where settings come from elsewhere, use [`try_stack`](Self::try_stack).
     pub fn stack(&self) -> ServerStack<O, P, T, D, X, W, C> {
         let stack = self.build();
         let found = self.look_over(&stack);
         noted(stack, &found)
     }
 
-    /// The stack, if its settings fit together. Warnings are written down with `tracing`, if that feature is there.
+    /// The stack, if its settings fit together. Warnings are logged, if feature `tracing` is on.
     ///
     /// # Errors
     /// [`Misfit`] if a [rule](crate::lint) that is an error has found something; it says what to change.
@@ -67,7 +67,7 @@ where
         fitting(stack, found)
     }
 
-    /// What does not fit together: what [`Stack::warnings`] says, and what only this knows.
+    /// What does not fit together: what [`Stack::warnings`] finds, and what only this builder knows.
     pub fn warnings(&self) -> Vec<Warning> {
         self.look_over(&self.build())
     }
