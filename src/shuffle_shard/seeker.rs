@@ -81,7 +81,7 @@ impl<S, A: Assign> Seeker<S, A> {
         let mut search = if is_same { self.search.anew(&self.watch, now) } else { again() };
         asked.retain(|asked| search.keeps(&fleet, asked.flight.member()));
         let found = if search.is_content(asked.len()) {
-            Found::Waiting(asked)
+            Found::Waiting(asked, failed)
         } else {
             if is_same && search.is_of_any() && !self.was_refused() {
                 search = again();

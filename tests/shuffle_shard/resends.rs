@@ -107,6 +107,26 @@ async fn where_the_other_is_not_ready_it_waits_for_that_and_not_for_who_refused(
     assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
 }
 
+/// What it was refused with was forgotten as soon as it waited, and the caller told that there is no shard.
+#[tokio::test(start_paused = true)]
+async fn where_the_other_is_put_out_while_it_waits_the_last_refusal_is_the_answer() {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new()).resend(CloneRequest);
+    let handle = router.handle();
+    world.set("node-0", refusal(Reason::BulkheadFull));
+    world.set("node-1", Mode::Unready);
+    let mut waiting = spawn(router.call(of(1)));
+    assert!(waiting.poll().is_pending());
+    // That something is decided does not make it forget either.
+    handle.insert(Node::new("far")).expect("valid");
+    handle.remove("far");
+    assert!(waiting.is_woken() && waiting.poll().is_pending());
+    handle.eject("node-1");
+    let Poll::Ready(answer) = waiting.poll() else { panic!("nobody else takes it") };
+    assert_eq!(rejection(answer).reason(), Reason::BulkheadFull);
+    assert_eq!((calls(&world, 2), handle.snapshot().refused), (vec![1, 0], 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_copy_is_made_where_somebody_else_may_get_it_and_for_nobody_else() {
     let copies = async |size, refusing: bool| {
