@@ -34,13 +34,14 @@ impl<S, A: Assign> Seeker<S, A> {
         self.generation != self.watch.generation() || self.search.is_stale(&self.watch)
     }
 
-    /// What it has to hear of while it waits for so many members.
+    /// What it has to hear of while it waits for so many members. Whoever refused it was one of those it was dealt, and it is
+    /// dealt no other.
     pub(super) fn topics<'a>(
         &self,
         fleet: &'a Fleet<S>,
         members: usize,
     ) -> impl Iterator<Item = Topic> + use<'a, S, A> {
-        self.search.topics(fleet, members)
+        self.search.topics(fleet, members + self.refused_by.len())
     }
 
     /// This member refused the request: it does not get it again.
