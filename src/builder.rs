@@ -263,7 +263,7 @@ impl<L, G, C> Stack<L, G, C> {
     /// hear what happens in that. The router is the innermost: further in, each of its members has a stack of its own.
     ///
     /// Nothing comes after it, so the stack itself is told of the router: [`control`](Self::control) reaches it, and
-    /// [`describe`](Self::describe) has it, from this call on; a clone made before knows nothing of it. The router's parts have
+    /// [`describe`](Self::describe) has it, once, from this call on; a clone made before knows nothing of it. The router's parts have
     /// to be `Send` and `Sync`, as they are shared with `control`; [`wrap`](Self::wrap) takes any.
     ///
     /// ```
@@ -292,7 +292,7 @@ impl<L, G, C> Stack<L, G, C> {
         A: Assign + 'static,
     {
         router.join(&self.events);
-        self.seen.add(router.handle());
+        self.seen.add_router(router.handle());
         self.wrap(router)
     }
 
