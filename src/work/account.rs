@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Work, ledger::Ledger};
 use crate::{
     clock::Instant,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
 /// What a request is to be granted.
@@ -37,8 +37,8 @@ pub(crate) struct Usage {
     pub(crate) spent: u64,
     /// Whether more was wanted than there was.
     pub(crate) fell_short: bool,
-    /// How long its steps took together, in nanoseconds.
-    pub(crate) busy: u64,
+    /// Whether it was [spared](Account::spare).
+    pub(crate) spared: bool,
 }
 
 /// The books of one request, or of one part of it.
@@ -50,6 +50,7 @@ pub(crate) struct Account {
     pub(super) kin: Option<Kin>,
     /// How long its polls took together, in nanoseconds.
     busy: AtomicU64,
+    spared: AtomicBool,
     /// Checkpoints passed since it last gave way.
     pub(super) passed: AtomicU32,
 }
@@ -63,8 +64,8 @@ pub(super) struct Kin {
 
 impl Account {
     pub(super) fn new(grant: Grant, kin: Option<Kin>) -> Self {
-        let (busy, passed) = (AtomicU64::new(0), AtomicU32::new(0));
-        Self { ledger: Ledger::new(grant.fuel), grant, kin, busy, passed }
+        let (busy, spared, passed) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU32::new(0));
+        Self { ledger: Ledger::new(grant.fuel), grant, kin, busy, spared, passed }
     }
 
     /// Whether the request is still under way.
@@ -90,11 +91,16 @@ impl Account {
         self.busy.load(Relaxed)
     }
 
+    /// It would be ended now, were this not only observed. Whether that is so for the first time.
+    pub(super) fn spare(&self) -> bool {
+        !self.spared.swap(true, Relaxed)
+    }
+
     /// Nobody spends any more. What became of what was granted, and what was left of it.
     pub(super) fn close(&self) -> (Usage, u64) {
         let left = self.ledger.close();
         let (spent, fell_short) = (self.ledger.granted() - left, self.ledger.fell_short());
-        (Usage { grant: self.grant, spent, fell_short, busy: self.busy() }, left)
+        (Usage { grant: self.grant, spent, fell_short, spared: self.spared.load(Relaxed) }, left)
     }
 }
 

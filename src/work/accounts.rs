@@ -111,6 +111,11 @@ impl Accounts {
         self.work(number).map_or(0, |work| work.0.busy())
     }
 
+    /// Notes that a request would be ended, were this not only observed. Whether that is so for the first time.
+    pub(crate) fn spare(&self, number: u32) -> bool {
+        self.work(number).is_some_and(|work| work.0.spare())
+    }
+
     /// Closes an account: whoever still has its work spends nothing any more. What was left goes back to where it was
     /// drawn from. If it was opened, what became of it is the answer.
     pub(crate) fn close(&self, number: u32) -> Option<Usage> {

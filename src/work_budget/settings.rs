@@ -157,7 +157,7 @@ impl Settings {
 
     /// Ends a request once its polls have taken so long together: `WorkExhausted`. That is time in which it kept a thread
     /// from others; time in which it waited does not count. It is looked at after each poll, so a poll that never ends is
-    /// not ended; nor is the body of an answer, whose polls count where the seats are held until it ends. Two clock readings a poll, and so are those of [`long polls`](Self::with_long_poll). By default it is not
+    /// not ended; nor is the body of an answer, where the seats are held until it ends. Two clock readings a poll, and so are those of [`long polls`](Self::with_long_poll). By default it is not
     /// looked at.
     pub const fn with_max_busy(mut self, busy: Duration) -> Self {
         self.max_busy = busy;
