@@ -264,7 +264,7 @@ impl<L, G, C> Stack<L, G, C> {
     /// of its own.
     ///
     /// Nothing can come after the router, so this returns the service, and tells the stack itself of the router: from
-    /// this call on [`control`](Self::control) reaches it, and [`describe`](Self::describe) lists it; a clone made
+    /// this call on [`control`](Self::control) reaches it, and [`describe`](Self::describe) lists it, once; a clone made
     /// before knows nothing of it. The router's parts have to be `Send` and `Sync`, as they are shared with `control`;
     /// [`wrap`](Self::wrap) takes any.
     ///
@@ -294,7 +294,7 @@ impl<L, G, C> Stack<L, G, C> {
         A: Assign + 'static,
     {
         router.join(&self.events);
-        self.seen.add(router.handle());
+        self.seen.add_router(router.handle());
         self.wrap(router)
     }
 

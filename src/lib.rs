@@ -60,10 +60,10 @@
 //! | [`rate_limit`] | Not more often than was agreed. | refuses, or waits |
 //! | [`load_shed`] | Take on what you can serve well, and refuse the rest at once. | refuses, and measures |
 //! | [`work_budget`] | Let every request do a similar amount of work, and no more. | refuses, or waits; bounds |
-//! | [`surge_queue`] | Let a burst wait its turn, and tell at once whoever cannot be served in time. | waits, or refuses |
+//! | [`surge_queue`] | Let a burst wait its turn, and refuse at once what cannot be served in time. | waits, or refuses |
 //! | [`circuit_breaker`] | Stop calling what keeps failing. | refuses |
-//! | [`retry`] | Try again what failed, within a budget. | tries again |
-//! | [`shuffle_shard`] | Give each tenant a hand of nodes of their own. | routes, or refuses |
+//! | [`retry`] | Try again what failed by chance, and not what failed by overload. | tries again |
+//! | [`shuffle_shard`] | Give each tenant their own hand of nodes. | routes, or refuses |
 //! | [`meter`] | Know how calls end, and how long they take. | counts |
 //! | [`keyed`] | To each key its own gate, and never more of them than there is room for. | as each gate does |
 //! | [`gate`] | A room of your own. | as you say |

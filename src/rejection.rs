@@ -97,12 +97,16 @@ impl fmt::Display for Rejection {
 /// As its methods say it, and not as it is kept.
 impl fmt::Debug for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rejection")
+        let mut printed = f.debug_struct("Rejection");
+        printed
             .field("reason", &self.reason)
             .field("layer", &self.layer)
             .field("retry_after", &self.retry_after())
-            .field("dispatched", &self.was_dispatched())
-            .finish()
+            .field("dispatched", &self.was_dispatched());
+        if self.is_in_part() {
+            printed.field("in_part", &true);
+        }
+        printed.finish()
     }
 }
 
@@ -227,6 +231,14 @@ mod tests {
         let unknown = Rejection::new(Reason::Custom, "mine");
         let printed = "Rejection { reason: Custom, layer: \"mine\", retry_after: None, dispatched: false }";
         assert_eq!(format!("{unknown:?}"), printed);
+    }
+
+    /// A test that compared one of a circuit on its ramp with one of an open circuit failed, and printed the same twice.
+    #[test]
+    fn rejections_that_differ_are_printed_differently() {
+        let plain = Rejection::new(Reason::CircuitOpen, "mine");
+        let printed = [plain, plain.in_part(), plain.dispatched()].map(|rejection| format!("{rejection:?}"));
+        assert!(printed[0] != printed[1] && printed[1] != printed[2] && printed[2] != printed[0], "{printed:?}");
     }
 
     #[test]

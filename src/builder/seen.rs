@@ -7,6 +7,7 @@ use crate::{
     control::{Control, Description, Registry},
     event::{Events, Observer},
     lint::Warning,
+    shuffle_shard,
     telemetry::Counters,
 };
 
@@ -26,6 +27,13 @@ impl Seen {
     /// Another layer, further in than all before.
     pub(super) fn add(&mut self, handle: impl Control) {
         self.registry.add(Arc::new(handle));
+    }
+
+    /// Another router, unless it is known: each service around it comes by here, one for each connection perhaps.
+    pub(super) fn add_router(&mut self, handle: shuffle_shard::Handle) {
+        if !self.registry.handles().any(|known: &shuffle_shard::Handle| known.is(&handle)) {
+            self.add(handle);
+        }
     }
 }
 

@@ -97,6 +97,11 @@ impl Registry {
         handles.next().ok_or_else(|| self.no_such(label, Wanted::Handle(std::any::type_name::<H>())))
     }
 
+    /// All handles of this kind.
+    pub(crate) fn handles<H: Control>(&self) -> impl Iterator<Item = &H> {
+        self.layers.iter().filter_map(|entry| (&*entry.control as &dyn Any).downcast_ref())
+    }
+
     /// Holds the layer with this label by hand, or all layers of this name that can be held so: open or closed
     /// (circuits), only observing, or automatic again.
     ///

@@ -107,12 +107,33 @@ where
             Ok(running) => running,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        let result = ready!(run::<S, Req, G, C>(future, held, cx));
+        let Poll::Ready(result) = held.step(|| future.poll(cx)) else {
+            return match held.bound() {
+                Some(rejection) => Poll::Ready(Err(cut(phase, rejection))),
+                None => Poll::Pending,
+            };
+        };
         held.finish(result.as_ref());
         // Drops the inner future too: what it holds is free now, not when the caller lets go of us.
         phase.set(Phase::Ended { error: None });
         Poll::Ready(result)
     }
+}
+
+/// Ends a call that has not ended by itself. It has all that it works with, so it goes before its permit is another's.
+#[cold]
+fn cut<S, Req, G, C>(phase: Pin<&mut Phase<S, Req, G, C>>, rejection: Rejection) -> S::Error
+where
+    S: Service<Req>,
+    S::Error: From<Rejection>,
+    G: Gate<Req>,
+    C: Classify<S::Response, S::Error>,
+{
+    let error = S::Error::from(rejection);
+    if let PhaseReplace::Running { mut held, .. } = phase.project_replace(Phase::Ended { error: None }) {
+        held.finish(Err(&error));
+    }
+    error
 }
 
 #[cfg(feature = "http")]
@@ -138,7 +159,13 @@ where
             Ok(running) => running,
             Err(error) => return Poll::Ready((Err(error), None)),
         };
-        let result = ready!(run::<S, Req, G, C>(future, held, cx));
+        let result = match held.step(|| future.poll(cx)) {
+            Poll::Ready(result) => result,
+            Poll::Pending => match held.bound() {
+                Some(rejection) => Err(rejection.into()),
+                None => return Poll::Pending,
+            },
+        };
         Poll::Ready(match phase.project_replace(Phase::Ended { error: None }) {
             PhaseReplace::Running { held, .. } => (result, Some(held)),
             _ => (result, None),
@@ -178,27 +205,6 @@ where
         },
         // Who was runs by now.
         PhaseProject::Outside { .. } => Poll::Pending,
-    }
-}
-
-/// One step of the call in the inner service, within its gates, which may end it.
-#[inline(always)]
-fn run<S, Req, G, C>(
-    future: Pin<&mut S::Future>,
-    held: &mut Held<G, C, Req>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<S::Response, S::Error>>
-where
-    S: Service<Req>,
-    S::Error: From<Rejection>,
-    G: Gate<Req>,
-{
-    match held.step(|| future.poll(cx)) {
-        Poll::Ready(result) => Poll::Ready(result),
-        Poll::Pending => match held.bound() {
-            Some(rejection) => Poll::Ready(Err(rejection.into())),
-            None => Poll::Pending,
-        },
     }
 }
 

@@ -37,6 +37,11 @@ impl Handle {
         Self(Arc::new(operator))
     }
 
+    /// Whether both are of the same router.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.0.watch(), other.0.watch())
+    }
+
     /// The router as it is at this moment. O(n).
     pub fn snapshot(&self) -> Snapshot {
         self.0.snapshot()
@@ -105,6 +110,7 @@ pub(super) trait Operate {
     fn hold(&self, name: &str) -> bool;
     fn restore(&self, name: &str) -> bool;
     fn explain(&self, tenant: u64) -> Route;
+    fn watch(&self) -> &Arc<Watch>;
 }
 
 /// Who does it.
@@ -209,5 +215,9 @@ impl<S, F: Fn(&Node) -> S, A: Assign> Operate for Operator<S, F, A> {
             explanation.hand().iter().filter_map(|row| member(row.node.id())).collect()
         });
         Route { explanation, members }
+    }
+
+    fn watch(&self) -> &Arc<Watch> {
+        &self.watch
     }
 }

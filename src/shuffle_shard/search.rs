@@ -49,8 +49,8 @@ pub(super) struct Boarded<S> {
 /// How a search ends.
 pub(super) enum Found<S, E> {
     Ready(Boarded<S>),
-    /// These are not ready yet.
-    Waiting(Vec<Boarded<S>>),
+    /// These are not ready yet; and what the last one said that will not be.
+    Waiting(Vec<Boarded<S>>, Option<E>),
     Nobody(E),
 }
 
@@ -195,7 +195,7 @@ impl Search {
                 }
             }
             if !waiting.is_empty() {
-                return Found::Waiting(waiting);
+                return Found::Waiting(waiting, failed);
             }
             if let Some(error) = failed {
                 return Found::Nobody(error);

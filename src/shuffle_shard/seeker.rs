@@ -34,13 +34,14 @@ impl<S, A: Assign> Seeker<S, A> {
         self.generation != self.watch.generation() || self.search.is_stale(&self.watch)
     }
 
-    /// What it has to hear of while it waits for so many members.
+    /// What it has to hear of while it waits for so many members. Whoever refused it was one of those it was dealt, and it is
+    /// dealt no other.
     pub(super) fn topics<'a>(
         &self,
         fleet: &'a Fleet<S>,
         members: usize,
     ) -> impl Iterator<Item = Topic> + use<'a, S, A> {
-        self.search.topics(fleet, members)
+        self.search.topics(fleet, members + self.refused_by.len())
     }
 
     /// This member refused the request: it does not get it again.
@@ -81,7 +82,7 @@ impl<S, A: Assign> Seeker<S, A> {
         let mut search = if is_same { self.search.anew(&self.watch, now) } else { again() };
         asked.retain(|asked| search.keeps(&fleet, asked.flight.member()));
         let found = if search.is_content(asked.len()) {
-            Found::Waiting(asked)
+            Found::Waiting(asked, failed)
         } else {
             if is_same && search.is_of_any() && !self.was_refused() {
                 search = again();

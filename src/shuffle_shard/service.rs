@@ -72,7 +72,7 @@ where
             Found::Ready(boarded) => {
                 ResponseFuture::running(boarded, req, hooks, search.has_more_than(1), || seeker(search))
             }
-            Found::Waiting(members) => {
+            Found::Waiting(members, _) => {
                 ResponseFuture::waiting(Waiting::new(seeker(search), fleet, members), req, hooks)
             }
             Found::Nobody(error) => ResponseFuture::ended(error, hooks),

@@ -21,7 +21,8 @@ pub(super) struct Waiting<S, A, E> {
     seeker: Seeker<S, A>,
     members: Vec<Boarded<S>>,
     news: Subscription,
-    /// What the member said that refused it. It has not looked for another yet.
+    /// What the last one said, where it was refused: the answer if nobody else takes it. Where it waits for nobody, it has not
+    /// looked for another yet.
     refused: Option<E>,
 }
 
@@ -47,14 +48,15 @@ impl<S, A: Assign, E: Refusal> Waiting<S, A, E> {
     {
         // It listens before it looks: what changes after the look wakes, and what changed before it is seen.
         self.news.listen(cx);
-        while self.refused.is_some() || self.seeker.is_stale() {
+        while self.members.is_empty() && self.refused.is_some() || self.seeker.is_stale() {
             let (asked, failed) = (mem::take(&mut self.members), self.refused.take());
             match self.seeker.look_again::<Req, C>(asked, failed, judge, cx) {
                 (Found::Ready(boarded), _) => return Poll::Ready(Ok(boarded)),
                 (Found::Nobody(error), _) => return Poll::Ready(Err(error)),
-                (Found::Waiting(members), fleet) => {
+                (Found::Waiting(members, failed), fleet) => {
                     self.news.follow(self.seeker.topics(&fleet, members.len()));
                     self.members = members;
+                    self.refused = failed.filter(|_| self.seeker.was_refused());
                 }
             }
             self.news.listen(cx);

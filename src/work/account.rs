@@ -37,8 +37,8 @@ pub(crate) struct Usage {
     pub(crate) spent: u64,
     /// Whether more was wanted than there was.
     pub(crate) fell_short: bool,
-    /// Whether its steps took longer than they may, at a time when it could be ended for it.
-    pub(crate) overstayed: bool,
+    /// Whether it was [spared](Account::spare).
+    pub(crate) spared: bool,
 }
 
 /// The books of one request, or of one part of it.
@@ -50,7 +50,7 @@ pub(crate) struct Account {
     pub(super) kin: Option<Kin>,
     /// How long its polls took together, in nanoseconds.
     busy: AtomicU64,
-    overstayed: AtomicBool,
+    spared: AtomicBool,
     /// Checkpoints passed since it last gave way.
     pub(super) passed: AtomicU32,
 }
@@ -64,8 +64,8 @@ pub(super) struct Kin {
 
 impl Account {
     pub(super) fn new(grant: Grant, kin: Option<Kin>) -> Self {
-        let (busy, overstayed, passed) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU32::new(0));
-        Self { ledger: Ledger::new(grant.fuel), grant, kin, busy, overstayed, passed }
+        let (busy, spared, passed) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU32::new(0));
+        Self { ledger: Ledger::new(grant.fuel), grant, kin, busy, spared, passed }
     }
 
     /// Whether the request is still under way.
@@ -87,21 +87,20 @@ impl Account {
         busy
     }
 
-    /// Whether its steps took so long together, in nanoseconds. If they did, that is in the books.
-    pub(super) fn overstays(&self, most: u64) -> bool {
-        let overstays = self.busy.load(Relaxed) >= most;
-        if overstays {
-            self.overstayed.store(true, Relaxed);
-        }
-        overstays
+    pub(super) fn busy(&self) -> u64 {
+        self.busy.load(Relaxed)
+    }
+
+    /// It would be ended now, were this not only observed. Whether that is so for the first time.
+    pub(super) fn spare(&self) -> bool {
+        !self.spared.swap(true, Relaxed)
     }
 
     /// Nobody spends any more. What became of what was granted, and what was left of it.
     pub(super) fn close(&self) -> (Usage, u64) {
         let left = self.ledger.close();
         let (spent, fell_short) = (self.ledger.granted() - left, self.ledger.fell_short());
-        let overstayed = self.overstayed.load(Relaxed);
-        (Usage { grant: self.grant, spent, fell_short, overstayed }, left)
+        (Usage { grant: self.grant, spent, fell_short, spared: self.spared.load(Relaxed) }, left)
     }
 }
 

@@ -106,9 +106,14 @@ impl Accounts {
         if desk.is_open.load(Relaxed) { desk.books.lock().own.clone() } else { None }
     }
 
-    /// Whether the steps of a request took so long together, in nanoseconds, which its books then say.
-    pub(crate) fn overstays(&self, number: u32, most: u64) -> bool {
-        self.work(number).is_some_and(|work| work.0.overstays(most))
+    /// How long the steps of a request took together, in nanoseconds.
+    pub(crate) fn busy(&self, number: u32) -> u64 {
+        self.work(number).map_or(0, |work| work.0.busy())
+    }
+
+    /// Notes that a request would be ended, were this not only observed. Whether that is so for the first time.
+    pub(crate) fn spare(&self, number: u32) -> bool {
+        self.work(number).is_some_and(|work| work.0.spare())
     }
 
     /// Closes an account: whoever still has its work spends nothing any more. What was left goes back to where it was

@@ -150,14 +150,22 @@ impl State {
         output
     }
 
-    /// Whether a call's steps have taken longer than they may. While this only observes, its books say so, and it goes on.
+    /// Whether a call's steps have taken longer than they may. While this only observes it is announced, once, and just where
+    /// the call would be ended: what is done at once is an answer, and no body is cut off.
     #[inline]
     pub(super) fn bound(&self, account: u32) -> Option<Rejection> {
         let most = self.tariff.max_busy()?;
-        if !self.accounts.overstays(account, most) || self.permits.is_observing() {
+        if self.accounts.busy(account) < most {
             return None;
         }
-        Some(Rejection::new(Reason::WorkExhausted, self.name).dispatched())
+        let rejection = Rejection::new(Reason::WorkExhausted, self.name).dispatched();
+        if !self.permits.is_observing() {
+            return Some(rejection);
+        }
+        if self.accounts.spare(account) {
+            self.events().emit(|| Event::WouldRefuse(rejection));
+        }
+        None
     }
 
     /// Closes the books of a call that has ended, and learns from them.
@@ -180,7 +188,8 @@ impl State {
             add(&self.exhausted, 1);
             self.events().emit(|| Event::WorkExhausted { layer: self.name, granted: fuel });
         }
-        if fuel > claim.fuel && usage.spent > claim.fuel || usage.overstayed && self.permits.is_observing() {
+        // Once for each call.
+        if fuel > claim.fuel && usage.spent > claim.fuel && !usage.spared {
             let rejection = Rejection::new(Reason::WorkExhausted, self.name).dispatched();
             self.events().emit(|| Event::WouldRefuse(rejection));
         }

@@ -100,6 +100,33 @@ async fn a_gate_may_go_along_with_a_call_and_end_it() {
     assert_eq!(*diary.lock().expect("unpoisoned"), expected);
 }
 
+/// Its permit came back first, and whoever got that ran beside a call that still had its connection, its locks, its memory.
+#[tokio::test]
+async fn what_a_gate_ends_is_gone_before_its_permit_comes_back() {
+    struct Busy(Diary);
+
+    impl Drop for Busy {
+        fn drop(&mut self) {
+            self.0.lock().expect("unpoisoned").push("dropped".to_owned());
+        }
+    }
+
+    let diary = Diary::default();
+    let busy = diary.clone();
+    let inner = tower::service_fn(move |_: u32| {
+        let busy = Busy(busy.clone());
+        async move {
+            std::future::pending::<()>().await;
+            drop(busy);
+            Ok::<(), io::Error>(())
+        }
+    });
+    let mut call = task::spawn(Stack::new().gate(Escort::new("gate", &diary, 1)).service(inner).oneshot(1));
+    assert!(call.poll().is_ready());
+    let log = diary.lock().expect("unpoisoned");
+    assert!(log[..5] == ["gate in", "gate out", "gate in", "gate out", "dropped"] && log.len() == 6, "{log:?}");
+}
+
 #[tokio::test]
 async fn a_gate_of_a_kind_goes_along_with_its_own_calls() {
     let diary = Diary::default();

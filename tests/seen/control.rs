@@ -285,6 +285,23 @@ async fn a_router_is_a_layer_of_its_stack() {
     assert_eq!(number(Metric::ShardEjections, "by_hand"), Some(Number::Counter(1)));
 }
 
+/// A stack that was put around the same router for each connection had a layer more each time; and one too many where it had
+/// been told of the router before.
+#[test]
+fn a_router_is_told_once_however_often_a_stack_is_put_around_it() {
+    let router = || {
+        ShuffleShard::new(Nodes::try_new(["a"].map(Node::new)).expect("valid"), |_: &Node| {
+            Stack::new().service(tower::service_fn(|(): ()| async { Ok::<_, std::io::Error>(()) }))
+        })
+    };
+    let (one, other) = (router(), router());
+    let mut stack = Stack::new().with_handle(one.handle());
+    for _ in 0..3 {
+        let _ = (stack.wrap_router(one.clone()), stack.wrap_router(other.clone()));
+    }
+    assert_eq!(stack.control().labels().collect::<Vec<_>>(), ["shuffle_shard", "shuffle_shard#2"]);
+}
+
 /// A handle on what the stack cannot see.
 struct Own(&'static str);
 

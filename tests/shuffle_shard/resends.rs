@@ -10,9 +10,10 @@ use std::{
 
 use plimsoll::{
     Error, Reason, Rejection, Stack,
+    chance::Chance,
     request::{Carried, Carry, CloneRequest, Replay, Tried},
     retry::{self, Backoff, RetryLayer},
-    shuffle_shard::{HandSize, Node, Rendezvous, Settings, ShuffleShard},
+    shuffle_shard::{HandSize, MemberSnapshot, Node, Rendezvous, Settings, ShuffleShard},
 };
 use tokio_test::task::spawn;
 use tower::{Service, ServiceExt, service_fn};
@@ -105,6 +106,52 @@ async fn where_the_other_is_not_ready_it_waits_for_that_and_not_for_who_refused(
     assert_eq!(waiting.poll(), Poll::Ready(Ok("node-1".to_owned())));
     drop(waiting);
     assert!(handle.snapshot().members.iter().all(|member| member.in_flight == 0));
+}
+
+/// Nobody who returns gets it: it was dealt two. All that waited so were woken whenever a member came back, in vain.
+#[tokio::test(start_paused = true)]
+async fn requests_of_nobody_that_wait_for_the_other_are_not_woken_by_who_returns() {
+    let world = World::default();
+    let mut router = ShuffleShard::new(nodes(names(3)), world.factory()).chance(Chance::seeded(7)).resend(CloneRequest);
+    let handle = router.handle();
+    world.set_all(Mode::Unready);
+    world.set("node-0", refusal(Reason::BulkheadFull));
+    let mut waiting = loop {
+        let mut call = spawn(router.call(of(1)));
+        assert!(call.poll().is_pending());
+        if world.calls("node-0") == 1 {
+            break call;
+        }
+    };
+    let members = handle.snapshot().members;
+    let is_third = |member: &&MemberSnapshot| member.node.name() != "node-0" && member.in_flight == 0;
+    let third = members.iter().find(is_third).expect("it waits for one").node.name();
+    handle.eject(third);
+    handle.restore(third);
+    assert!(!waiting.is_woken());
+    world.set("far", Mode::Unready);
+    handle.insert(Node::new("far")).expect("valid");
+    assert!(waiting.is_woken() && waiting.poll().is_pending(), "by another fleet it is");
+}
+
+/// What it was refused with was forgotten as soon as it waited, and the caller told that there is no shard.
+#[tokio::test(start_paused = true)]
+async fn where_the_other_is_put_out_while_it_waits_the_last_refusal_is_the_answer() {
+    let world = World::default();
+    let mut router = world.router(2, Settings::new()).resend(CloneRequest);
+    let handle = router.handle();
+    world.set("node-0", refusal(Reason::BulkheadFull));
+    world.set("node-1", Mode::Unready);
+    let mut waiting = spawn(router.call(of(1)));
+    assert!(waiting.poll().is_pending());
+    // That something is decided does not make it forget either.
+    handle.insert(Node::new("far")).expect("valid");
+    handle.remove("far");
+    assert!(waiting.is_woken() && waiting.poll().is_pending());
+    handle.eject("node-1");
+    let Poll::Ready(answer) = waiting.poll() else { panic!("nobody else takes it") };
+    assert_eq!(rejection(answer).reason(), Reason::BulkheadFull);
+    assert_eq!((calls(&world, 2), handle.snapshot().refused), (vec![1, 0], 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,6 +90,20 @@ async fn one_that_only_observes_says_nothing_of_a_call_that_ended_by_itself() {
     assert!(matches!(heard.all()[..], [Event::WouldRefuse(_)]), "{:?}", heard.all());
 }
 
+/// In force, it is an answer however long it took. A budget on trial announced refusals that would never have come.
+#[tokio::test(start_paused = true)]
+async fn one_that_only_observes_says_nothing_of_what_is_done_at_once() {
+    let heard = Heard::default();
+    let budget = budget(seats(9).with_max_busy(SECOND)).observe(heard.observer());
+    budget.handle().observe_only();
+    let service = Stack::new().work_budget(budget).wrap(service_fn(|ask: Ask| async move {
+        compute(ask.spends).await;
+        Ok::<_, Failed>(())
+    }));
+    assert!(service.oneshot(spending(1, 5_000)).await.is_ok());
+    assert_eq!(heard.all(), []);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_is_announced_and_a_short_one_is_not() {
     let heard = Heard::default();
