@@ -60,7 +60,8 @@ enum Way<S, Req, G: Gate<Req>, C> {
     /// At a gate, for its turn.
     Waiting { queued: Queued<G, C, Req>, inner: S, req: Req, timer: Timer },
     /// Admitted; the inner service is not ready yet.
-    Readying { held: Held<G, C, Req>, inner: S, req: Req },
+    // In this order, as they are dropped in it: what the service has reserved is free before its permit is.
+    Readying { inner: S, req: Req, held: Held<G, C, Req> },
     /// Arrived, or lost on the way.
     Left,
 }
@@ -243,6 +244,7 @@ where
                     return Poll::Ready(match ready {
                         Ok(()) => Ok((held.dispatch(req, |req| inner.call(req)), held)),
                         Err(error) => {
+                            drop(inner);
                             held.finish(Err(&error));
                             Err(error)
                         }

@@ -1,7 +1,7 @@
 use super::{assign::Assign, seeker::Seeker, waiting::Waiting};
 use crate::{
     error::Refusal,
-    request::{self, Carried, Carry, Replay},
+    request::{self, Carry, Replay},
 };
 
 /// A copy of a request that a member has, to be sent to another if that one refuses it.
@@ -43,7 +43,7 @@ impl<S, Req, A: Assign> Spare<S, Req, A> {
         }
         seeker.leave_out(member);
         if K::CARRIES {
-            let mut carried = carry.get(&copy).unwrap_or(Carried::NONE);
+            let mut carried = carry.get(&copy).unwrap_or_else(request::current);
             carried.tried.add(member);
             carry.insert(&mut copy, carried);
         }

@@ -1,8 +1,8 @@
 //! Gates that go along with the calls they admit.
 
 use std::{
-    future::Future,
-    io,
+    future::{Future, Ready, ready},
+    io, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
@@ -18,7 +18,7 @@ use plimsoll::{
     testing::{Mock, Reply},
 };
 use tokio_test::{assert_pending, task};
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 /// What a gate that goes along with calls was asked, in order; shared by all of its sort.
 type Diary = Arc<Mutex<Vec<String>>>;
@@ -125,6 +125,63 @@ async fn what_a_gate_ends_is_gone_before_its_permit_comes_back() {
     assert!(call.poll().is_ready());
     let log = diary.lock().expect("unpoisoned");
     assert!(log[..5] == ["gate in", "gate out", "gate in", "gate out", "dropped"] && log.len() == 6, "{log:?}");
+}
+
+/// Of what is given up on, or fails, on its way into the inner service, too: the next in line would find the place taken that
+/// its permit stands for.
+#[tokio::test]
+async fn what_the_inner_service_reserved_is_free_before_the_permit_comes_back() {
+    /// Reserves a place when it is first asked, and fails when it is asked again.
+    struct Slow {
+        diary: Diary,
+        reserved: bool,
+    }
+
+    impl Clone for Slow {
+        fn clone(&self) -> Self {
+            Self { diary: self.diary.clone(), reserved: false }
+        }
+    }
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            if self.reserved {
+                self.diary.lock().expect("unpoisoned").push("freed".to_owned());
+            }
+        }
+    }
+
+    impl Service<u32> for Slow {
+        type Response = ();
+        type Error = io::Error;
+        type Future = Ready<io::Result<()>>;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if mem::replace(&mut self.reserved, true) {
+                return Poll::Ready(Err(io::Error::other("down")));
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+
+        fn call(&mut self, _: u32) -> Self::Future {
+            ready(Ok(()))
+        }
+    }
+
+    for given_up in [true, false] {
+        let diary = Diary::default();
+        let inner = Slow { diary: diary.clone(), reserved: false };
+        let mut service = Stack::new().gate(Escort::new("gate", &diary, 9)).service(inner);
+        let mut call = task::spawn(service.call(1));
+        if given_up {
+            drop(call);
+        } else {
+            assert!(matches!(call.poll(), Poll::Ready(Err(_))));
+        }
+        let log = diary.lock().expect("unpoisoned");
+        assert!(log.len() == 2 && log[0] == "freed" && log[1].starts_with("gate "), "{log:?}");
+    }
 }
 
 #[tokio::test]

@@ -263,6 +263,46 @@ async fn the_copy_carries_where_the_request_was() {
     }
 }
 
+/// The copy said that it was a first attempt where only the retry further out knew that it was not.
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_a_later_attempt_says_which_attempt_it_is() {
+    #[derive(Clone)]
+    struct Noted(Option<Carried>);
+
+    #[derive(Clone)]
+    struct Notes;
+
+    impl Carry<Noted> for Notes {
+        fn get(&self, req: &Noted) -> Option<Carried> {
+            req.0
+        }
+
+        fn insert(&self, req: &mut Noted, carried: Carried) {
+            req.0 = Some(carried);
+        }
+    }
+
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sees = Arc::clone(&seen);
+    let router = ShuffleShard::new(nodes(["a", "b"]), move |_: &Node| {
+        let sees = Arc::clone(&sees);
+        service_fn(move |req: Noted| {
+            let mut seen = sees.lock().expect("unpoisoned");
+            seen.push(req.0.map(|carried| carried.attempt));
+            let answer = match seen.len() {
+                1 => Err(Error::Inner(Boom)),
+                2 => Err(Error::Rejected(Rejection::new(Reason::BulkheadFull, "member"))),
+                _ => Ok(()),
+            };
+            async move { answer }
+        })
+    });
+    let router = router.tenant_by(|_: &Noted| 1).carry(Notes).resend(CloneRequest);
+    let mut stack = Stack::new().retry(retry::Settings::new());
+    stack.wrap_router(router).oneshot(Noted(None)).await.expect("the third is answered");
+    assert_eq!(*seen.lock().expect("unpoisoned"), [None, None, Some(2)]);
+}
+
 /// At any poll, whatever the other does.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_sent_again_and_cut_is_counted_by_nobody() {
