@@ -152,14 +152,10 @@
 //! | `anyhow` | | [`Refusal`] for `anyhow::Error` |
 //! | `grpc` | | `http`, and the `tonic` crate, 0.14 \*, without its transport: [`grpc`] |
 //! | `testing` | | tokio's `test-util`: [`testing`], a scripted mock service and simulations in virtual time |
-//! | `serde` | | the `serde` crate: `Serialize` for the reports of [`testing`], and for what a stack tells of itself |
+//! | `serde` | | the `serde` crate: `Serialize` for the reports of [`testing`], and for a stack's snapshots and descriptions |
 //! | `prometheus` | | `prometheus-client`, 0.26 \*: a collector for its registry, in [`export`] |
 //! | `metrics` | | the `metrics` facade, 0.24 \*, in [`export`] |
 //! | `opentelemetry` | | OpenTelemetry's API, 0.33 \*: observable instruments, in [`export`] |
-//! | `serde` | | the `serde` crate: `Serialize` for the reports of [`testing`], and for a stack's snapshots and descriptions |
-//! | `prometheus` | | `prometheus-client`: a collector for its registry, in [`export`] |
-//! | `metrics` | | the `metrics` facade, in [`export`] |
-//! | `opentelemetry` | | OpenTelemetry's API: observable instruments, in [`export`] |
 //! | `emf` | | `serde_json`: CloudWatch's embedded metric format, in [`export`] |
 //!
 //! \* Its version is in the interface: your types are of the same, your recorder of `metrics` is installed in the same. When

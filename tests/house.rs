@@ -327,3 +327,32 @@ fn the_floor_plan_leads_to_files_that_are_there() {
         assert!(name == "settings.rs" || root.join(name).exists(), "{name} is not there");
     }
 }
+
+/// Rows of the same features, old and new, stood one below the other.
+#[test]
+fn no_table_of_the_front_pages_has_a_row_twice() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for page in ["README.md", "src/lib.rs"] {
+        let text = fs::read_to_string(root.join(page)).expect("text");
+        let lines = text.lines().map(|line| line.trim_start_matches("//! "));
+        let mut heads = Vec::new();
+        let mut tables = 0;
+        for line in lines {
+            match line.strip_prefix("| ").and_then(|row| row.split(" |").next()) {
+                Some(head) => {
+                    assert!(!heads.contains(&head), "{page}: {head} is there twice");
+                    heads.push(head);
+                }
+                None if line.starts_with("|---") => tables += 1,
+                None => heads.clear(),
+            }
+        }
+        assert!(tables > 1, "{page} has tables");
+    }
+    let changes = fs::read_to_string(root.join("CHANGELOG.md")).expect("text");
+    let heads: Vec<_> = changes.lines().filter_map(|line| line.strip_prefix("- **")?.split_once(": ")).collect();
+    for (n, head) in heads.iter().enumerate() {
+        assert!(!heads[..n].contains(head), "the changelog says twice: {head:?}");
+    }
+    assert!(heads.len() > 15, "{heads:?}");
+}
