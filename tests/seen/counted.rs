@@ -166,6 +166,22 @@ async fn stacks_that_are_shown_together_are_told_each_with_its_own_counts() {
     assert_eq!(count(&alone, "other#2", Metric::Refusals, "custom"), 3);
 }
 
+/// Layers of the same name in two stacks: each has the refusals of its own.
+#[tokio::test(start_paused = true)]
+async fn of_two_stacks_shown_together_each_layer_has_its_own_refusals() {
+    let stacks = [(); 2].map(|()| Stack::new().bulkhead(one()).counted());
+    for (stack, refusals) in stacks.iter().zip([1, 2]) {
+        let mut service = stack.service(hanging());
+        let _held = service.call(());
+        for _ in 0..refusals {
+            assert!(service.call(()).await.is_err());
+        }
+    }
+    let snapshot = stacks[0].control().and(&stacks[1].control()).snapshot();
+    let refused = |label| count(&snapshot, label, Metric::Refusals, "bulkhead_full");
+    assert_eq!((refused("bulkhead"), refused("bulkhead#2"), snapshot.layers.len()), (1, 2, 2));
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_set_of_counters_may_count_for_several() {
     let counters = Counters::for_layers(["a", "b"]);
