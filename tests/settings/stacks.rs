@@ -38,6 +38,12 @@ fn throttled(result: Result<&(), &Error<std::io::Error>>) -> Outcome {
     }
 }
 
+/// Runs `test` on a clock of its own, which stands still until everybody waits.
+fn in_virtual_time<F: Future>(test: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(test)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 512,
@@ -59,8 +65,7 @@ proptest! {
         anew in any_keyed(),
         replies in proptest::collection::vec((0..4u8, 0..5_000u64), 8),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.expect("a runtime").block_on(async {
+        in_virtual_time(async {
             let patience = Duration::from_secs(patience);
             let (inner, mock) = Mock::new(move |call, _: &u32| {
                 let (kind, millis) = replies[call % replies.len()];
@@ -114,8 +119,7 @@ proptest! {
         left in duration(),
         hint in any::<u64>(),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.expect("a runtime").block_on(async {
+        in_virtual_time(async {
             let patience = Duration::from_secs(3);
             let (inner, mock) = Mock::new(move |call, _: &u32| match call % 3 {
                 0 => Reply::err(std::io::Error::other(hint.to_string())),
@@ -163,8 +167,7 @@ proptest! {
         left in duration(),
         replies in proptest::collection::vec((0..6u8, 0..500u64), 16),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.expect("a runtime").block_on(async {
+        in_virtual_time(async {
             let patience = Duration::from_secs(2);
             let (inner, mock) = Mock::new(move |call, _: &u32| {
                 let (kind, millis) = replies[call % replies.len()];
@@ -222,8 +225,7 @@ proptest! {
         anew in any_budget(),
         costs in proptest::collection::vec((number(), any_u64(), any_u64(), 0..4u8, 0..500u64), 12),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.expect("a runtime").block_on(async {
+        in_virtual_time(async {
             let patience = Duration::from_secs(2);
             let costs = std::sync::Arc::new(costs);
             let (asked, spent) = (costs.clone(), costs.clone());
@@ -279,8 +281,7 @@ proptest! {
         hand in any::<usize>(),
         replies in proptest::collection::vec((0..8u8, 0..5_000u64), 16),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.expect("a runtime").block_on(async {
+        in_virtual_time(async {
             let patience = Duration::from_secs(20);
             let (inner, mock) = Mock::new(move |call, _: &u32| {
                 let (kind, millis) = replies[call % replies.len()];
